@@ -1,0 +1,43 @@
+"""Solve hard problems by planning with thought templates (ReasonFlux, arXiv 2502.06772), as a LangGraph state machine."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from reasonflux_agent.api import ReasonFlux as ReasonFlux
+    from reasonflux_agent.context import Context as Context
+    from reasonflux_agent.errors import ReasonFluxError as ReasonFluxError
+    from reasonflux_agent.graph import create_reasonflux as create_reasonflux
+    from reasonflux_agent.library import TemplateLibrary as TemplateLibrary
+    from reasonflux_agent.models import load_model as load_model
+    from reasonflux_agent.retrieval import TemplateRetriever as TemplateRetriever
+    from reasonflux_agent.schema import Solution as Solution
+    from reasonflux_agent.schema import Template as Template
+
+_HOME = {
+    "ReasonFlux": "api",
+    "Context": "context",
+    "ReasonFluxError": "errors",
+    "create_reasonflux": "graph",
+    "TemplateLibrary": "library",
+    "load_model": "models",
+    "TemplateRetriever": "retrieval",
+    "Solution": "schema",
+    "Template": "schema",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used, so that `import reasonflux_agent` stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,178 @@
+"""One object for everything: `ReasonFlux().solve(problem)`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Checkpointer
+
+from reasonflux_agent.context import Context
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.graph import create_reasonflux
+from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.record import Recorder
+from reasonflux_agent.schema import Solution
+
+Event = dict[str, Any]
+"""{"type": ..., "run": ..., "node": ..., ...}; the types are listed at `ReasonFlux.stream`."""
+
+
+class ReasonFlux:
+    """Solves problems by planning with thought templates.
+
+    `navigator` and `solver` are chat models or specs (see `load_model`); one alone serves both roles, none means the
+    embedded default. `library` is a TemplateLibrary, a registered name or a path. `record` is a directory for run records.
+    Any field of `Context` can be given by name (`effort="high"`), here for all runs or at a call for that one.
+
+    The constructor of the original ReasonFlux is understood too: `navigator_path`, `inference_path` (a directory or hub id
+    means `hf:`), `template_matcher_path` (a sentence-transformers model), `template_path` (a library file).
+    """
+
+    def __init__(
+        self,
+        navigator: BaseChatModel | str | None = None,
+        solver: BaseChatModel | str | None = None,
+        *,
+        strategy: str = "navigator",
+        library: TemplateLibrary | str | None = None,
+        retriever: BaseRetriever | None = None,
+        record: str | Path | None = None,
+        checkpointer: Checkpointer = None,
+        navigator_path: str | None = None,
+        inference_path: str | None = None,
+        template_matcher_path: str | None = None,
+        template_path: str | None = None,
+        **context: Any,
+    ) -> None:
+        for name, pair in {"navigator": (navigator, navigator_path), "solver": (solver, inference_path)}.items():
+            if None not in pair:
+                raise InputError(f"Both {name!r} and the original's name for it are given. Next: give one of them.")
+        self.context = Context.from_env(**context)
+        if template_matcher_path is not None:
+            from reasonflux_agent.retrieval import TemplateRetriever
+
+            library = library or template_path
+            loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
+            retriever = TemplateRetriever.from_library(loaded, embeddings=_embedder(template_matcher_path))
+        self._graph = create_reasonflux(
+            strategy=strategy,
+            navigator=navigator or _original_spec(navigator_path),
+            solver=solver or _original_spec(inference_path),
+            library=library or template_path,
+            retriever=retriever,
+            context=self.context,
+        )
+        self._checkpointer = checkpointer
+        self._recorder = Recorder(record) if record is not None else None
+
+    @cached_property
+    def graph(self) -> Any:
+        """The compiled graph."""
+        return self._graph.compile(checkpointer=self._checkpointer, name="reasonflux")
+
+    def solve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
+        """Solves one problem. Bad model output ends in a Solution; see its `status`.
+
+        Raises InputError before any model is called, and ModelError when a model's server fails.
+        """
+        state = self.graph.invoke(_input(problem), self._config(config), context=self._context(context))
+        return Solution.model_validate(state["solution"])
+
+    async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
+        """As `solve`, on the event loop."""
+        state = await self.graph.ainvoke(_input(problem), self._config(config), context=self._context(context))
+        return Solution.model_validate(state["solution"])
+
+    def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Iterator[Event]:
+        """The run as it happens.
+
+        Types: begin, plan, templates, refined, token (`text`, `role`), step, program, review, candidate, unparsed, and last
+        solution (`solution`, a `schema.Solution` as a dict).
+        """
+        for part in self.graph.stream(
+            _input(problem), self._config(config), context=self._context(context), stream_mode=_MODES, subgraphs=True
+        ):
+            if event := _event(part):
+                yield event
+
+    async def astream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> AsyncIterator[Event]:
+        """As `stream`, on the event loop."""
+        async for part in self.graph.astream(
+            _input(problem), self._config(config), context=self._context(context), stream_mode=_MODES, subgraphs=True
+        ):
+            if event := _event(part):
+                yield event
+
+    def batch(
+        self, problems: Iterable[str], *, max_concurrency: int = 8, config: RunnableConfig | None = None, **context: Any
+    ) -> list[Solution | Exception]:
+        """Solves many problems, `max_concurrency` at once; a problem that fails gives its exception in its place."""
+        states = self.graph.batch(
+            [_input(problem) for problem in problems],
+            {**self._config(config), "max_concurrency": max_concurrency},
+            context=self._context(context),
+            return_exceptions=True,
+        )
+        return [s if isinstance(s, Exception) else Solution.model_validate(s["solution"]) for s in states]
+
+    def reason(self, problem: str) -> Solution:
+        """The original's name for `solve`."""
+        return self.solve(problem)
+
+    def _context(self, overrides: dict[str, Any]) -> Context:
+        return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
+
+    def _config(self, config: RunnableConfig | None) -> RunnableConfig:
+        config = dict(config or {})  # type: ignore[assignment]
+        if self._recorder is not None:
+            given = config.get("callbacks") or []
+            if not isinstance(given, list):
+                given = given.copy()
+                given.add_handler(self._recorder)
+                config["callbacks"] = given
+            else:
+                config["callbacks"] = [*given, self._recorder]
+        return config
+
+
+_MODES = ["custom", "messages"]
+
+
+def _input(problem: str) -> dict[str, Any]:
+    if not isinstance(problem, str) or not problem.strip():
+        raise InputError(f"A problem is a non-empty text; given: {problem!r}.")
+    return {"problem": problem}
+
+
+def _event(part: tuple[Any, str, Any]) -> Event | None:
+    _, mode, data = part
+    if mode == "custom":
+        return data if isinstance(data, dict) and "run" in data and "type" in data else None
+    chunk, labels = data
+    if not isinstance(chunk, AIMessageChunk) or not chunk.text or "reasonflux_run" not in labels:
+        return None
+    return {
+        "type": "token",
+        "run": labels["reasonflux_run"],
+        "node": labels["reasonflux_node"],
+        "role": labels["reasonflux_role"],
+        "text": chunk.text,
+    }
+
+
+def _original_spec(path: str | None) -> str | None:
+    """`hf:` for a directory or hub id, as the original took them; any spec as it is."""
+    if path is None:
+        return None
+    return path if ":" in path and not Path(path).is_dir() else f"hf:{path}"
+
+
+def _embedder(path: str) -> str:
+    return path if ":" in path or path in ("wordllama", "minilm", "hash") else f"st:{path}"

@@ -1,0 +1,133 @@
+"""Bounded arithmetic over the reals: exact Fractions as long as they can be, floats after a root, a logarithm or pi.
+
+What formulas are evaluated with (see formulas.py). Every operation is bounded in size, so that no text of a model can
+ask for a number that takes noticeable time or memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+Number = Fraction | float
+
+MAX_BITS = 20_000
+"""Size of an exact value's numerator or denominator."""
+
+
+class FormulaError(ValueError):
+    """The text is not a formula that is understood here, or it has no real value within the bounds."""
+
+
+def close(a: Number, b: Number) -> bool:
+    """Equal: exactly for exact values, else to nine digits."""
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a == b
+    try:
+        return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=1e-13)
+    except OverflowError:
+        return False
+
+
+def bounded(value: Number) -> Number:
+    """The value itself. Raises FormulaError when it is too large to go on with."""
+    if isinstance(value, Fraction):
+        if _bits(value) > MAX_BITS:
+            raise FormulaError("too large")
+    elif not math.isfinite(value):
+        raise FormulaError("not finite")
+    return value
+
+
+def power(base: Number, exponent: Number) -> Number:
+    """base ** exponent, exact where it can be (`8^(2/3)` is 4). Raises FormulaError for what is not real or too large."""
+    whole = isinstance(exponent, Fraction) and exponent.denominator == 1
+    if base < 0 and not whole:
+        raise FormulaError("a broken power of a negative number")
+    if isinstance(base, Fraction) and isinstance(exponent, Fraction):
+        if abs(exponent) * _bits(base) > MAX_BITS and abs(base) not in (0, 1):
+            raise FormulaError("too large")
+        top, bottom = (_exact_root(part, exponent.denominator) for part in (base.numerator, base.denominator))
+        if top is not None and bottom is not None:
+            return Fraction(Fraction(top, bottom) ** exponent.numerator)
+    return math.pow(base, exponent)
+
+
+def root(value: Number, degree: Number) -> Number:
+    """The real root of a whole degree above one; an odd root of a negative number is negative. Raises FormulaError."""
+    if not isinstance(degree, Fraction) or degree.denominator != 1 or degree < 2:
+        raise FormulaError("the degree of a root is a whole number above one")
+    return -power(-value, 1 / degree) if value < 0 and degree % 2 else power(value, 1 / degree)
+
+
+def binomial(n: Number, k: Number) -> Number:
+    """n over k. Raises FormulaError unless both are whole numbers from 0 to 1000."""
+    return Fraction(math.comb(_natural(n), _natural(k)))
+
+
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
+def _exact_root(value: int, degree: int) -> int | None:
+    if degree == 1 or value in (0, 1):
+        return value
+    if value < 0 or not degree <= value.bit_length() <= 1_000:
+        return None
+    guess = round(math.pow(value, 1 / degree))
+    return next((near for near in (guess - 1, guess, guess + 1) if near**degree == value), None)
+
+
+def _natural(value: Number) -> int:
+    if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= 1_000:
+        raise FormulaError("a whole number from 0 to 1000 is needed")
+    return value.numerator
+
+
+def factorial(value: Number) -> Number:
+    """value! Raises FormulaError unless it is a whole number from 0 to 1000."""
+    return Fraction(math.factorial(_natural(value)))
+
+
+def magnitude(value: Number) -> Number:
+    """|value|"""
+    return abs(value)
+
+
+def floor(value: Number) -> Number:
+    """The largest whole number that is not above value."""
+    return Fraction(math.floor(value))
+
+
+def ceiling(value: Number) -> Number:
+    """The smallest whole number that is not below value."""
+    return Fraction(math.ceil(value))
+
+
+BRACKETED: dict[str, Callable[[Number], Number]] = {
+    "abs": magnitude,
+    "floor": floor,
+    "ceil": ceiling,
+    "factorial": factorial,
+    "exp": math.exp,
+}
+"""Functions whose argument stands in brackets."""
+
+BARE: dict[str, Callable[[Number], Number]] = {
+    "sin": math.sin,
+    "cos": math.cos,
+    "tan": math.tan,
+    "cot": lambda value: 1 / math.tan(value),
+    "sec": lambda value: 1 / math.cos(value),
+    "csc": lambda value: 1 / math.sin(value),
+    "arcsin": math.asin,
+    "arccos": math.acos,
+    "arctan": math.atan,
+    "sinh": math.sinh,
+    "cosh": math.cosh,
+    "tanh": math.tanh,
+    "ln": math.log,
+    "lg": math.log10,
+}
+"""Functions whose argument may stand without brackets (`\\sin 2x`)."""

@@ -1,0 +1,31 @@
+"""The built-in plugin: libraries, strategies and checks come through the same door as anybody's."""
+
+from __future__ import annotations
+
+from reasonflux_agent.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_libraries(register: Register) -> None:
+    """`builtin`: the library in our own words."""
+    from reasonflux_agent.library import TemplateLibrary
+
+    register("builtin", TemplateLibrary.builtin)
+
+
+@hookimpl
+def register_strategies(register: Register) -> None:
+    """The four ways to solve."""
+    from reasonflux_agent import strategies
+
+    for name, build in strategies.BUILTIN.items():
+        register(name, build)
+
+
+@hookimpl
+def register_checks(register: Register) -> None:
+    """What can be checked without a model."""
+    from reasonflux_agent.checks import CHECKS
+
+    for name, check in CHECKS.items():
+        register(name, check)

@@ -1,0 +1,99 @@
+"""Makes candidates of replies: extraction, checks, and programs run on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reasonflux_agent.checks import run_checks
+from reasonflux_agent.exchanges import Exchange, Message, ParseError
+from reasonflux_agent.exchanges.program import PROGRAM
+from reasonflux_agent.grading import extract_answer
+from reasonflux_agent.models import Reply
+from reasonflux_agent.nodes import Body, Emit, Run, RunProgram
+from reasonflux_agent.programs import ProgramResult, extract_program
+from reasonflux_agent.schema import Candidate, Plan, Review, StepResult
+
+PROGRAM_RUNS = 2
+"""Programs of one solver reply that are run at most."""
+
+
+def candidate(
+    source: str,
+    problem: str,
+    text: str,
+    *,
+    answer: str | None = None,
+    reply: Reply | None = None,
+    plan: Plan | None = None,
+    results: tuple[StepResult, ...] = (),
+    reviews: tuple[Review, ...] = (),
+) -> Candidate:
+    """A complete solution with its answer extracted (unless given) and its checks run."""
+    answer = answer if answer is not None else extract_answer(text)
+    truncated = bool(reply and reply.truncated)
+    return Candidate(
+        source=source,
+        text=text,
+        answer=answer,
+        checks=run_checks(problem, text, answer, truncated=truncated),
+        logprob=reply.logprob if reply else None,
+        truncated=truncated,
+        plan=plan,
+        results=results,
+        reviews=reviews,
+    )
+
+
+def solve(run: Run, exchange: Exchange[str], *, sampled: bool, **given: Any) -> Body[tuple[str, Reply]]:
+    """Asks the solver, and lets it see what its programs print (tool-integrated reasoning, as in ToRA).
+
+    A model that writes a program tends to imagine its output. So the reply is cut behind the program, the program is run
+    in isolation, and the reply goes on from the real output; the result is the joined text.
+    """
+    messages = exchange.render(**given)
+    joined = ""
+    for _ in range(PROGRAM_RUNS + 1):
+        reply = yield from run.call(exchange, messages, sampled=sampled, logprobs=True)
+        cut = _behind_program(reply.text) if run.context.programs else None
+        code = extract_program(cut) if cut else None
+        if not code or _ == PROGRAM_RUNS:
+            return (joined + reply.text).strip(), reply
+        result: ProgramResult = yield RunProgram(code)
+        shown = f"\n```output\n{result.error or result.output}\n```\n"
+        yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+        joined += cut + shown
+        messages = [*messages, *_continue(cut, shown)]
+    raise AssertionError("unreachable")
+
+
+def _behind_program(text: str) -> str | None:
+    """The text up to the end of its first python block, if one is there and something was made of its output."""
+    start = text.find("```python")
+    if start < 0:
+        return None
+    end = text.find("```", start + 9)
+    return None if end < 0 else text[: end + 3]
+
+
+def _continue(cut: str, shown: str) -> list[Message]:
+    return [
+        {"role": "assistant", "content": cut},
+        {"role": "user", "content": f"The program printed:{shown}Go on from this output to the final answer in \\boxed{{}}."},
+    ]
+
+
+def programmed(run: Run, problem: str, *, sampled: bool, templates: dict[str, str] | None = None) -> Body[Candidate]:
+    """A candidate whose answer a program computed; without an answer where the program fails."""
+    try:
+        code, reply = yield from run.ask(PROGRAM, sampled=sampled, problem=problem, templates=templates)
+    except ParseError:
+        return Candidate(source="program", text="", answer=None, checks={"answered": False})
+    result: ProgramResult = yield RunProgram(code)
+    yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+    lines = [line for line in result.output.strip().splitlines() if line.strip()]
+    answer = lines[-1].strip() if lines and not result.error else ""
+    text = f"```python\n{code}\n```\n```output\n{result.error or result.output}\n```\n"
+    if not answer:
+        return Candidate(source="program", text=text, answer=None, checks={"answered": False})
+    answer = extract_answer(answer) or answer.rsplit(":", 1)[-1].strip()
+    return candidate("program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply)

@@ -1,0 +1,40 @@
+"""`reasonflux model`: the files of the embedded models."""
+
+from typing import Annotated
+
+import typer
+
+from reasonflux_agent.local.fetch import ensure, path_of
+from reasonflux_agent.local.files import DEFAULT, KNOWN
+
+app = typer.Typer(help="Fetch, list and find the files of the embedded models (local:NAME).", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A known model, OWNER/REPO/FILE.gguf on the hub, or the path of a GGUF file.")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """The known models: id, size, licence, and whether the file is here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "size", "licence", "here", "")
+    for file in KNOWN.values():
+        here = "yes" if path_of(file).is_file() else "no"
+        table.add_row(file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, "default" if file.id == DEFAULT else "")
+    Console().print(table)
+
+
+@app.command()
+def pull(
+    name: Name = DEFAULT,
+    verify: Annotated[bool, typer.Option("--verify", help="Read the whole file again, though it was verified.")] = False,
+) -> None:
+    """Fetch a model file, verify it, and print its path."""
+    typer.echo(ensure(name, rehash=verify))
+
+
+@app.command()
+def path(name: Name = DEFAULT) -> None:
+    """Print where a known model's file lies, or would lie."""
+    file = KNOWN.get(name)
+    typer.echo(path_of(file) if file else ensure(name))

@@ -1,0 +1,146 @@
+"""`reasonflux templates`: look into a library, search it, check one, bring one to the official format."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reasonflux_agent.errors import LibraryError
+
+if TYPE_CHECKING:
+    from reasonflux_agent.library import TemplateLibrary
+
+app = typer.Typer(help="Look into a template library, search it, check one, convert one.", no_args_is_help=True)
+
+Library = Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, a JSON file or a directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+@app.command("list")
+def list_(
+    library: Library = "builtin",
+    chapter: Annotated[str, typer.Option("--chapter", "-c", help="Only chapters whose title holds this text.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List templates: id, kind, name."""
+    found = [t for t in _load(library) if chapter.lower() in t.chapter.lower()]
+    if not found:
+        chapters = ", ".join(dict.fromkeys(t.chapter for t in _load(library)))
+        raise LibraryError(f"No chapter of {library!r} holds {chapter!r} in its title. Its chapters: {chapters}.")
+    if as_json:
+        return _print_json(
+            [{"id": t.id, "name": t.name, "kind": t.kind, "chapter": t.chapter, "section": t.section} for t in found]
+        )
+    return _print_table(("id", "kind", "name"), [(t.id, t.kind, t.name) for t in found])
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="The template's id, as `list` prints it.")], library: Library = "builtin"
+) -> None:
+    """Show one template whole, with where it stands."""
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from reasonflux_agent.library import render_template
+
+    t = _load(library).get(id)
+    lines = [
+        f"{t.kind} | {t.chapter} / {t.section}",
+        f"Tags: {', '.join(t.tags)}",
+        t.description,
+        *(f"- {line}" for line in t.scenario),
+    ]
+    body = "\n".join([*filter(None, lines), "", render_template(t, max_chars=100_000)])
+    console = Console()
+    if console.is_terminal:
+        console.print(Panel(Text(body), title=Text(t.id)))
+    else:
+        typer.echo(f"{t.id}\n{body}")
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="A problem, or a step to be done.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="At most this many templates.")] = 3,
+    embedder: Annotated[
+        str, typer.Option("--embedder", "-e", help="wordllama, minilm, st:DIR_OR_ID, openai:MODEL@URL, hash.")
+    ] = "wordllama",
+    library: Library = "builtin",
+    as_json: AsJson = False,
+) -> None:
+    """Find the templates that fit a problem: score, id, name. Below the confidence floor nothing is printed."""
+    from reasonflux_agent.retrieval import TemplateRetriever
+
+    documents = TemplateRetriever.from_library(_load(library), embedder, k=k).invoke(query)
+    if as_json:
+        return _print_json([{**document.metadata, "text": document.page_content} for document in documents])
+    if not documents:
+        return typer.echo("No template of the library fits this query.", err=True)
+    rows = [(f"{d.metadata['score']:.3f}", d.metadata["id"], d.metadata["name"]) for d in documents]
+    return _print_table(("score", "id", "name"), rows)
+
+
+@app.command()
+def validate(file: Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")]) -> None:
+    """Check a library: print what it holds and what was normalised, or the fault and its place (exit status 1)."""
+    try:
+        _report(_load(file))
+    except LibraryError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the normalised library is written.")],
+) -> None:
+    """Write a library in the official format, normalised."""
+    library = _load(file)
+    library.save(out)
+    _report(library)
+    typer.echo(f"Written to {out}.")
+
+
+def _load(source: str | Path) -> TemplateLibrary:
+    from reasonflux_agent.library import TemplateLibrary
+
+    return TemplateLibrary.load(source)
+
+
+def _report(library: TemplateLibrary) -> None:
+    chapters = Counter(t.chapter for t in library)
+    sections = {(t.chapter, t.section) for t in library}
+    typer.echo(f"{len(library)} templates in {len(chapters)} chapters and {len(sections)} sections.")
+    for kind, count in Counter(t.kind for t in library).most_common():
+        typer.echo(f"  {kind}: {count}")
+    for note in library.notes:
+        typer.echo(f"Normalised: {note}")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table on a terminal; tab-separated lines without a head in a pipe, for grep and cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

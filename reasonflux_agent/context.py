@@ -1,0 +1,111 @@
+"""What one run may vary: models, effort, limits. The one table of what each effort sets is `EFFORTS`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reasonflux_agent.errors import InputError
+
+Effort = Literal["low", "medium", "high", "auto"]
+Granularity = Literal["whole", "step"]
+
+
+class Setting(NamedTuple):
+    """What an effort stands for; a field of the same name in the Context overrides it."""
+
+    drafts: int
+    """Direct solutions beside the plans: the first reasons in text, the second is a program, the third text again ..."""
+    trajectories: int
+    """Planned attempts at most; sampling stops early once the leader cannot be overtaken."""
+    templates: int
+    """Templates per step at most."""
+    refine: bool
+    """Whether the navigator rewrites the trajectory with the templates that were found."""
+    reviews: int
+    """Reviews per trajectory at most (`whole`) or per step (`step`)."""
+
+
+EFFORTS: dict[Effort, Setting] = {
+    "low": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=0),
+    "medium": Setting(drafts=0, trajectories=1, templates=2, refine=True, reviews=1),
+    "high": Setting(drafts=2, trajectories=3, templates=2, refine=True, reviews=1),
+    "auto": Setting(drafts=2, trajectories=3, templates=2, refine=False, reviews=0),
+}
+
+
+class Context(BaseModel):
+    """The run-time context of the graph: pass it, or a dict of its fields, as `context=` to invoke, stream or batch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    navigator: str | None = Field(None, title="Navigator", description="Model spec of the planner; empty: the graph's.")
+    """Spec of the model that plans, refines and reviews; None: the one that the graph was created with."""
+    solver: str | None = Field(None, title="Solver", description="Model spec of the solver; empty: the graph's.")
+    """Spec of the model that carries steps out; None: the one that the graph was created with."""
+    effort: Effort = Field("medium", title="Effort", description="How much to spend; see the table of efforts.")
+    """low | medium | high | auto: sets the five fields of `Setting` at once."""
+    granularity: Granularity = Field("whole", title="Granularity", description="One solver call, or one per step.")
+    """`whole`: one solver call carries out the trajectory; `step`: one call a step (the paper's way)."""
+    drafts: int | None = Field(None, ge=0, le=64, title="Drafts")
+    """Overrides the effort's number of direct solutions."""
+    trajectories: int | None = Field(None, ge=0, le=64, title="Trajectories")
+    """Overrides the effort's number of planned attempts."""
+    templates: int | None = Field(None, ge=0, le=20, title="Templates per step")
+    """Overrides the effort's number of templates per step; 0: retrieve nothing."""
+    refine: bool | None = Field(None, title="Refine")
+    """Overrides whether the trajectory is rewritten with the templates that were found."""
+    reviews: int | None = Field(None, ge=0, le=20, title="Reviews")
+    """Overrides the effort's number of reviews."""
+    programs: bool = Field(True, title="Programs", description="Run Python that a solver writes, in isolation.")
+    """Whether solver programs are run (in an isolated interpreter)."""
+    max_steps: int = Field(6, ge=1, le=100, title="Steps at most")
+    """Steps of a trajectory at most; what a plan holds beyond is cut."""
+    max_tokens: int = Field(1536, ge=16, le=200_000, title="Tokens per reply")
+    """Completion tokens of one solver reply at most."""
+    token_budget: int | None = Field(None, ge=1, title="Token budget")
+    """Prompt and completion tokens of the whole run at most; no call starts beyond it."""
+    deadline: float | None = Field(None, gt=0, title="Deadline (seconds)")
+    """Seconds of model time along the longest branch at most. Time while a stopped run waits to resume does not count."""
+    temperature: float = Field(0.7, ge=0, le=2, title="Temperature")
+    """Sampling temperature of second and later samples; the first of each kind is greedy."""
+    seed: int | None = Field(None, title="Seed")
+    """Passed to models that take one."""
+
+    @property
+    def setting(self) -> Setting:
+        """The effort's setting with this context's overrides."""
+        base = EFFORTS[self.effort]
+        given = {name: value for name in base._fields if (value := getattr(self, name)) is not None}
+        return base._replace(**given)
+
+    @classmethod
+    def of(cls, **fields: Any) -> Context:
+        """Builds a context from plain values. Raises InputError naming every field that does not fit."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise InputError(_explain(error)) from None
+
+    @classmethod
+    def from_env(cls, **fields: Any) -> Context:
+        """As `of`, with what `fields` leaves out taken from REASONFLUX_<FIELD>, converted to the field's type."""
+        env = {
+            name: value
+            for name in cls.model_fields
+            if fields.get(name) is None and (value := os.environ.get(f"REASONFLUX_{name.upper()}"))
+        }
+        return cls.of(**env, **{name: value for name, value in fields.items() if value is not None})
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        field = ".".join(map(str, item["loc"])) or "context"
+        if item["type"] == "extra_forbidden":
+            lines.append(f"no field {field!r}; the fields are {', '.join(sorted(Context.model_fields))}")
+        else:
+            lines.append(f"{field} = {item['input']!r}: {item['msg']}")
+    return "The run's context does not fit. " + "; ".join(lines) + "."

@@ -1,0 +1,73 @@
+"""Exchanges with a model: one file each, holding its prompt, `render` and `parse`, and no I/O.
+
+Training data are rendered by these very functions. All prompts begin with the same `brief` (problem, methods, plan, work
+so far) and end with the task, so that a server's prefix cache serves every call of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from reasonflux_agent.schema import Plan, StepResult
+
+T = TypeVar("T")
+Role = Literal["navigator", "solver"]
+Message = dict[str, str]
+"""{"role": "user" | "assistant" | "system", "content": text}"""
+
+RESULT_CHARS = 2400
+"""An earlier step's text is cut to its last so many characters in prompts."""
+
+
+class ParseError(ValueError):
+    """A reply does not have the form that was asked for; the text tells the model what was wrong."""
+
+
+@dataclass(frozen=True)
+class Exchange(Generic[T]):
+    """A question to a model and the reading of its reply, as two pure functions."""
+
+    name: str
+    role: Role
+    render: Callable[..., list[Message]]
+    parse: Callable[[str], T]
+    max_tokens: int | None = None
+    """Completion tokens at most; None: the context's `max_tokens`."""
+    stop: tuple[str, ...] = ()
+
+
+def brief(
+    problem: str,
+    *,
+    templates: Mapping[str, str] | None = None,
+    plan: Plan | None = None,
+    results: Sequence[StepResult] = (),
+) -> str:
+    """The part that the prompts of one run share, in the order in which it grows."""
+    parts = [f"Problem:\n{problem.strip()}"]
+    if templates:
+        parts.append("Methods that may help:\n" + "\n\n".join(templates.values()))
+    if plan and plan.steps:
+        parts.append("Plan:\n" + "\n".join(f"{i}. {step.purpose}" for i, step in enumerate(plan.steps, 1)))
+    parts += [f"Work on step {r.index + 1}:\n{r.text.strip()[-RESULT_CHARS:]}" for r in results]
+    return "\n\n".join(parts)
+
+
+def user(*parts: str) -> list[Message]:
+    """One user message, its parts set apart by blank lines."""
+    return [{"role": "user", "content": "\n\n".join(part for part in parts if part)}]
+
+
+def correction(reply: str, error: ParseError) -> list[Message]:
+    """What is added to an exchange whose reply did not parse."""
+    return [
+        {"role": "assistant", "content": reply[-RESULT_CHARS:] or "(nothing)"},
+        {"role": "user", "content": f"That does not have the form asked for: {error} Reply again, in that form only."},
+    ]
+
+
+def fields(**values: Any) -> dict[str, Any]:
+    """Keyword arguments for a `render`, without those that are None."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,17 @@
+"""direct (solver): one chain of thought, with the prompt that the publishers of the Qwen and DeepSeek models give.
+
+ReasonFlux-F1 is used this way too: its chat template opens the thought by itself.
+"""
+
+from __future__ import annotations
+
+from reasonflux_agent.exchanges import Exchange, Message, user
+from reasonflux_agent.exchanges.solve import text
+
+
+def render(problem: str) -> list[Message]:
+    """The problem and the publisher's instruction, nothing else."""
+    return user(problem.strip(), "Please reason step by step, and put your final answer within \\boxed{}.")
+
+
+DIRECT: Exchange[str] = Exchange("direct", "solver", render, text)

@@ -1,0 +1,29 @@
+"""program (solver): a whole solution as a Python program, which runs in an isolated interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
+
+TASK = """Task: write a Python program that computes the answer to the problem and prints it as its only output.
+Use nothing but the standard modules math and itertools; where the answer is exact (a fraction, a root, a formula), print it in exact form.
+Reply with one ```python block and nothing else."""
+
+
+def render(problem: str, templates: Mapping[str, str] | None = None) -> list[Message]:
+    """The request for a program."""
+    return user(brief(problem, templates=templates), TASK)
+
+
+def parse(reply: str) -> str:
+    """The program's text. Raises ParseError if there is none."""
+    from reasonflux_agent.programs import extract_program
+
+    code = extract_program(reply)
+    if not code:
+        raise ParseError("it holds no ```python block.")
+    return code
+
+
+PROGRAM: Exchange[str] = Exchange("program", "solver", render, parse, max_tokens=600)

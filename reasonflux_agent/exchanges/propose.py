@@ -1,0 +1,28 @@
+"""propose (navigator): ReasonFlux v2's proposer: abstraction, conditions and high-level steps, in one reply."""
+
+from __future__ import annotations
+
+from reasonflux_agent.exchanges import Exchange, Message, brief, user
+from reasonflux_agent.exchanges.steps import read_plan
+from reasonflux_agent.schema import Plan
+
+TASK = """Task: write down how such a problem is solved in general; do not solve it. In this form:
+Kind: the mathematical idea behind the problem, in one line
+Conditions: what is known and what is asked, in one line
+1. the first high-level step, in one line
+2. the second ... (2 to 5 steps)"""
+
+
+def render(problem: str) -> list[Message]:
+    """The request for an abstraction and its steps."""
+    return user(brief(problem), TASK)
+
+
+def parse(reply: str) -> Plan:
+    """Abstraction (with the conditions, where given) and steps. Raises ParseError if there is no step."""
+    plan = read_plan(reply)
+    conditions = next((s.strip() for s in reply.splitlines() if s.strip().lower().startswith("conditions:")), "")
+    return plan.model_copy(update={"abstraction": f"{plan.abstraction} {conditions}".strip()})
+
+
+PROPOSE: Exchange[Plan] = Exchange("propose", "navigator", render, parse, max_tokens=400)

@@ -1,0 +1,49 @@
+"""solve (solver): carries out one step of the trajectory, or the whole of it in one reply (s^_i, paper section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.schema import Plan, StepResult
+
+BOXED = "put your final answer within \\boxed{}."
+REDO = "An earlier try was rejected: {feedback} Do better."
+
+
+def text(reply: str) -> str:
+    """The reply as it is. Raises ParseError if there is nothing in it."""
+    if not reply.strip():
+        raise ParseError("it is empty.")
+    return reply.strip()
+
+
+def render_whole(
+    problem: str, templates: Mapping[str, str] | None = None, plan: Plan | None = None, feedback: str = ""
+) -> list[Message]:
+    """The request for a complete solution that follows the trajectory."""
+    task = "Task: solve the problem. Follow the plan; use a method above only where it really fits."
+    redo = REDO.format(feedback=feedback) if feedback else ""
+    return user(
+        brief(problem, templates=templates, plan=plan), f"{task} Please reason step by step, and {BOXED}", redo
+    )
+
+
+def render_step(
+    problem: str,
+    plan: Plan,
+    step: int,
+    templates: Mapping[str, str] | None = None,
+    results: Sequence[StepResult] = (),
+    feedback: str = "",
+) -> list[Message]:
+    """The request to carry out step `step` (0-based) alone, given the results of those before it."""
+    task = f"Task: carry out step {step + 1} of the plan, and no other step: {plan.steps[step].purpose}"
+    last = step == len(plan.steps) - 1
+    end = f"This is the last step: {BOXED}" if last else "End with the result of this step in one line."
+    redo = REDO.format(feedback=feedback) if feedback else ""
+    return user(brief(problem, templates=templates, plan=plan, results=results), f"{task}\n{end}", redo)
+
+
+WHOLE: Exchange[str] = Exchange("solve", "solver", render_whole, text)
+STEP: Exchange[str] = Exchange("solve", "solver", render_step, text)

@@ -1,0 +1,76 @@
+"""Extracts final answers from solutions and decides whether two answers are the same.
+
+Most pairs are decided in this process, cheaply (answers.py, which also says what counts as the same). What remains goes
+to Math-Verify, in a worker process with a deadline and a memory limit (grading_pool.py). No text is evaluated as code.
+
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from reasonflux_agent import answers, grading_pool
+
+MAX_ANSWER = 2_000
+"""Characters of an answer; longer ones equal nothing but themselves."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|([^\s{}$\\.,;]+))")
+_HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
+_SAID = re.compile(r"\b(?:final\s+answer|answer)\b[*_ ]*(?:is|=)?[*_ ]*(?::|(?<=is)\b|(?<==))[*_\s]*([^\n]+)", re.IGNORECASE)
+_SAID_WITHIN = 600
+
+
+def extract_answer(text: str) -> str | None:
+    """The final answer that a solution states: the last `\\boxed{...}`, else `#### 42`, else `The answer is 42` near the end.
+
+    None when there is none of these; what merely looks like an answer is not guessed at.
+    """
+    for match in reversed(list(_BOX.finditer(text))[-50:]):
+        answer = match[1] or _braced(text[match.end() : match.end() + MAX_ANSWER])
+        if answer and answer.strip():
+            return answer.strip()
+    if hashes := _HASHES.findall(text):
+        return str(hashes[-1]).strip()
+    if said := _SAID.findall(text[-_SAID_WITHIN:]):
+        sentence = re.split(r"\.(?=\s|$)|\*\*", said[-1])[0].strip(" :*_`")
+        return sentence or None
+    return None
+
+
+def _braced(text: str) -> str | None:
+    """What stands before the brace that closes the one just opened; None if it never closes."""
+    depth = 1
+    for brace in re.finditer(r"\\.|[{}]", text):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return text[: brace.start()]
+    return None
+
+
+def equivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
+    """Whether two answers mean the same. Symmetric, thread-safe; blocks for at most `seconds` once a worker is free."""
+    if a.strip() == b.strip():
+        return bool(a.strip())
+    if max(len(a), len(b)) > MAX_ANSWER:
+        return False
+    left, right = answers.normal(a), answers.normal(b)
+    if not left or not right:
+        return False
+    verdict = answers.compare(left, right)
+    return grading_pool.compare(answers.latex(left), answers.latex(right), seconds) if verdict is None else verdict
+
+
+async def aequivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
+    """`equivalent` without blocking the event loop."""
+    return await asyncio.to_thread(equivalent, a, b, seconds=seconds)
+
+
+def grade(answer: str | None, gold: str, *, seconds: float = 5.0) -> bool:
+    """Whether an extracted answer is the right one; a missing answer is wrong."""
+    return answer is not None and equivalent(answer, gold, seconds=seconds)
+
+
+async def agrade(answer: str | None, gold: str, *, seconds: float = 5.0) -> bool:
+    """`grade` without blocking the event loop."""
+    return answer is not None and await aequivalent(answer, gold, seconds=seconds)

@@ -1,0 +1,222 @@
+"""The run's graph: drafts and planned attempts, each a candidate, until the vote is settled.
+
+START → begin → draft × n ──────→ verify → END
+              ↘ attempt × wave ↗    │
+                   ↑________________│   (not settled, and attempts are left)
+
+`attempt` is the strategy's own graph; for the navigator: plan → retrieve → refine → solve_step ⇄ review → answer.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.retrievers import BaseRetriever
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+
+from reasonflux_agent.candidates import candidate, programmed
+from reasonflux_agent.context import Context
+from reasonflux_agent.errors import InputError, SpecError
+from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges.direct import DIRECT
+from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.nodes import Body, Emit, Parts, Run, Same
+from reasonflux_agent.plugins import registered
+from reasonflux_agent.schema import Candidate, Solution, Usage
+from reasonflux_agent.state import Attempt, InputState, OutputState, State
+from reasonflux_agent.voting import NO_VOTES, Tally, settled, tally, wave
+
+DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
+MAX_PROBLEM = 20_000
+"""Characters of a problem at most."""
+STEPS_OF_ATTEMPT = 1000
+"""LangGraph's recursion limit inside an attempt: far above what the Context's limits allow, so that they decide."""
+
+Update = dict[str, Any]
+
+
+def create_reasonflux(
+    *,
+    strategy: str = "navigator",
+    navigator: BaseChatModel | str | None = None,
+    solver: BaseChatModel | str | None = None,
+    library: TemplateLibrary | str | None = None,
+    retriever: BaseRetriever | None = None,
+    context: Context | None = None,
+) -> StateGraph[Any, Any, Any, Any]:
+    """The uncompiled graph; the caller chooses checkpointer, store and interrupts.
+
+    Input: `{"problem": ...}` or `{"messages": [...]}`; output: `{"solution": ..., "messages": [..., AIMessage]}`.
+    `navigator` and `solver` are chat models or specs; one alone serves both roles, none means the embedded default.
+    `library` (a TemplateLibrary, a name or a path) is searched by the default retriever; a `retriever` of your own takes
+    its place. `context` is what runs use that are given no `context=` themselves.
+    Raises SpecError for an unknown strategy, InputError and LibraryError for what cannot be used.
+    """
+    strategies = registered("strategies")
+    if strategy not in strategies:
+        raise SpecError(f"No strategy {strategy!r} is registered. There are: {', '.join(strategies)}.")
+    loaded = TemplateLibrary.load(library) if isinstance(library, str) else library
+    parts = Parts(
+        navigator=navigator or solver or DEFAULT_MODEL,
+        solver=solver or navigator or DEFAULT_MODEL,
+        retriever=retriever,
+        library=loaded,
+        defaults=context or Context(),
+    )
+    attempt = strategies[strategy][1](parts).compile(name=strategy).with_config(recursion_limit=STEPS_OF_ATTEMPT)
+
+    def verify_named(state: State, run: Run) -> Body[Update]:
+        return verify(state, run, strategy)
+
+    verify_named.__name__ = "verify"
+
+    def launch(state: State) -> list[Send] | str:
+        drafts, planned = parts.context().setting.drafts, state["wave"]
+        share = drafts + planned
+        sends = [Send("draft", _attempt(state, sample, share)) for sample in range(drafts)]
+        sends += [Send("attempt", _attempt(state, sample, share)) for sample in range(planned)]
+        return sends or "verify"
+
+    def after_verify(state: State) -> list[Send] | str:
+        samples = range(state["sampled"] - state["wave"], state["sampled"])
+        return [Send("attempt", _attempt(state, sample, state["wave"])) for sample in samples] or END
+
+    graph = StateGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
+    graph.add_node("begin", parts.node(begin), input_schema=State)
+    graph.add_node("draft", parts.node(draft), input_schema=Attempt)
+    graph.add_node("attempt", attempt, input_schema=Attempt)
+    graph.add_node("verify", parts.node(verify_named), input_schema=State)
+    graph.add_edge(START, "begin")
+    graph.add_conditional_edges("begin", launch, ["draft", "attempt", "verify"])
+    graph.add_edge("draft", "verify")
+    graph.add_edge("attempt", "verify")
+    graph.add_conditional_edges("verify", after_verify, ["attempt", END])
+    return graph
+
+
+def begin(state: State, run: Run) -> Body[Update]:
+    """Reads and checks the input, and forgets the thread's former problem."""
+    problem = _problem(state)
+    run.id = uuid.uuid4().hex
+    setting = run.context.setting
+    # auto: whether to plan at all is decided once the drafts are there
+    first = 0 if run.context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
+    yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": run.parts.names()})
+    return {
+        "run": run.id,
+        "problem": problem,
+        "sampled": first,
+        "wave": first,
+        "candidates": None,
+        "usage": None,
+        "exhausted": "",
+        "solution": {},
+    }
+
+
+def _problem(state: State) -> str:
+    problem = state.get("problem")
+    messages = state.get("messages") or []
+    last = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
+    # in a chat the newest human message is the problem; `problem` is then what an earlier turn left in the state
+    text = last.text if last is not None and messages and messages[-1] is last else problem
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(
+            "There is no problem to solve: give a non-empty `problem`, or `messages` whose last one is a human's. "
+            f"Given: problem={problem!r}, {len(messages)} message(s)."
+        )
+    if len(text) > MAX_PROBLEM:
+        raise InputError(f"The problem has {len(text):,} characters; at most {MAX_PROBLEM:,} are taken.")
+    return text.strip()
+
+
+def _attempt(state: State, sample: int, share: int) -> Attempt:
+    spent = sum((Usage(**{k: row[k] for k in Usage.model_fields}) for row in state.get("usage") or ()), Usage())
+    return {
+        "run": state["run"],
+        "problem": state["problem"],
+        "sample": sample,
+        "spent": spent.model_dump(mode="json"),
+        "share": max(1, share),
+    }
+
+
+def draft(state: Attempt, run: Run) -> Body[Update]:
+    """Solver: a complete solution without a plan; even samples reason in text, odd ones are programs."""
+    number, is_program = divmod(state["sample"], 2)
+    if is_program and run.context.programs:
+        made = yield from programmed(run, state["problem"], sampled=number > 0)
+    else:
+        try:
+            text, reply = yield from run.ask(DIRECT, sampled=number > 0, logprobs=True, problem=state["problem"])
+        except ParseError:
+            return {}
+        made = candidate("draft", state["problem"], text, reply=reply)
+    yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
+    return {"candidates": [made.model_dump(mode="json")]}
+
+
+def verify(state: State, run: Run, strategy: str) -> Body[Update]:
+    """Counts the votes; once they are settled, or nothing is left to sample, concludes."""
+    candidates = [Candidate(**row) for row in state.get("candidates") or ()]
+    standing = yield from tally(candidates, Same)
+    setting, exhausted = run.context.setting, state.get("exhausted") or ""
+    left = 0 if exhausted else setting.trajectories - state["sampled"]
+    if run.context.effort == "auto" and not state["sampled"] and setting.drafts:
+        # disagreement is the difficulty: only drafts that agree, all checks passed, make planning needless
+        done = left == 0 or standing.weight == setting.drafts
+    else:
+        reviews = setting.reviews if run.context.granularity == "whole" else 0
+        done = left == 0 or settled(standing, left * (1 + reviews))
+    if not done:
+        count = wave(standing, left)
+        return {"sampled": state["sampled"] + count, "wave": count}
+    solution = conclude(state["problem"], candidates, standing, state.get("usage") or [], exhausted, strategy)
+    yield Emit("solution", {"solution": solution.model_dump(mode="json")})
+    message = AIMessage(solution.text or "No solution was found.", id=run.id, name="reasonflux")
+    return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0}
+
+
+def conclude(
+    problem: str,
+    candidates: list[Candidate],
+    standing: Tally,
+    usage: list[dict[str, Any]],
+    exhausted: str,
+    strategy: str,
+) -> Solution:
+    """The Solution that the votes stand for."""
+    best = candidates[standing.leader] if standing.leader is not None else (candidates[-1] if candidates else None)
+    # a draft may speak for the group; the trajectory shown is that of a planned candidate that agrees with it, if any
+    shown = next((c for c in candidates if c.plan and best and c.answer == best.answer), best)
+    per_node: dict[str, Usage] = {}
+    for row in usage:
+        counted = Usage(**{name: row[name] for name in Usage.model_fields})
+        per_node[row["node"]] = per_node.get(row["node"], Usage()) + counted
+    answered = best is not None and best.answer is not None
+    if exhausted:
+        status, reason = "exhausted", exhausted
+    elif answered:
+        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree"
+    else:
+        status, reason = "unanswered", "no candidate states an answer"
+    return Solution.model_validate(
+        {
+            "problem": problem,
+            "answer": best.answer if best else None,
+            "text": best.text if best else "",
+            "status": status,
+            "reason": reason,
+            "strategy": strategy,
+            "plan": shown.plan if shown else None,
+            "results": shown.results if shown else (),
+            "reviews": shown.reviews if shown else (),
+            "candidates": tuple(candidates),
+            "votes": standing.weight / standing.total if standing.total else 0.0,
+            "usage": per_node,
+        }
+    )

@@ -1,0 +1,275 @@
+"""A chat model from a spec string; the only file that knows vLLM. What a call may ask for, and what came back, in one shape for all.
+
+Forms of a spec: `local:NAME`, `local:/path.gguf`, `local:OWNER/REPO/FILE.gguf`, `vllm:NAME[@URL[,URL...]]`, `hf:DIR_OR_ID`,
+and `PROVIDER:NAME` for whatever LangChain's `init_chat_model` knows.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from reasonflux_agent.errors import InputError, ModelError, SpecError
+from reasonflux_agent.local.files import KNOWN
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+
+VLLM_URL = "http://localhost:8000/v1"
+
+
+@dataclass(frozen=True)
+class CallOptions:
+    """What one call may ask of a model. None and empty mean: the model's own default."""
+
+    max_tokens: int | None = None
+    """Upper bound of the reply, in tokens."""
+    temperature: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    """Strings that end the reply; they are not part of it."""
+    schema: dict[str, Any] | None = None
+    """JSON schema that the reply must follow (constrained decoding)."""
+    timeout: float | None = None
+    """Seconds that the server may stay silent."""
+    logprobs: bool = False
+    """Ask for log-probabilities, so that `Reply.logprob` is set."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered, read from an AIMessage of any provider."""
+
+    text: str
+    """The reply without its thought."""
+    reasoning: str
+    """The server's reasoning field, or what stood between <think> and </think>."""
+    truncated: bool
+    """Whether the token limit cut the reply."""
+    prompt_tokens: int
+    cached_tokens: int
+    """The part of `prompt_tokens` that the server took from its prefix cache."""
+    completion_tokens: int
+    logprob: float | None
+    """Mean log-probability per completion token; None where the server gives none."""
+
+
+def load_model(spec: str | BaseChatModel) -> BaseChatModel:
+    """The chat model that `spec` names; a model is returned as it is. One spec is one object in a process.
+
+    Raises SpecError (not a spec), DownloadError, MissingExtraError, or ModelError (the file does not load).
+    """
+    if not isinstance(spec, str):
+        return spec
+    with _lock:  # two roles that ask at once share one loaded model
+        return _load(spec.strip())
+
+
+_lock = threading.Lock()
+
+
+@cache
+def _load(spec: str) -> BaseChatModel:
+    kind, _, name = spec.partition(":")
+    if not name:
+        raise _spec_error(spec, "it has no 'KIND:' in front, or nothing after it")
+    if kind == "local":
+        return _load_local(spec, name)
+    if kind == "vllm":
+        return _load_vllm(spec, name)
+    if kind == "hf":
+        from reasonflux_agent.local.hf import TransformersChat
+
+        return TransformersChat.load(name)
+    return _load_provider(spec, kind, name)
+
+
+def _load_local(spec: str, name: str) -> BaseChatModel:
+    from reasonflux_agent.local.fetch import ensure
+    from reasonflux_agent.local.server import serve
+
+    if name not in KNOWN and not name.endswith(".gguf"):
+        near = get_close_matches(name, KNOWN, n=1)
+        raise _spec_error(spec, "no known model has this name" + (f"; did you mean 'local:{near[0]}'?" if near else ""))
+    url = serve(ensure(name))
+
+    from reasonflux_agent.local.chat import ServerChat
+
+    return ServerChat.connect(spec, name, [f"{url}/v1"], api_key="none", retries=0)
+
+
+def _load_vllm(spec: str, rest: str) -> BaseChatModel:
+    name, at, tail = rest.partition("@http")
+    urls = [url.strip().rstrip("/") for url in f"http{tail}".split(",")] if at else [VLLM_URL]
+    for url in urls:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise _spec_error(spec, f"{url!r} is not an http(s) URL")
+    if not name:
+        raise _spec_error(spec, "it names no model in front of the '@'")
+
+    from reasonflux_agent.local.chat import ServerChat
+
+    # As many retries as there are other servers, at least two: each goes to the next server of the round.
+    key = os.environ.get("VLLM_API_KEY") or "EMPTY"
+    return ServerChat.connect(spec, name, urls, api_key=key, retries=max(2, len(urls) - 1))
+
+
+def _load_provider(spec: str, provider: str, name: str) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    try:
+        model: BaseChatModel = init_chat_model(name, model_provider=provider)
+    except ImportError as error:
+        raise SpecError(f"The model {spec!r} needs a package that is not installed. {error}") from error
+    except Exception as error:
+        if isinstance(error, ValueError) and str(error).startswith("Unsupported"):
+            near = get_close_matches(provider, ["local", "vllm", "hf", "openai", "anthropic"], n=1)
+            hint = f"; did you mean '{near[0]}:{name}'?" if near else ""
+            raise _spec_error(spec, f"{provider!r} is no kind of model and no provider of LangChain{hint}") from error
+        raise SpecError(
+            f"The model {spec!r} was asked of LangChain's provider {provider!r}, which refused: {error} "
+            "Next: set what it asks for (usually its API key in the environment)."
+        ) from error
+    return model
+
+
+def _spec_error(spec: str, why: str) -> SpecError:
+    return SpecError(
+        f"{spec!r} names no model: {why}. Forms that work: local:NAME with NAME one of {', '.join(KNOWN)}; "
+        "local:/path/to/model.gguf; local:OWNER/REPO/FILE.gguf; vllm:NAME or vllm:NAME@http://host:8000/v1[,URL...]; "
+        "hf:DIRECTORY_OR_ID; openai:NAME, anthropic:NAME and the other providers of LangChain's init_chat_model."
+    )
+
+
+def call_kwargs(model: BaseChatModel, options: CallOptions) -> dict[str, Any]:
+    """What to pass to `model.invoke(messages, **kwargs)` (or stream, ainvoke) so that it honours `options`.
+
+    Options that a kind of model cannot honour are left out: `local:` and `vllm:` honour all; `hf:` all but the schema,
+    the time-out and log-probabilities; OpenAI's classes all; Anthropic's max_tokens, temperature, stop and timeout;
+    any other model only `stop`, which is LangChain's own parameter.
+    """
+    kind = model._llm_type
+    asked = {
+        "max_tokens": options.max_tokens,
+        "temperature": options.temperature,
+        "seed": options.seed,
+        "timeout": options.timeout,
+        "stop": list(options.stop) or None,
+    }
+    kwargs = {key: value for key, value in asked.items() if value is not None and key in _HONOURED.get(kind, ("stop",))}
+    if kind not in _OPENAI:
+        return kwargs
+    if options.logprobs:
+        kwargs["logprobs"] = True
+    if options.schema is not None:
+        form = {"type": "json_schema", "json_schema": {"name": "reply", "schema": options.schema, "strict": True}}
+        if kind == _SERVER:
+            # As a plain body field: LangChain's own path would raise on a reply that the token limit cut.
+            kwargs["extra_body"] = {**(getattr(model, "extra_body", None) or {}), "response_format": form}
+        else:
+            kwargs["response_format"] = form
+    if options.logprobs and kind == _SERVER:
+        kwargs["top_logprobs"] = 1  # llama.cpp sends twenty for each token where this is not said
+    return kwargs
+
+
+_SERVER = "reasonflux-server"
+_OPENAI = (_SERVER, "openai-chat", "azure-openai-chat")
+_HONOURED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_OPENAI, ("max_tokens", "temperature", "seed", "timeout", "stop")),
+    "reasonflux-transformers": ("max_tokens", "temperature", "seed", "stop"),
+    "anthropic-chat": ("max_tokens", "temperature", "timeout", "stop"),
+}
+
+
+def read_reply(message: AIMessage) -> Reply:
+    """What `message` holds, whichever provider made it. Missing counts are 0."""
+    text, thought = _split_thought(str(message.text))
+    reasoning = message.additional_kwargs.get("reasoning_content") or ""
+    if not reasoning and not isinstance(message.content, str):
+        blocks = (block for block in message.content_blocks if block["type"] == "reasoning")
+        reasoning = "\n".join(str(block.get("reasoning", "")) for block in blocks)
+    about = message.response_metadata
+    ends = {str(about.get(key)).lower() for key in ("finish_reason", "stop_reason", "done_reason")}
+    usage: Any = message.usage_metadata or {}
+    tokens = (about.get("logprobs") or {}).get("content") or []
+    logprobs = [token["logprob"] for token in tokens if token.get("logprob") is not None]
+    return Reply(
+        text=text,
+        reasoning="\n".join(part for part in (reasoning, thought) if part),
+        truncated=bool(ends & {"length", "max_tokens"}),
+        prompt_tokens=usage.get("input_tokens", 0),
+        cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0,
+        completion_tokens=usage.get("output_tokens", 0),
+        logprob=sum(logprobs) / len(logprobs) if logprobs else None,
+    )
+
+
+def _split_thought(text: str) -> tuple[str, str]:
+    """(reply, thought). Chat templates that open the thought themselves leave only `</think>` in the text (DeepSeek)."""
+    rest = text.lstrip()
+    if not rest.startswith("<think>"):
+        thought, closed, rest = text.partition("</think>")
+        if not closed or "<think>" in thought:
+            return text, ""
+        return rest.lstrip(), thought.strip()
+    thoughts = []
+    while rest.startswith("<think>"):
+        thought, _, rest = rest.removeprefix("<think>").partition("</think>")
+        thoughts.append(thought.strip())
+        rest = rest.lstrip()
+    return rest, "\n".join(thoughts)
+
+
+def describe(model: BaseChatModel) -> str:
+    """A short name for records: the spec where there is one, else class and model name."""
+    if spec := getattr(model, "spec", None):
+        return str(spec)
+    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    return f"{type(model).__name__}({name})" if name else type(model).__name__
+
+
+def model_error(model: str | BaseChatModel, error: BaseException) -> ModelError:
+    """The one typed error for a call that failed: what was asked, where, how often it was tried, what to do next."""
+    import openai
+
+    name = model if isinstance(model, str) else describe(model)
+    urls = getattr(model, "urls", ())
+    where = f" at {', '.join(urls)}" if urls else ""
+    tries = 1 + (getattr(model, "max_retries", None) or 0)
+    text = " ".join(str(getattr(error, "message", "") or error or type(error).__name__).split())[:500]
+    status = getattr(error, "status_code", None)
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        what, then = "did not answer in time", "allow a longer time-out, ask for fewer tokens, or send fewer calls at once"
+    elif isinstance(error, openai.APIConnectionError):
+        what, then = "could not be reached", "start the server, or correct the URL in the spec"
+    elif status == 400 and ("context" in text or "too long" in text):
+        what, then = "refused a prompt that its context does not hold", "shorten the problem, use fewer templates or steps"
+    elif status in (401, 403):
+        what, then = "refused the key", "set the key that it expects in the environment (vLLM: VLLM_API_KEY)"
+    elif status == 404:
+        what, then = "does not serve this model", "ask the server for its models (GET .../v1/models) and name one of them"
+    elif status == 429 or (status or 0) >= 500:
+        what, then = f"failed with HTTP {status}", "see the server's log; send fewer calls at once"
+    else:
+        what, then = "failed", "see the error above this one"
+    return ModelError(f"The model {name!r}{where} {what} (up to {tries} tries a call): {text}. Next: {then}.")
+
+
+def _after_fork() -> None:
+    """A child process must not share its parent's sockets, nor a lock that another thread held."""
+    global _lock
+    _lock = threading.Lock()
+    _load.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+__all__ = ["CallOptions", "InputError", "Reply", "call_kwargs", "describe", "load_model", "model_error", "read_reply"]

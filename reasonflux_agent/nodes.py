@@ -1,0 +1,329 @@
+"""Turns a generator of effects into a graph node, sync and async from one definition.
+
+A node's body yields what it wants done (a model call, a program, a search, a comparison) and receives the result; the two
+drivers below carry it out. Every model call is a LangGraph task: one checkpointed unit, so that a resumed run repeats no
+finished call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.language_models import BaseChatModel
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.config import get_stream_writer
+from langgraph.func import task
+from langgraph.runtime import get_runtime
+from langgraph.types import RetryPolicy
+
+from reasonflux_agent import models
+from reasonflux_agent.context import Context
+from reasonflux_agent.exchanges import Exchange, Message, ParseError, Role, correction
+from reasonflux_agent.grading import aequivalent, equivalent
+from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.programs import arun_program, run_program
+from reasonflux_agent.schema import Usage
+
+T = TypeVar("T")
+Effect = Any
+"""One of the effect classes below."""
+Body = Generator[Effect, Any, T]
+
+PARSE_TRIES = 2
+"""Calls of one exchange at most: a reply that does not parse is sent back once with what was wrong."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call a model; the result is a `models.Reply`."""
+
+    role: Role
+    messages: list[Message]
+    options: models.CallOptions
+
+
+@dataclass(frozen=True)
+class Search:
+    """Look the query up in the library; the result is a list of documents, best first."""
+
+    query: str
+
+
+@dataclass(frozen=True)
+class RunProgram:
+    """Run a program in isolation; the result is a `programs.ProgramResult`."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Same:
+    """Compare two answers; the result is a bool."""
+
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class Emit:
+    """Tell whoever listens: a custom event for streams and callback handlers, `{"type": name, "run": id, **data}`."""
+
+    name: str
+    data: dict[str, Any]
+
+
+class OutOfBudget(Exception):
+    """A limit of the Context is reached; its text says which. Caught by the node: the run ends in its best answer so far."""
+
+
+@dataclass
+class Run:
+    """What a node's body sees of the run: its context, its spending, and the ways to ask."""
+
+    context: Context
+    node: str
+    id: str
+    spent: Usage
+    share: int
+    parts: Parts
+    usage: list[dict[str, Any]] = field(default_factory=list)
+
+    def ask(
+        self, exchange: Exchange[T], *, sampled: bool = False, logprobs: bool = False, **given: Any
+    ) -> Body[tuple[T, models.Reply]]:
+        """Asks until the reply parses, `PARSE_TRIES` times at most; then the last ParseError is raised."""
+        messages = exchange.render(**given)
+        for attempt in range(1, PARSE_TRIES + 1):
+            reply = yield from self.call(exchange, messages, sampled=sampled or attempt > 1, logprobs=logprobs)
+            try:
+                return exchange.parse(reply.text), reply
+            except ParseError as error:
+                yield Emit("unparsed", {"exchange": exchange.name, "reply": reply.text, "error": str(error)})
+                if attempt == PARSE_TRIES:
+                    raise
+                messages = exchange.render(**given) + correction(reply.text, error)
+        raise AssertionError("unreachable")
+
+    def call(
+        self, exchange: Exchange[Any], messages: list[Message], *, sampled: bool = False, logprobs: bool = False
+    ) -> Body[models.Reply]:
+        """One model call within what is left of the budget. Raises OutOfBudget."""
+        options = models.CallOptions(
+            max_tokens=self._tokens_left(exchange.max_tokens or self.context.max_tokens),
+            temperature=self.context.temperature if sampled else 0.0,
+            seed=self.context.seed,
+            stop=exchange.stop,
+            timeout=self._seconds_left(),
+            logprobs=logprobs,
+        )
+        started = time.monotonic()
+        reply: models.Reply = yield Call(exchange.role, messages, options)
+        usage = Usage(
+            calls=1,
+            prompt_tokens=reply.prompt_tokens,
+            cached_tokens=reply.cached_tokens,
+            completion_tokens=reply.completion_tokens,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        self.spent += usage
+        self.usage.append({"node": self.node, **usage.model_dump()})
+        return reply
+
+    def _tokens_left(self, wanted: int) -> int:
+        if self.context.token_budget is None:
+            return wanted
+        left = self.context.token_budget - self.spent.tokens
+        if left <= 0:
+            raise OutOfBudget(f"the token budget of {self.context.token_budget} is spent")
+        return min(wanted, max(16, left // self.share))
+
+    def _seconds_left(self) -> float | None:
+        if self.context.deadline is None:
+            return None
+        left = self.context.deadline - self.spent.seconds
+        if left <= 0:
+            raise OutOfBudget(f"the deadline of {self.context.deadline:g} s has passed")
+        return left
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a strategy is built from; `node` makes a graph node of a generator function `body(state, run)`."""
+
+    navigator: BaseChatModel | str
+    solver: BaseChatModel | str
+    retriever: BaseRetriever | None = None
+    """None: the default one for `library`, made at first use."""
+    library: TemplateLibrary | None = None
+    """None: the built-in one."""
+    defaults: Context = Context()
+
+    def node(self, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> Node:
+        """A node named like the function."""
+        return Node(self, body)
+
+    def context(self) -> Context:
+        """The context of the run that is under way; to be called in a node or a router."""
+        context = get_runtime(Context).context or self.defaults
+        return Context.of(**context) if isinstance(context, dict) else context
+
+    def model(self, role: Role, context: Context) -> BaseChatModel:
+        """The model of a role in this run; equal specs share one loaded model."""
+        spec = getattr(context, role) or getattr(self, role)
+        return models.load_model(spec)
+
+    def names(self) -> dict[str, str]:
+        """What the run is made of, for its record."""
+        described = {role: models.describe(self.model(role, self.context())) for role in ("navigator", "solver")}
+        return {**described, "library": self.library.name if self.library else "builtin"}
+
+    @cached_property
+    def searcher(self) -> BaseRetriever:
+        """The retriever of this graph."""
+        if self.retriever is not None:
+            return self.retriever
+        from reasonflux_agent.retrieval import TemplateRetriever
+
+        return TemplateRetriever.from_library(self.library or TemplateLibrary.builtin())
+
+
+class Node(Runnable[dict[str, Any], dict[str, Any]]):
+    """A generator of effects as a Runnable with both `invoke` and `ainvoke`."""
+
+    def __init__(self, parts: Parts, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> None:
+        self.parts, self.body, self.name = parts, body, body.__name__
+
+    def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+        run, steps = self._begin(input)
+        result: Any = None
+        try:
+            while True:
+                result = self._do(steps.send(result), run, config)
+        except StopIteration as end:
+            return self._end(run, end.value)
+        except OutOfBudget as error:
+            return self._end(run, {"exhausted": str(error)})
+
+    async def ainvoke(
+        self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        run, steps = self._begin(input)
+        result: Any = None
+        try:
+            while True:
+                result = await self._ado(steps.send(result), run, config)
+        except StopIteration as end:
+            return self._end(run, end.value)
+        except OutOfBudget as error:
+            return self._end(run, {"exhausted": str(error)})
+
+    def _begin(self, state: dict[str, Any]) -> tuple[Run, Body[dict[str, Any]]]:
+        context = self.parts.context()
+        spent = sum((_usage(row) for row in state.get("usage") or ()), Usage(**(state.get("spent") or {})))
+        run = Run(context, self.name, state.get("run", ""), spent, state.get("share") or 1, self.parts)
+        return run, self.body(state, run)
+
+    def _end(self, run: Run, update: dict[str, Any]) -> dict[str, Any]:
+        if run.usage and update.get("usage", ()) is not None:
+            return {**update, "usage": run.usage}
+        return update
+
+    def _do(self, effect: Effect, run: Run, config: RunnableConfig | None) -> Any:
+        match effect:
+            case Call():
+                model = self.parts.model(effect.role, run.context)
+                try:
+                    return models.Reply(**model_call(model, effect, _labels(run, effect)).result())
+                except Exception as error:
+                    raise _failure(model, effect, run, error) from error
+            case Search(query):
+                return self.parts.searcher.invoke(query, config)
+            case RunProgram(code):
+                return run_program(code)
+            case Same(a, b):
+                return equivalent(a, b)
+            case Emit(name, data):
+                event = {"type": name, "run": run.id, "node": run.node, **data}
+                get_stream_writer()(event)
+                dispatch_custom_event(f"reasonflux_{name}", event, config=config)
+        return None
+
+    async def _ado(self, effect: Effect, run: Run, config: RunnableConfig | None) -> Any:
+        match effect:
+            case Call(_, _, options):
+                model = await asyncio.to_thread(self.parts.model, effect.role, run.context)
+                try:
+                    reply = await asyncio.wait_for(
+                        amodel_call(model, effect, _labels(run, effect)), options.timeout and options.timeout + 1
+                    )
+                    return models.Reply(**reply)
+                except Exception as error:
+                    raise _failure(model, effect, run, error) from error
+            case Search(query):
+                return await self.parts.searcher.ainvoke(query, config)
+            case RunProgram(code):
+                return await arun_program(code)
+            case Same(a, b):
+                return await aequivalent(a, b)
+            case Emit(name, data):
+                event = {"type": name, "run": run.id, "node": run.node, **data}
+                get_stream_writer()(event)
+                await adispatch_custom_event(f"reasonflux_{name}", event, config=config)
+        return None
+
+
+def _usage(row: dict[str, Any]) -> Usage:
+    return Usage(**{name: row[name] for name in Usage.model_fields})
+
+
+def _labels(run: Run, effect: Call) -> RunnableConfig:
+    """Tags and metadata of a model call, for token streams, traces and records."""
+    labels = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
+    return {"metadata": labels, "tags": [f"reasonflux:{run.node}"]}
+
+
+def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> Exception:
+    if effect.options.timeout is not None and timed_out(error):
+        return OutOfBudget(f"the deadline of {run.context.deadline:g} s passed in the middle of a model call")
+    return models.model_error(model, error)
+
+
+def timed_out(error: BaseException) -> bool:
+    """Whether a model call failed by its time limit."""
+    from openai import APITimeoutError
+
+    return isinstance(error, TimeoutError | APITimeoutError)
+
+
+def transient(error: Exception) -> bool:
+    """Whether a failed model call is worth another try: the connection, a 429, or the server's own trouble."""
+    from openai import APIConnectionError, APIStatusError
+
+    if isinstance(error, APIStatusError):
+        return error.status_code in (408, 409, 429) or error.status_code >= 500
+    return isinstance(error, APIConnectionError | ConnectionError) and not timed_out(error)
+
+
+# A call that fails for the server's sake is tried again with back-off; only then does the run fail.
+_RETRY = RetryPolicy(max_attempts=3, initial_interval=1.0, retry_on=transient)
+
+
+@task(name="model_call", retry_policy=_RETRY)
+def model_call(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+    """One model call as one checkpointed unit; JSON-plain, so that a checkpoint can hold it."""
+    message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
+    return vars(models.read_reply(message)).copy()
+
+
+@task(name="model_call", retry_policy=_RETRY)
+async def amodel_call(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+    """As `model_call`, on the event loop."""
+    message = await model.ainvoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
+    return vars(models.read_reply(message)).copy()

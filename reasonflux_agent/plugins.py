@@ -1,0 +1,46 @@
+"""Finds plugins by the entry-point group `reasonflux_agent` and collects what they register."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal
+
+from pluggy import PluginManager
+
+from reasonflux_agent import hookspecs
+from reasonflux_agent.errors import PluginError
+
+Kind = Literal["libraries", "strategies", "checks"]
+KINDS: tuple[Kind, ...] = ("libraries", "strategies", "checks")
+
+
+@cache
+def manager() -> PluginManager:
+    """The process-wide plugin manager, with every installed plugin loaded. Raises PluginError."""
+    pm = PluginManager("reasonflux_agent")
+    pm.add_hookspecs(hookspecs)
+    try:
+        pm.load_setuptools_entrypoints("reasonflux_agent")
+    except Exception as error:
+        raise PluginError(f"A plugin of the entry-point group 'reasonflux_agent' does not load: {error!r}. "
+                          "Next: update or uninstall the package that it comes from.") from error
+    return pm
+
+
+def registered(kind: Kind) -> dict[str, tuple[str, Any]]:
+    """Name -> (plugin that registered it, value). Raises PluginError when two plugins register one name."""
+    found: dict[str, tuple[str, Any]] = {}
+    pm = manager()
+    for plugin in pm.get_plugins():
+        owner = pm.get_name(plugin) or repr(plugin)
+
+        def register(name: str, value: Any, owner: str = owner) -> None:
+            if name in found:
+                raise PluginError(f"Two plugins register {name!r} among the {kind}: {found[name][0]!r} and {owner!r}. "
+                                  "Next: uninstall one of them, or rename it there.")
+            found[name] = (owner, value)
+
+        hook = getattr(plugin, f"register_{kind}", None)
+        if hook is not None:
+            hook(register)
+    return dict(sorted(found.items()))

@@ -1,0 +1,152 @@
+"""The run record: one JSON-lines file a run, written line by line as things happen, so that a killed run leaves a readable one.
+
+Line 1 is the header (`format`, `version`, the run's configuration and problem); then come model calls (`"type": "call"`)
+and the graph's events in order; the last line of a finished run is its `solution`. Training reads nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+
+from reasonflux_agent import __version__
+from reasonflux_agent.errors import RecordError
+from reasonflux_agent.schema import Solution
+
+FORMAT = "reasonflux-record"
+VERSION = 1
+JSON = dict[str, Any]
+
+
+class Recorder(BaseCallbackHandler):
+    """A callback handler that writes DIR/<run>.jsonl; pass it in `config={"callbacks": [Recorder(DIR)]}`.
+
+    It works just as well when the graph is a part of another graph: callbacks are inherited, and calls that are not of a
+    ReasonFlux run are not recorded. One recorder serves any number of runs, threads and event loops at once.
+    """
+
+    run_inline = True  # in order, also under asyncio
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._open: dict[UUID, JSON] = {}
+
+    def path(self, run: str) -> Path:
+        """Where the record of a run lies."""
+        return self.directory / f"{run}.jsonl"
+
+    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+        """An event of the graph; `begin` opens the record."""
+        if not name.startswith("reasonflux_") or not data.get("run"):
+            return
+        line = {key: value for key, value in data.items() if key != "run"}
+        if line["type"] == "begin":
+            line = {"format": FORMAT, "version": VERSION, "package": __version__, "run": data["run"], **line}
+        self._write(data["run"], line)
+
+    def on_chat_model_start(
+        self, serialized: JSON, messages: list[list[BaseMessage]], *, run_id: UUID, metadata: JSON | None = None, **_: Any
+    ) -> None:
+        """A model call begins; it is written when it ends."""
+        if metadata and metadata.get("reasonflux_run"):
+            call = {
+                "type": "call",
+                "node": metadata["reasonflux_node"],
+                "role": metadata["reasonflux_role"],
+                "model": metadata.get("ls_model_name", ""),
+                "messages": [{"role": _ROLES.get(m.type, m.type), "content": m.text} for m in messages[0]],
+            }
+            with self._lock:
+                self._open[run_id] = {"run": metadata["reasonflux_run"], "call": call, "started": time.monotonic()}
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        """A model call ended: its reply, thought and usage are written."""
+        from reasonflux_agent.models import read_reply
+
+        generation = response.generations[0][0]
+        message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
+        if isinstance(message, AIMessage):
+            self._close(run_id, {"reply": vars(read_reply(message)).copy()})
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """A model call failed: that is written too."""
+        self._close(run_id, {"error": f"{type(error).__name__}: {error}"[:2000]})
+
+    def _close(self, run_id: UUID, outcome: JSON) -> None:
+        with self._lock:
+            opened = self._open.pop(run_id, None)
+        if opened:
+            seconds = round(time.monotonic() - opened["started"], 3)
+            self._write(opened["run"], {**opened["call"], **outcome, "seconds": seconds})
+
+    def _write(self, run: str, line: JSON) -> None:
+        text = json.dumps({**line, "time": round(time.time(), 3)}, ensure_ascii=False, default=str)
+        # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
+        with self._lock, self.path(run).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+_ROLES = {"human": "user", "ai": "assistant"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as read back."""
+
+    header: JSON
+    """Format, version, run, problem, context, parts."""
+    lines: list[JSON] = field(repr=False)
+    """All lines after the header, in order."""
+
+    @property
+    def calls(self) -> list[JSON]:
+        """The model calls: node, role, model, messages, reply (or error), seconds."""
+        return [line for line in self.lines if line["type"] == "call"]
+
+    @property
+    def solution(self) -> Solution | None:
+        """The Solution; None if the run was cut short."""
+        last = next((line for line in reversed(self.lines) if line["type"] == "solution"), None)
+        return Solution.model_validate(last["solution"]) if last else None
+
+
+def read_record(path: str | Path) -> Record:
+    """Reads a record, also one whose last line was cut by a kill. Raises RecordError for what is no record."""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RecordError(f"The record {path} cannot be read: {error}.") from None
+    rows = list(_rows(text.splitlines(), path))
+    if not rows or rows[0].get("format") != FORMAT:
+        raise RecordError(f"{path} is no run record: its first line is not a header with format {FORMAT!r}.")
+    if rows[0].get("version") != VERSION:
+        raise RecordError(
+            f"The record {path} has version {rows[0].get('version')}; this package reads version {VERSION}. "
+            "Next: use the package version that wrote it."
+        )
+    return Record(rows[0], rows[1:])
+
+
+def _rows(lines: list[str], path: str | Path) -> Iterator[JSON]:
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("not an object")
+        except (ValueError, RecursionError) as error:
+            if number == len(lines):
+                return  # the line that a kill cut
+            raise RecordError(f"The record {path} is damaged in line {number}: {error}.") from None
+        yield row

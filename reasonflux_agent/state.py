@@ -1,0 +1,90 @@
+"""The graph's state. Everything in it is JSON-plain, so that a checkpoint holds no class of ours."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+JSON = dict[str, Any]
+
+
+def extend(old: list[JSON] | None, new: list[JSON] | None) -> list[JSON]:
+    """Reducer: appends; None empties the list (a thread's next problem starts afresh)."""
+    return [] if new is None else [*(old or []), *new]
+
+
+class InputState(TypedDict, total=False):
+    """What a caller gives: a problem, or messages whose last human one is the problem."""
+
+    problem: str
+    """The problem x, in plain text or LaTeX."""
+    messages: Annotated[list[AnyMessage], add_messages]
+    """A conversation; used when `problem` is absent."""
+
+
+class OutputState(TypedDict, total=False):
+    """What a caller gets back."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation with the solution's text as a new AI message."""
+    solution: JSON
+    """A `schema.Solution` as a dict."""
+
+
+class Attempted(TypedDict, total=False):
+    """What an attempt (a draft, or a strategy's subgraph) hands back to the run."""
+
+    candidates: Annotated[list[JSON], extend]
+    """`schema.Candidate` dicts: the complete solutions so far."""
+    usage: Annotated[list[JSON], extend]
+    """One dict a model call: `node` and the fields of `schema.Usage`."""
+    exhausted: str
+    """Why a limit ended the attempt; absent if none did."""
+
+
+class State(InputState, OutputState, Attempted, total=False):
+    """The run's own state."""
+
+    run: str
+    """Id of the run; its record is filed under it."""
+    sampled: int
+    """Planned attempts launched so far."""
+    wave: int
+    """How many of them were launched together last; 0 ends the run."""
+
+
+class Attempt(TypedDict, total=False):
+    """What an attempt is given."""
+
+    run: str
+    """Id of the run."""
+    problem: str
+    """The problem x."""
+    sample: int
+    """0 for the first attempt of its kind (greedy), then 1, 2 ... (sampled)."""
+    spent: JSON
+    """`schema.Usage` dict: what the run had spent when the attempt began."""
+    share: int
+    """How many attempts share what is left of the token budget."""
+
+
+class Trajectory(Attempt, Attempted, total=False):
+    """State of one planned attempt."""
+
+    plan: JSON
+    """The trajectory T as a `schema.Plan` dict."""
+    templates: JSON
+    """Template id -> its text for prompts: T_rag of all steps, in order of relevance."""
+    results: list[JSON]
+    """`schema.StepResult` dicts of the steps carried out (the last one per step)."""
+    tries: list[JSON]
+    """`schema.Candidate` dicts of the complete solutions so far; a redo adds one and removes none."""
+    reviews: list[JSON]
+    """`schema.Review` dicts, in order."""
+    step: int
+    """Index of the step to carry out next."""
+    feedback: str
+    """What the last review wants done better; empty if nothing."""

@@ -1,0 +1,38 @@
+"""direct: one long chain of thought, the way ReasonFlux-F1 is used; with several samples it is self-consistency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from reasonflux_agent.candidates import candidate
+from reasonflux_agent.context import Context
+from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges.direct import DIRECT
+from reasonflux_agent.nodes import Body, Emit, Parts, Run
+from reasonflux_agent.state import Attempt, Attempted
+
+
+def direct(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
+    """The graph of one direct attempt: a single node."""
+
+    class Direct(Attempt, Attempted):
+        pass
+
+    graph = StateGraph(Direct, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
+    graph.add_node("reason", parts.node(reason), input_schema=Direct)
+    graph.add_edge(START, "reason")
+    graph.add_edge("reason", END)
+    return graph
+
+
+def reason(state: Any, run: Run) -> Body[dict[str, Any]]:
+    """Solver: the whole problem in one reply."""
+    try:
+        text, reply = yield from run.ask(DIRECT, sampled=state["sample"] > 0, logprobs=True, problem=state["problem"])
+    except ParseError:
+        return {"candidates": []}
+    made = candidate("direct", state["problem"], text, reply=reply)
+    yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
+    return {"candidates": [made.model_dump(mode="json")]}

@@ -1,0 +1,133 @@
+"""original: ReasonFlux v1 as it was released, as the baseline to beat.
+
+Analysis, trajectory, one template by hierarchical search, one adjustment; then for every step a teacher's instruction and
+a student's solution: 3 + 2n calls for n steps, with no review, no redo and no vote.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+
+from reasonflux_agent.candidates import candidate
+from reasonflux_agent.context import Context
+from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
+from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search
+from reasonflux_agent.schema import Plan, Step, StepResult
+from reasonflux_agent.state import Attempt, Attempted, Trajectory
+
+Update = dict[str, Any]
+
+
+class Original(Trajectory, total=False):
+    """State of an attempt of the original."""
+
+    analysis: str
+    """The navigator's words on what the problem is about."""
+    said: list[str]
+    """The teacher's instructions so far, one a step."""
+
+
+def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
+    """The graph of one attempt. Its template comes from the parts' retriever, in hierarchical mode by default."""
+
+    def after(state: Original) -> Literal["instruct", "answer"]:
+        due = state["step"] < len(state["plan"]["steps"])
+        return "instruct" if due and not state.get("exhausted") else "answer"
+
+    graph = StateGraph(Original, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
+    for body in (analyse, lay_out, adjust, instruct, follow, answer):
+        graph.add_node(body.__name__, parts.node(body), input_schema=Original)
+    graph.add_edge(START, "analyse")
+    graph.add_edge("analyse", "lay_out")
+    graph.add_edge("lay_out", "adjust")
+    graph.add_conditional_edges("adjust", after)
+    graph.add_edge("instruct", "follow")
+    graph.add_conditional_edges("follow", after)
+    graph.add_edge("answer", END)
+    return graph
+
+
+def analyse(state: Original, run: Run) -> Body[Update]:
+    """Navigator: what the problem is about."""
+    blank: Update = {"step": 0, "results": [], "said": [], "templates": {}, "plan": Plan().model_dump(), "analysis": ""}
+    try:
+        analysis, _ = yield from run.ask(ANALYSE, sampled=state["sample"] > 0, problem=state["problem"])
+    except ParseError:
+        return blank
+    except OutOfBudget as limit:
+        return {**blank, "exhausted": str(limit)}
+    return {**blank, "analysis": analysis}
+
+
+def lay_out(state: Original, run: Run) -> Body[Update]:
+    """Navigator: the trajectory."""
+    drawn = Plan(steps=(Step(purpose="Solve the problem."),))
+    try:
+        drawn, _ = yield from run.ask(LAY_OUT, problem=state["problem"], analysis=state["analysis"])
+    except ParseError:
+        pass
+    drawn = drawn.model_copy(update={"steps": drawn.steps[: run.context.max_steps]})
+    yield Emit("plan", {"plan": drawn.model_dump(mode="json")})
+    return {"plan": drawn.model_dump(mode="json")}
+
+
+def adjust(state: Original, run: Run) -> Body[Update]:
+    """Library and navigator: one template, one adjustment."""
+    drawn = Plan(**state["plan"])
+    query = next((step.query for step in drawn.steps if step.query), state["analysis"] or state["problem"])
+    found = yield Search(query)
+    texts = {str(found[0].id): found[0].page_content} if found else {}
+    yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
+    try:
+        template = next(iter(texts.values()), "")
+        drawn, _ = yield from run.ask(ADJUST, problem=state["problem"], plan=drawn, template=template)
+    except ParseError:
+        pass
+    steps = [s.model_copy(update={"templates": tuple(texts)}) for s in drawn.steps[: run.context.max_steps]]
+    drawn = drawn.model_copy(update={"steps": tuple(steps)})
+    yield Emit("refined", {"plan": drawn.model_dump(mode="json")})
+    return {"plan": drawn.model_dump(mode="json"), "templates": texts}
+
+
+def _turns(state: Original) -> list[tuple[str, StepResult]]:
+    return list(zip(state["said"], (StepResult(**row) for row in state["results"]), strict=False))
+
+
+def instruct(state: Original, run: Run) -> Body[Update]:
+    """Navigator as teacher: the instruction for the step that is due."""
+    drawn, step = Plan(**state["plan"]), state["step"]
+    try:
+        said, _ = yield from run.ask(INSTRUCT, problem=state["problem"], plan=drawn, step=step, turns=_turns(state))
+    except ParseError:
+        said = drawn.steps[step].purpose
+    return {"said": [*state["said"], said]}
+
+
+def follow(state: Original, run: Run) -> Body[Update]:
+    """Solver as student: carries the instruction out."""
+    if len(state["said"]) <= state["step"]:
+        return {}  # a limit ended the instruction before it was given
+    step, last = state["step"], state["step"] == len(state["plan"]["steps"]) - 1
+    try:
+        text, _ = yield from run.ask(
+            FOLLOW, problem=state["problem"], instruction=state["said"][-1], turns=_turns(state), last=last
+        )
+    except ParseError:
+        text = ""
+    result = StepResult(index=step, text=text)
+    yield Emit("step", {"result": result.model_dump(mode="json")})
+    return {"results": [*state["results"], result.model_dump(mode="json")], "step": step + 1}
+
+
+def answer(state: Original, run: Run) -> Body[Update]:
+    """The last step's answer, as it stands: the original asks no more."""
+    results = tuple(StepResult(**row) for row in state["results"])
+    if not results:
+        return {"candidates": []}
+    text = "\n\n".join(r.text for r in results)
+    made = candidate("original", state["problem"], text, plan=Plan(**state["plan"]), results=results)
+    yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
+    return {"candidates": [made.model_dump(mode="json")]}

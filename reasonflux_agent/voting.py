@@ -1,0 +1,81 @@
+"""Voting over complete solutions: groups by graded equivalence, weights by checks, early stop. Pure, but for comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
+
+from reasonflux_agent.schema import Candidate
+
+FAILED_CHECK = 0.5
+"""What a failed check leaves of a candidate's weight."""
+
+
+class Tally(NamedTuple):
+    """How the votes stand."""
+
+    leader: int | None
+    """Index of the candidate that speaks for the leading group; None: no candidate has an answer."""
+    weight: float
+    """Weight of the leading group."""
+    runner_up: float
+    """Weight of the second group."""
+    total: float
+    """Weight of all groups."""
+
+
+NO_VOTES = Tally(None, 0.0, 0.0, 0.0)
+
+
+def weight(candidate: Candidate) -> float:
+    """1, halved for every check that failed; 0 without an answer."""
+    if candidate.answer is None:
+        return 0.0
+    return float(FAILED_CHECK ** sum(not passed for passed in candidate.checks.values()))
+
+
+def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -> Generator[object, bool, Tally]:
+    """Counts the votes.
+
+    Yields `same(a, b)` for every comparison that it needs and expects the verdict to be sent back, so that the caller
+    decides how answers are compared. Ties go to the higher mean log-probability of the group's best member, then to the
+    group that came first.
+    """
+    groups: list[list[int]] = []
+    for index, candidate in enumerate(candidates):
+        if candidate.answer is None:
+            continue
+        for group in groups:
+            other = candidates[group[0]].answer
+            if other == candidate.answer or (yield same(other or "", candidate.answer)):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+
+    def standing(group: list[int]) -> tuple[float, float]:
+        logprobs = [p for i in group if (p := candidates[i].logprob) is not None]
+        return sum(weight(candidates[i]) for i in group), max(logprobs, default=float("-inf"))
+
+    # sorted() is stable: among equals the group that came first stays first
+    ranked = sorted(groups, key=standing, reverse=True)
+    if not ranked:
+        return NO_VOTES
+    # the group's spokesman: its heaviest member, the first among equals
+    leader = max(ranked[0], key=lambda i: weight(candidates[i]))
+    weights = [standing(group)[0] for group in ranked]
+    return Tally(leader, weights[0], weights[1] if len(weights) > 1 else 0.0, sum(weights))
+
+
+def settled(tally: Tally, remaining: int) -> bool:
+    """Whether `remaining` further candidates, each of weight 1 at most, can no longer overtake the leader."""
+    return tally.leader is not None and tally.weight > tally.runner_up + remaining
+
+
+def wave(tally: Tally, remaining: int) -> int:
+    """How many attempts to launch next: the fewest after which the leader can be out of reach, if all agree with it."""
+    lead = tally.weight - tally.runner_up
+    for count in range(1, remaining + 1):
+        if lead + count > remaining - count:
+            return count
+    return remaining
