@@ -11,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langgraph.types import Checkpointer
 
 from reasonflux_agent.context import Context
@@ -115,7 +116,7 @@ class ReasonFlux:
     ) -> list[Solution | Exception]:
         """Solves many problems, `max_concurrency` at once; a problem that fails gives its exception in its place."""
         states = self.graph.batch(
-            [_input(problem) for problem in problems],
+            [{"problem": problem} for problem in problems],
             {**self._config(config), "max_concurrency": max_concurrency},
             context=self._context(context),
             return_exceptions=True,
@@ -130,16 +131,8 @@ class ReasonFlux:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig:
-        config = dict(config or {})  # type: ignore[assignment]
-        if self._recorder is not None:
-            given = config.get("callbacks") or []
-            if not isinstance(given, list):
-                given = given.copy()
-                given.add_handler(self._recorder)
-                config["callbacks"] = given
-            else:
-                config["callbacks"] = [*given, self._recorder]
-        return config
+        recorder: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
+        return merge_configs(config, recorder)
 
 
 _MODES = ["custom", "messages"]

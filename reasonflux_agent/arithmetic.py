@@ -41,7 +41,7 @@ def bounded(value: Number) -> Number:
 
 
 def power(base: Number, exponent: Number) -> Number:
-    """base ** exponent, exact where it can be (`8^(2/3)` is 4). Raises FormulaError for what is not real or too large."""
+    """base ** exponent, exact where it can be (`8^(2/3)` is 4). Raises FormulaError where not real, or too large."""
     whole = isinstance(exponent, Fraction) and exponent.denominator == 1
     if base < 0 and not whole:
         raise FormulaError("a broken power of a negative number")
@@ -92,7 +92,7 @@ def factorial(value: Number) -> Number:
 
 def magnitude(value: Number) -> Number:
     """|value|"""
-    return abs(value)
+    return -value if value < 0 else value
 
 
 def floor(value: Number) -> Number:

@@ -52,11 +52,11 @@ def solve(run: Run, exchange: Exchange[str], *, sampled: bool, **given: Any) -> 
     """
     messages = exchange.render(**given)
     joined = ""
-    for _ in range(PROGRAM_RUNS + 1):
+    for runs_left in range(PROGRAM_RUNS if run.context.programs else 0, -1, -1):
         reply = yield from run.call(exchange, messages, sampled=sampled, logprobs=True)
-        cut = _behind_program(reply.text) if run.context.programs else None
-        code = extract_program(cut) if cut else None
-        if not code or _ == PROGRAM_RUNS:
+        cut = _behind_program(reply.text) if runs_left else ""
+        code = extract_program(cut)
+        if not code:
             return (joined + reply.text).strip(), reply
         result: ProgramResult = yield RunProgram(code)
         shown = f"\n```output\n{result.error or result.output}\n```\n"
@@ -66,13 +66,11 @@ def solve(run: Run, exchange: Exchange[str], *, sampled: bool, **given: Any) -> 
     raise AssertionError("unreachable")
 
 
-def _behind_program(text: str) -> str | None:
-    """The text up to the end of its first python block, if one is there and something was made of its output."""
+def _behind_program(text: str) -> str:
+    """The text up to the end of its first python block; empty if there is none."""
     start = text.find("```python")
-    if start < 0:
-        return None
     end = text.find("```", start + 9)
-    return None if end < 0 else text[: end + 3]
+    return "" if start < 0 or end < 0 else text[: end + 3]
 
 
 def _continue(cut: str, shown: str) -> list[Message]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
@@ -59,9 +62,7 @@ def _load(spec: str) -> Embeddings:
     if kind == "openai" and re.fullmatch(r"[^@]+@https?://\S+", rest):
         return EndpointEmbeddings(*rest.split("@", 1))
     known = "; ".join(f"{name} ({what})" for name, what in SPECS.items())
-    raise SpecError(
-        f"No embedder is called {spec!r}. Next: use one of these, or pass a LangChain Embeddings object: {known}."
-    )
+    raise SpecError(f"No embedder is called {spec!r}. Next: use one of these, or pass a LangChain Embeddings object: {known}.")
 
 
 class HashEmbeddings(KeyedEmbeddings):
@@ -137,26 +138,42 @@ class EndpointEmbeddings(KeyedEmbeddings):
     """An OpenAI-compatible `/v1/embeddings` endpoint, such as vLLM's. Sends text: token ids would need a download."""
 
     def __init__(self, model: str, url: str) -> None:
-        import os
-
         from langchain_openai import OpenAIEmbeddings
         from pydantic import SecretStr
 
+        self._model, self._url = model, url
         key = SecretStr(os.environ.get("OPENAI_API_KEY") or "none")
-        self._inner = OpenAIEmbeddings(model=model, base_url=url, api_key=key, check_embedding_ctx_length=False)
+        self._inner = OpenAIEmbeddings(
+            model=model, openai_api_base=url, openai_api_key=key, check_embedding_ctx_length=False
+        )
         self.key = f"openai-{_slug(f'{model}@{url}')}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return self._inner.embed_documents(texts) if texts else []
+        with self._failing():
+            return self._inner.embed_documents(texts) if texts else []
 
     def embed_query(self, text: str) -> list[float]:
-        return self._inner.embed_query(text)
+        with self._failing():
+            return self._inner.embed_query(text)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        return await self._inner.aembed_documents(texts) if texts else []
+        with self._failing():
+            return await self._inner.aembed_documents(texts) if texts else []
 
     async def aembed_query(self, text: str) -> list[float]:
-        return await self._inner.aembed_query(text)
+        with self._failing():
+            return await self._inner.aembed_query(text)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Whatever the client raises, after its own retries, as one ModelError."""
+        try:
+            yield
+        except Exception as error:
+            raise ModelError(
+                f"The embeddings endpoint {self._url} failed for the model {self._model!r}: {error!r}. "
+                "Next: check that the server runs, serves this model, and takes the key in OPENAI_API_KEY."
+            ) from error
 
 
 def _rows(array: Any) -> list[list[float]]:

@@ -17,14 +17,15 @@ MAX_ANSWER = 2_000
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|([^\s{}$\\.,;]+))")
 _HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
-_SAID = re.compile(r"\b(?:final\s+answer|answer)\b[*_ ]*(?:is|=)?[*_ ]*(?::|(?<=is)\b|(?<==))[*_\s]*([^\n]+)", re.IGNORECASE)
-_SAID_WITHIN = 600
+_SAID = re.compile(r"\banswer[*_ ]*(?:is[*_ ]*:?|:|=)[*_\s]*([^\n]+)", re.IGNORECASE)
+_END = 600
+"""Characters at the end of a solution in which "the answer is" announces the final one."""
 
 
 def extract_answer(text: str) -> str | None:
-    """The final answer that a solution states: the last `\\boxed{...}`, else `#### 42`, else `The answer is 42` near the end.
+    """The final answer that a solution states, or None; what merely looks like one is not guessed at.
 
-    None when there is none of these; what merely looks like an answer is not guessed at.
+    The last `\\boxed{...}`, else the last `#### 42`, else the last `The answer is 42` or `Answer: 42` near the end.
     """
     for match in reversed(list(_BOX.finditer(text))[-50:]):
         answer = match[1] or _braced(text[match.end() : match.end() + MAX_ANSWER])
@@ -32,7 +33,7 @@ def extract_answer(text: str) -> str | None:
             return answer.strip()
     if hashes := _HASHES.findall(text):
         return str(hashes[-1]).strip()
-    if said := _SAID.findall(text[-_SAID_WITHIN:]):
+    if said := _SAID.findall(text[-_END:]):
         sentence = re.split(r"\.(?=\s|$)|\*\*", said[-1])[0].strip(" :*_`")
         return sentence or None
     return None

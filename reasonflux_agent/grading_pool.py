@@ -1,4 +1,4 @@
-"""Keeps the grading workers (grading_worker.py): started when first needed, killed and replaced when they hang or die."""
+"""Keeps the grading workers (grading_worker.py): started when needed, killed and replaced when they hang or die."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ class _Worker:
     """One worker process. Raises ReasonFluxError when it cannot be started."""
 
     def __init__(self) -> None:
+        command = [sys.executable, "-P", str(Path(__file__).with_name("grading_worker.py"))]
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("grading_worker.py"))],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -61,7 +62,7 @@ class _Worker:
         if self.read(START_SECONDS) != "ready":
             raise ReasonFluxError(
                 "The grading worker did not start. Tried: math-verify in a process of its own, "
-                f"{' '.join(map(str, self.process.args))}. Next: run that command and read what it prints."
+                f"{' '.join(command)}. Next: run that command and read what it prints."
             )
 
     def ask(self, left: str, right: str, seconds: float) -> bool | None:

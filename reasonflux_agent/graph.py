@@ -33,7 +33,7 @@ from reasonflux_agent.voting import NO_VOTES, Tally, settled, tally, wave
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
 MAX_PROBLEM = 20_000
 """Characters of a problem at most."""
-STEPS_OF_ATTEMPT = 1000
+STEPS_OF_ATTEMPT = 10_000
 """LangGraph's recursion limit inside an attempt: far above what the Context's limits allow, so that they decide."""
 
 Update = dict[str, Any]
@@ -113,7 +113,8 @@ def begin(state: State, run: Run) -> Body[Update]:
         "wave": first,
         "candidates": None,
         "usage": None,
-        "exhausted": "",
+        "exhausted": None,
+        "elapsed": None,
         "solution": {},
     }
 
@@ -136,6 +137,7 @@ def _problem(state: State) -> str:
 
 def _attempt(state: State, sample: int, share: int) -> Attempt:
     spent = sum((Usage(**{k: row[k] for k in Usage.model_fields}) for row in state.get("usage") or ()), Usage())
+    spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
         "run": state["run"],
         "problem": state["problem"],

@@ -1,7 +1,7 @@
-"""A chat model from a spec string; the only file that knows vLLM. What a call may ask for, and what came back, in one shape for all.
+"""A chat model from a spec string (the only file that knows vLLM); what a call may ask of it, and what came back.
 
-Forms of a spec: `local:NAME`, `local:/path.gguf`, `local:OWNER/REPO/FILE.gguf`, `vllm:NAME[@URL[,URL...]]`, `hf:DIR_OR_ID`,
-and `PROVIDER:NAME` for whatever LangChain's `init_chat_model` knows.
+Forms of a spec: `local:NAME`, `local:/path.gguf`, `local:OWNER/REPO/FILE.gguf`, `vllm:NAME[@URL[,URL...]]`,
+`hf:DIR_OR_ID`, and `PROVIDER:NAME` for whatever LangChain's `init_chat_model` knows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from reasonflux_agent.errors import InputError, ModelError, SpecError
+from reasonflux_agent.errors import ModelError, SpecError
 from reasonflux_agent.local.files import KNOWN
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _load(spec: str) -> BaseChatModel:
     if kind == "hf":
         from reasonflux_agent.local.hf import TransformersChat
 
-        return TransformersChat.load(name)
+        return TransformersChat.load(spec, name)
     return _load_provider(spec, kind, name)
 
 
@@ -96,12 +96,15 @@ def _load_local(spec: str, name: str) -> BaseChatModel:
 
     if name not in KNOWN and not name.endswith(".gguf"):
         near = get_close_matches(name, KNOWN, n=1)
-        raise _spec_error(spec, "no known model has this name" + (f"; did you mean 'local:{near[0]}'?" if near else ""))
-    url = serve(ensure(name))
+        raise _spec_error(
+            spec, "no known model has this name" + (f" (did you mean 'local:{near[0]}'?)" if near else "")
+        )
+    server = serve(ensure(name))
 
     from reasonflux_agent.local.chat import ServerChat
 
-    return ServerChat.connect(spec, name, [f"{url}/v1"], api_key="none", retries=0)
+    # No retries: what this server refuses once it refuses again, and after a time-out the work would be done twice.
+    return ServerChat.connect(spec, name, [f"{server.url}/v1"], api_key=server.key, retries=0)
 
 
 def _load_vllm(spec: str, rest: str) -> BaseChatModel:
@@ -130,8 +133,8 @@ def _load_provider(spec: str, provider: str, name: str) -> BaseChatModel:
     except Exception as error:
         if isinstance(error, ValueError) and str(error).startswith("Unsupported"):
             near = get_close_matches(provider, ["local", "vllm", "hf", "openai", "anthropic"], n=1)
-            hint = f"; did you mean '{near[0]}:{name}'?" if near else ""
-            raise _spec_error(spec, f"{provider!r} is no kind of model and no provider of LangChain{hint}") from error
+            hint = f" (did you mean '{near[0]}:{name}'?)" if near else ""
+            raise _spec_error(spec, f"LangChain has no provider {provider!r}{hint}") from error
         raise SpecError(
             f"The model {spec!r} was asked of LangChain's provider {provider!r}, which refused: {error} "
             "Next: set what it asks for (usually its API key in the environment)."
@@ -162,7 +165,9 @@ def call_kwargs(model: BaseChatModel, options: CallOptions) -> dict[str, Any]:
         "timeout": options.timeout,
         "stop": list(options.stop) or None,
     }
-    kwargs = {key: value for key, value in asked.items() if value is not None and key in _HONOURED.get(kind, ("stop",))}
+    kwargs: dict[str, Any] = {
+        key: value for key, value in asked.items() if value is not None and key in _HONOURED.get(kind, ("stop",))
+    }
     if kind not in _OPENAI:
         return kwargs
     if options.logprobs:
@@ -212,7 +217,7 @@ def read_reply(message: AIMessage) -> Reply:
 
 
 def _split_thought(text: str) -> tuple[str, str]:
-    """(reply, thought). Chat templates that open the thought themselves leave only `</think>` in the text (DeepSeek)."""
+    """(reply, thought). A chat template that opens the thought itself leaves only `</think>` in the text (DeepSeek)."""
     rest = text.lstrip()
     if not rest.startswith("<think>"):
         thought, closed, rest = text.partition("</think>")
@@ -237,29 +242,36 @@ def describe(model: BaseChatModel) -> str:
 
 def model_error(model: str | BaseChatModel, error: BaseException) -> ModelError:
     """The one typed error for a call that failed: what was asked, where, how often it was tried, what to do next."""
-    import openai
-
     name = model if isinstance(model, str) else describe(model)
     urls = getattr(model, "urls", ())
     where = f" at {', '.join(urls)}" if urls else ""
     tries = 1 + (getattr(model, "max_retries", None) or 0)
     text = " ".join(str(getattr(error, "message", "") or error or type(error).__name__).split())[:500]
-    status = getattr(error, "status_code", None)
+    what, then = _diagnosis(error, text)
+    often = f" (tried {tries} times)" if tries > 1 else ""
+    return ModelError(f"The model {name!r}{where} {what}{often}: {text.rstrip('.')}. Next: {then}.")
+
+
+def _diagnosis(error: BaseException, text: str) -> tuple[str, str]:
+    """(what happened, what to do next)."""
+    import openai
+
+    status = getattr(error, "status_code", None) or 0
     if isinstance(error, openai.APITimeoutError | TimeoutError):
-        what, then = "did not answer in time", "allow a longer time-out, ask for fewer tokens, or send fewer calls at once"
-    elif isinstance(error, openai.APIConnectionError):
-        what, then = "could not be reached", "start the server, or correct the URL in the spec"
-    elif status == 400 and ("context" in text or "too long" in text):
-        what, then = "refused a prompt that its context does not hold", "shorten the problem, use fewer templates or steps"
-    elif status in (401, 403):
-        what, then = "refused the key", "set the key that it expects in the environment (vLLM: VLLM_API_KEY)"
-    elif status == 404:
-        what, then = "does not serve this model", "ask the server for its models (GET .../v1/models) and name one of them"
-    elif status == 429 or (status or 0) >= 500:
-        what, then = f"failed with HTTP {status}", "see the server's log; send fewer calls at once"
-    else:
-        what, then = "failed", "see the error above this one"
-    return ModelError(f"The model {name!r}{where} {what} (up to {tries} tries a call): {text}. Next: {then}.")
+        return "did not answer in time", "allow more time, ask for fewer tokens, or send fewer calls at once"
+    if isinstance(error, openai.APIConnectionError | ConnectionError):
+        return "could not be reached", "start the server, or correct the URL in the spec"
+    if status == 400 and any(word in text for word in ("context", "too long", "maximum model length")):
+        return "refused a prompt that its context does not hold", "shorten the problem, or use fewer templates or steps"
+    if status in (401, 403):
+        return "refused the key", "set the key that it expects in the environment (vLLM: VLLM_API_KEY)"
+    if status == 404:
+        return "does not serve this model", "ask the server for its models (GET .../v1/models) and name one of them"
+    if status == 429 or status >= 500:
+        return f"failed with HTTP {status}", "see the server's log, or send fewer calls at once"
+    if status:
+        return f"refused the call with HTTP {status}", "correct the option that it names"
+    return "failed", "see the error that this one was raised from"
 
 
 def _after_fork() -> None:
@@ -271,5 +283,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-__all__ = ["CallOptions", "InputError", "Reply", "call_kwargs", "describe", "load_model", "model_error", "read_reply"]

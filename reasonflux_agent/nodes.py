@@ -21,7 +21,6 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.func import task
 from langgraph.runtime import get_runtime
-from langgraph.types import RetryPolicy
 
 from reasonflux_agent import models
 from reasonflux_agent.context import Context
@@ -42,7 +41,7 @@ PARSE_TRIES = 2
 
 @dataclass(frozen=True)
 class Call:
-    """Call a model; the result is a `models.Reply`."""
+    """Call a model; the result is a `models.Reply`, or OutOfBudget where the deadline passed before the model answered."""
 
     role: Role
     messages: list[Message]
@@ -124,16 +123,18 @@ class Run:
             logprobs=logprobs,
         )
         started = time.monotonic()
-        reply: models.Reply = yield Call(exchange.role, messages, options)
-        usage = Usage(
-            calls=1,
-            prompt_tokens=reply.prompt_tokens,
-            cached_tokens=reply.cached_tokens,
-            completion_tokens=reply.completion_tokens,
-            seconds=round(time.monotonic() - started, 3),
-        )
+        reply: models.Reply | OutOfBudget = yield Call(exchange.role, messages, options)
+        usage = Usage(calls=1, seconds=round(time.monotonic() - started, 3))
+        if isinstance(reply, models.Reply):
+            usage += Usage(
+                prompt_tokens=reply.prompt_tokens,
+                cached_tokens=reply.cached_tokens,
+                completion_tokens=reply.completion_tokens,
+            )
         self.spent += usage
         self.usage.append({"node": self.node, **usage.model_dump()})
+        if isinstance(reply, OutOfBudget):
+            raise reply
         return reply
 
     def _tokens_left(self, wanted: int) -> int:
@@ -163,16 +164,21 @@ class Parts:
     """None: the default one for `library`, made at first use."""
     library: TemplateLibrary | None = None
     """None: the built-in one."""
-    defaults: Context = Context()
+    defaults: Context = field(default_factory=Context)
 
-    def node(self, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> Node:
+    def node(self, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> Runnable[Any, Any]:
         """A node named like the function."""
         return Node(self, body)
 
     def context(self) -> Context:
         """The context of the run that is under way; to be called in a node or a router."""
-        context = get_runtime(Context).context or self.defaults
-        return Context.of(**context) if isinstance(context, dict) else context
+        given: object = get_runtime(Context).context
+        if isinstance(given, Context):
+            return given
+        # inside a host's graph the context is the host's: ours only if it is made of our fields
+        if isinstance(given, dict) and given and given.keys() <= Context.model_fields.keys():
+            return Context.of(**given)
+        return self.defaults
 
     def model(self, role: Role, context: Context) -> BaseChatModel:
         """The model of a role in this run; equal specs share one loaded model."""
@@ -198,7 +204,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
     """A generator of effects as a Runnable with both `invoke` and `ainvoke`."""
 
     def __init__(self, parts: Parts, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> None:
-        self.parts, self.body, self.name = parts, body, body.__name__
+        self.parts, self.body = parts, body
+        self.name: str = body.__name__
 
     def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         run, steps = self._begin(input)
@@ -232,7 +239,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
 
     def _end(self, run: Run, update: dict[str, Any]) -> dict[str, Any]:
         if run.usage and update.get("usage", ()) is not None:
-            return {**update, "usage": run.usage}
+            return {**update, "usage": run.usage, "elapsed": run.spent.seconds}
         return update
 
     def _do(self, effect: Effect, run: Run, config: RunnableConfig | None) -> Any:
@@ -242,7 +249,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 try:
                     return models.Reply(**model_call(model, effect, _labels(run, effect)).result())
                 except Exception as error:
-                    raise _failure(model, effect, run, error) from error
+                    return _failure(model, effect, run, error)
             case Search(query):
                 return self.parts.searcher.invoke(query, config)
             case RunProgram(code):
@@ -265,7 +272,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                     )
                     return models.Reply(**reply)
                 except Exception as error:
-                    raise _failure(model, effect, run, error) from error
+                    return _failure(model, effect, run, error)
             case Search(query):
                 return await self.parts.searcher.ainvoke(query, config)
             case RunProgram(code):
@@ -289,10 +296,11 @@ def _labels(run: Run, effect: Call) -> RunnableConfig:
     return {"metadata": labels, "tags": [f"reasonflux:{run.node}"]}
 
 
-def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> Exception:
+def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> OutOfBudget:
+    """What the body is told of a call that failed by the deadline; any other failure is the server's. Raises ModelError."""
     if effect.options.timeout is not None and timed_out(error):
         return OutOfBudget(f"the deadline of {run.context.deadline:g} s passed in the middle of a model call")
-    return models.model_error(model, error)
+    raise models.model_error(model, error) from error
 
 
 def timed_out(error: BaseException) -> bool:
@@ -302,28 +310,18 @@ def timed_out(error: BaseException) -> bool:
     return isinstance(error, TimeoutError | APITimeoutError)
 
 
-def transient(error: Exception) -> bool:
-    """Whether a failed model call is worth another try: the connection, a 429, or the server's own trouble."""
-    from openai import APIConnectionError, APIStatusError
-
-    if isinstance(error, APIStatusError):
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
-    return isinstance(error, APIConnectionError | ConnectionError) and not timed_out(error)
-
-
-# A call that fails for the server's sake is tried again with back-off; only then does the run fail.
-_RETRY = RetryPolicy(max_attempts=3, initial_interval=1.0, retry_on=transient)
-
-
-@task(name="model_call", retry_policy=_RETRY)
-def model_call(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
-    """One model call as one checkpointed unit; JSON-plain, so that a checkpoint can hold it."""
+# No retry policy here: chat models retry by themselves, with back-off and as the server's Retry-After says, and another
+# layer would multiply their tries.
+def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
     message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
     return vars(models.read_reply(message)).copy()
 
 
-@task(name="model_call", retry_policy=_RETRY)
-async def amodel_call(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
-    """As `model_call`, on the event loop."""
+async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
     message = await model.ainvoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
     return vars(models.read_reply(message)).copy()
+
+
+# One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again.
+_unit: Any = task(name="model_call")
+model_call, amodel_call = _unit(_invoke), _unit(_ainvoke)

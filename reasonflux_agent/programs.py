@@ -1,7 +1,8 @@
 """Runs a solver's program in an isolated interpreter: no files, no network, bounded time and memory.
 
-The interpreter is pydantic-monty: a Python of its own in worker subprocesses, without access to the host. What it cannot
-do (an import it lacks, a syntax it does not know) comes back as an error line that the solver can read; nothing is raised.
+The interpreter is pydantic-monty: a Python of its own in worker subprocesses, without access to the host. What it
+cannot do (an import it lacks, a syntax it does not know) comes back as an error line that the solver can read; a few things
+that programs for mathematics are full of are put in its reach first (`_adapted`, `_FRACTION_CLASS`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ MAX_CODE = 20_000
 """Characters of a program; longer ones are refused."""
 MAX_OUTPUT = 4_000
 """Characters of output that are kept, from the start."""
+RECURSION = 5_000
+"""Calls inside one another, whatever a program sets."""
 
-_FENCE = re.compile(r"```[ \t]*(?:python3?|py)[ \t]*\r?\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+_FENCE = re.compile(
+    r"```[ \t]*(?:python3?|py)\b[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE
+)
 _ENTRY = re.compile(r"^def (solve|solution|main)\(", re.MULTILINE)
 
 
@@ -62,21 +67,99 @@ def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
     from pydantic_monty import CollectString, MontyError
 
     printed = CollectString(4 * MAX_OUTPUT)
+    limits = {"max_feed_duration_secs": seconds, "max_memory": memory, "max_recursion_depth": RECURSION}
     try:
-        with _pool().checkout(
-            limits={"max_feed_duration_secs": seconds, "max_memory": memory},
-            assert_message_annotations=False,
-            os_policy={"sleep": "zero"},
-        ) as session:
-            value = session.feed_run(code, print_callback=printed)
+        with _pool().checkout(limits=limits, assert_message_annotations=False, os_policy={"sleep": "zero"}) as session:
+            if _FRACTION.search(code):
+                session.feed_run(_FRACTION_CLASS)
+            value = session.feed_run(_adapted(code), print_callback=printed)
             entry = _uncalled(code)
             if entry and value is None and not printed.output:
                 value = session.feed_run(f"{entry}()", print_callback=printed)
         return printed.output or ("" if value is None else str(value)), None
-    except MontyError as error:
-        return printed.output, _line(error)
-    except (ValueError, RecursionError) as error:  # the value of the last expression has no text, as an int of 5,000 digits
-        return printed.output, _line(error)
+    except (MontyError, ValueError) as error:  # ValueError: a value without a text, as an int of 5,000 digits
+        return printed.output, _line(error, seconds)
+
+
+_FRACTION = re.compile(r"^([ \t]*)from fractions import Fraction(?: as (\w+))?[ \t]*$", re.MULTILINE)
+_STAR = re.compile(r"^([ \t]*)from math import \*", re.MULTILINE)
+_LIMIT = re.compile(r"^([ \t]*)sys\.setrecursionlimit\(.*\)", re.MULTILINE)
+_MATH = (
+    "acos asin atan atan2 ceil comb cos degrees e exp factorial fabs floor gcd hypot inf isqrt lcm log log10 log2 perm pi"
+    " prod radians sin sqrt tan"
+)
+
+
+def _adapted(code: str) -> str:
+    """The program without what the interpreter refuses and can be said otherwise; its lines keep their numbers."""
+    code = _FRACTION.sub(lambda match: f"{match[1]}{match[2] or 'Fraction'} = Fraction", code)
+    code = _STAR.sub(rf"\1from math import {', '.join(_MATH.split())}", code)
+    return _LIMIT.sub(r"\1pass", code)
+
+
+_FRACTION_CLASS = """
+import math
+
+class Fraction:
+    def __init__(self, a=0, b=1):
+        if isinstance(a, str):
+            a, _, below = a.partition('/')
+            a, _, digits = a.partition('.')
+            a, b = int(a + digits), int(below or 1) * 10 ** len(digits)
+        elif isinstance(a, float):
+            while a != int(a):
+                a, b = a * 2, b * 2
+            a = int(a)
+        elif isinstance(a, Fraction):
+            a, b = a.numerator, b * a.denominator
+        if isinstance(b, Fraction):
+            a, b = a * b.denominator, b.numerator
+        if b == 0:
+            raise ZeroDivisionError(f'Fraction({a}, 0)')
+        divisor = math.gcd(a, b) if b > 0 else -math.gcd(a, b)
+        self.numerator, self.denominator = a // divisor, b // divisor
+
+    def __add__(self, o):
+        if isinstance(o, float): return float(self) + o
+        o = Fraction(o)
+        return Fraction(self.numerator * o.denominator + o.numerator * self.denominator, self.denominator * o.denominator)
+    def __mul__(self, o):
+        if isinstance(o, float): return float(self) * o
+        o = Fraction(o)
+        return Fraction(self.numerator * o.numerator, self.denominator * o.denominator)
+    def __truediv__(self, o):
+        return float(self) / o if isinstance(o, float) else Fraction(self, Fraction(o))
+    def __pow__(self, n):
+        if n != int(n): return float(self) ** n
+        a, b = (self.numerator, self.denominator) if n >= 0 else (self.denominator, self.numerator)
+        return Fraction(a ** abs(n), b ** abs(n))
+    def __neg__(self): return Fraction(-self.numerator, self.denominator)
+    def __sub__(self, o): return self + -o
+    def __rsub__(self, o): return -self + o
+    def __radd__(self, o): return self + o
+    def __rmul__(self, o): return self * o
+    def __rtruediv__(self, o): return Fraction(1, self) * o
+    def __abs__(self): return Fraction(abs(self.numerator), self.denominator)
+    def __float__(self): return self.numerator / self.denominator
+    def __int__(self): return int(self.numerator / self.denominator)
+    def __eq__(self, o):
+        if isinstance(o, float): return float(self) == o
+        return self.numerator == o * self.denominator if isinstance(o, int) else str(self) == str(o)
+    def __hash__(self): return hash((self.numerator, self.denominator))
+    def __str__(self): return f'{self.numerator}/{self.denominator}' if self.denominator > 1 else str(self.numerator)
+    def __repr__(self): return f'Fraction({self.numerator}, {self.denominator})'
+    def limit_denominator(self, top=1000000):
+        (a, b), (c, d), rest = (0, 1), (1, 0), self
+        while True:  # the convergents of its continued fraction, and the last step as far as it may go
+            whole = rest.numerator // rest.denominator
+            steps = whole if b + whole * d <= top else (top - b) // d
+            (a, b), (c, d) = (c, d), (a + steps * c, b + steps * d)
+            if steps < whole or rest == whole: break
+            rest = 1 / (rest - whole)
+        one, two = abs(Fraction(c, d) - self), abs(Fraction(a, b) - self) if b else 1
+        return Fraction(c, d) if not b or float(one - two) <= 0 else Fraction(a, b)
+"""
+"""`fractions.Fraction`, which the interpreter lacks, without an order (`<`): its classes know none."""
 
 
 def _uncalled(code: str) -> str | None:
@@ -85,8 +168,10 @@ def _uncalled(code: str) -> str | None:
     return names[-1] if names else None
 
 
-def _line(error: BaseException) -> str:
+def _line(error: Exception, seconds: float) -> str:
     text = error.display("type-msg") if hasattr(error, "display") else f"{type(error).__name__}: {error}"
+    if getattr(error, "timed_out", False) or text.startswith("TimeoutError: feed"):
+        return f"TimeoutError: stopped after {seconds:g} seconds"
     return " ".join(text.split())[:300]
 
 
@@ -101,7 +186,7 @@ def _pool() -> Any:
 
     with _lock:
         if _shared is None:
-            pool = Monty(max_processes=max(2, min(8, os.cpu_count() or 2)))
+            pool = Monty(feed_duration_limit_grace=0.5)
             pool.__enter__()
             atexit.register(pool.__exit__, None, None, None)
             _shared = pool

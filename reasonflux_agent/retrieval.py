@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +16,19 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.vectorstores import VectorStore
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from reasonflux_agent.embeddings import KeyedEmbeddings, load_embeddings
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.lexical import Bm25, fuse
 from reasonflux_agent.library import TemplateLibrary, render_template, write_atomically
 from reasonflux_agent.schema import Template
-from reasonflux_agent.vectorstore import FaissStore
+from reasonflux_agent.vectorstore import FaissStore, unit_rows
 
-Mode = Literal["flat", "hierarchical"]
+Mode = Literal["flat", "hybrid", "hierarchical"]
 
+FUSED = 50
+"""How many neighbours by vector, and by words, take part in the fusion of `hybrid`."""
 FLOORS: dict[str, float] = {}
 """Embedder (start of its key) -> cosine below which its best hit is more often wrong than right."""
 
@@ -34,9 +38,7 @@ def template_text(t: Template) -> str:
     return "\n".join(filter(None, (t.name, ", ".join(t.tags), t.description, *t.scenario)))
 
 
-def index_library(
-    library: TemplateLibrary, embeddings: str | Embeddings, *, cache_dir: str | Path | None = None
-) -> FaissStore:
+def index_library(library: TemplateLibrary, embeddings: str | Embeddings, *, cache_dir: str | Path | None = None) -> FaissStore:
     """A store over the library's templates (document id = template id), encoding only what was never encoded before.
 
     Vectors are kept under `cache_dir` (default: $REASONFLUX_CACHE, else ~/.cache/reasonflux) by embedder and by the
@@ -55,27 +57,40 @@ def _vectors(texts: Sequence[str], embedder: Embeddings, cache_dir: str | Path |
     import numpy as np
 
     if not isinstance(embedder, KeyedEmbeddings):
-        return np.asarray(embedder.embed_documents(list(texts)), dtype=np.float32)
+        return _encode(texts, embedder)
     root = Path(cache_dir or os.environ.get("REASONFLUX_CACHE") or Path.home() / ".cache" / "reasonflux")
     path = root / "index" / embedder.key / "vectors.npy"
     keys = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
     known = _read_cache(path)
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     if missing:
-        rows = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
-        known = {key: row for key, row in known.items() if len(row) == rows.shape[1]}
-        if any(
-            key not in known and key not in missing for key in keys
-        ):  # the model changed its width under the same key
-            return np.asarray(embedder.embed_documents(list(texts)), dtype=np.float32)
+        rows = _encode(list(missing.values()), embedder)
+        if any(len(row) != rows.shape[1] for row in known.values()):  # another model under the same key: start anew
+            missing, known, rows = dict(zip(keys, texts, strict=True)), {}, _encode(texts, embedder)
         known |= dict(zip(missing, rows, strict=True))
         # One file, so that keys and vectors cannot part; of two processes that add at once the later one wins, whole.
         table = np.zeros(len(known), dtype=[("key", "V32"), ("vector", "<f4", (rows.shape[1],))])
         table["key"], table["vector"] = list(known), list(known.values())
         buffer = io.BytesIO()
         np.save(buffer, table, allow_pickle=False)
-        write_atomically(path, buffer.getvalue())
+        with suppress(OSError):  # a cache that cannot be written costs time, not the search
+            write_atomically(path, buffer.getvalue())
     return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 1), dtype=np.float32)
+
+
+def _encode(texts: Sequence[str], embedder: Embeddings) -> Any:
+    """n x d float32, one row a text. Raises ModelError when the embedder returns anything else."""
+    import numpy as np
+
+    if not texts:
+        return np.zeros((0, 1), dtype=np.float32)
+    rows = np.asarray(embedder.embed_documents(list(texts)), dtype=np.float32)
+    if rows.ndim != 2 or len(rows) != len(texts):
+        raise ModelError(
+            f"The embedder {getattr(embedder, 'key', type(embedder).__name__)!r} was asked for {len(texts)} vectors and "
+            f"returned an array of the shape {rows.shape}. Next: check the model behind it."
+        )
+    return rows
 
 
 def _read_cache(path: Path) -> dict[bytes, Any]:
@@ -88,16 +103,54 @@ def _read_cache(path: Path) -> dict[bytes, Any]:
         return {}
 
 
+class _Names:
+    """The search of ReasonFlux v1: the nearest chapter title, its two nearest sections, then template names.
+
+    As published, a template's score is 0.9 of the similarity of its name and 0.1 of that of its section's title. There
+    each section gave its best template and one was returned; here all of both are ranked, so that k can exceed 1.
+    """
+
+    def __init__(self, library: TemplateLibrary, embedder: Embeddings, cache_dir: Path | None) -> None:
+        self._embedder = embedder
+        self._tree: dict[str, dict[str, list[Template]]] = {}
+        for template in library:
+            self._tree.setdefault(template.chapter, {}).setdefault(template.section, []).append(template)
+        names = list(dict.fromkeys(name for t in library for name in (t.chapter, t.section, t.name)))
+        self._rows = dict(zip(names, unit_rows(_vectors(names, embedder, cache_dir)), strict=True))
+
+    def search(self, query: str) -> list[tuple[str, float]]:
+        """(id, score) over the two sections, best first."""
+        vector = unit_rows([self._embedder.embed_query(query)])[0]
+        near = {name: float(row @ vector) for name, row in self._rows.items()}
+        sections = self._tree[max(self._tree, key=near.__getitem__)]
+        chosen = sorted(sections, key=near.__getitem__, reverse=True)[:2]
+        found = [(t.id, 0.9 * near[t.name] + 0.1 * near[section]) for section in chosen for t in sections[section]]
+        return sorted(found, key=lambda hit: -hit[1])
+
+
 class TemplateRetriever(BaseRetriever):
     """Finds templates for a query; below the confidence floor it finds nothing, which is a valid answer."""
 
     library: TemplateLibrary
     store: VectorStore
-    """Any LangChain store whose document ids are template ids; it answers with relevance scores."""
+    """Any LangChain store whose document ids are template ids and whose relevance, or else score, is a similarity."""
     k: int = Field(default=2, ge=1)
     min_score: float = 0.0
     """Relevance (cosine) below which a template is not returned."""
     mode: Mode = "flat"
+    """`flat`: by vectors alone; `hybrid`: fused with shared words; `hierarchical`: the search of ReasonFlux v1."""
+    cache_dir: Path | None = None
+    """Where `hierarchical` keeps the vectors of names; None as for `index_library`."""
+    _bm25: Bm25 | None = PrivateAttr(default=None)
+    _names: _Names | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        if self.mode == "hybrid":
+            self._bm25 = Bm25(template_text(template) for template in self.library)
+        if self.mode == "hierarchical":
+            if self.store.embeddings is None:
+                raise InputError("mode='hierarchical' embeds names; give a store that knows its embeddings.")
+            self._names = _Names(self.library, self.store.embeddings, self.cache_dir)
 
     @classmethod
     def from_library(
@@ -116,8 +169,9 @@ class TemplateRetriever(BaseRetriever):
         library = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
         embedder = load_embeddings(embeddings)
         store = index_library(library, embedder, cache_dir=cache_dir)
-        floor = floor_of(embedder) if min_score is None else min_score
-        return cls(library=library, store=store, k=k, min_score=floor, mode=mode)
+        if min_score is None:  # the floors hold for whole templates; names alone have similarities of their own
+            min_score = 0.0 if mode == "hierarchical" else floor_of(embedder)
+        return cls(library=library, store=store, k=k, min_score=min_score, mode=mode, cache_dir=cache_dir and Path(cache_dir))
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
@@ -127,12 +181,22 @@ class TemplateRetriever(BaseRetriever):
             raise InputError(f"k is {k}; a retriever returns at least 1 template. Set k >= 1.")
         if not query.strip():
             return []
-        found = self._flat(query, k)
-        return [self._document(self.library.get(id), score) for id, score in found if score >= self.min_score]
+        found = self._names.search(query) if self._names else self._by_store(query, k)
+        kept = [(id, score) for id, score in found if score >= self.min_score]
+        return [self._document(self.library.get(id), score) for id, score in kept[:k]]
 
-    def _flat(self, query: str, k: int) -> list[tuple[str, float]]:
-        hits = self.store.similarity_search_with_relevance_scores(query, k)
-        return [(document.id or "", score) for document, score in hits]
+    def _by_store(self, query: str, k: int) -> list[tuple[str, float]]:
+        """(id, relevance), best first. `hybrid` looks at more neighbours and lets the words reorder them."""
+        count = k if self._bm25 is None else max(k, FUSED)
+        try:
+            hits = self.store.similarity_search_with_relevance_scores(query, count)
+        except NotImplementedError:  # LangChain's InMemoryVectorStore, whose plain scores are cosines
+            hits = self.store.similarity_search_with_score(query, count)
+        scores = {document.id or "": score for document, score in hits}
+        if self._bm25 is None:
+            return list(scores.items())
+        by_words = [self.library.templates[row].id for row in self._bm25.rank(query)]
+        return [(id, scores[id]) for id in fuse(list(scores), by_words[:FUSED]) if id in scores]
 
     @staticmethod
     def _document(template: Template, score: float) -> Document:
@@ -160,10 +224,7 @@ def template_search_tool(retriever: BaseRetriever) -> BaseTool:
     """A tool that looks templates up: a plain query in, readable text out. It takes only text, so MCP can serve it."""
 
     def show(documents: list[Document]) -> str:
-        return (
-            "\n\n".join(document.page_content for document in documents)
-            or "No template of the library fits this query."
-        )
+        return "\n\n".join(document.page_content for document in documents) or "No template of the library fits this query."
 
     def search(query: str) -> str:
         return show(retriever.invoke(query))

@@ -16,6 +16,16 @@ def extend(old: list[JSON] | None, new: list[JSON] | None) -> list[JSON]:
     return [] if new is None else [*(old or []), *new]
 
 
+def first_reason(old: str | None, new: str | None) -> str:
+    """Reducer: of attempts that run at once several may hit a limit, and one reason is enough; None clears it."""
+    return "" if new is None else old or new
+
+
+def longest(old: float | None, new: float | None) -> float:
+    """Reducer: of attempts that run at once the longest counts; None starts afresh."""
+    return 0.0 if new is None else max(old or 0.0, new)
+
+
 class InputState(TypedDict, total=False):
     """What a caller gives: a problem, or messages whose last human one is the problem."""
 
@@ -41,8 +51,10 @@ class Attempted(TypedDict, total=False):
     """`schema.Candidate` dicts: the complete solutions so far."""
     usage: Annotated[list[JSON], extend]
     """One dict a model call: `node` and the fields of `schema.Usage`."""
-    exhausted: str
-    """Why a limit ended the attempt; absent if none did."""
+    exhausted: Annotated[str, first_reason]
+    """Why a limit ended the attempt; empty if none did."""
+    elapsed: Annotated[float, longest]
+    """Seconds of model time along the longest branch of the run, up to the attempt's end."""
 
 
 class State(InputState, OutputState, Attempted, total=False):
@@ -66,7 +78,7 @@ class Attempt(TypedDict, total=False):
     sample: int
     """0 for the first attempt of its kind (greedy), then 1, 2 ... (sampled)."""
     spent: JSON
-    """`schema.Usage` dict: what the run had spent when the attempt began."""
+    """`schema.Usage` dict: what the run had spent when the attempt began; its `seconds` are those of the longest branch."""
     share: int
     """How many attempts share what is left of the token budget."""
 

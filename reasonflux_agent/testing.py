@@ -28,7 +28,7 @@ def mathematician(prompt: str) -> str:
     problem = prompt.split("Problem:\n")[-1].split("\n\n")[0]
     total = sum(int(n) for n in re.findall(r"-?\d+", problem))
     task = prompt.rsplit("Task:", 1)[-1]
-    if "plan" in task and "Do not solve" in task or "high-level step" in task or "lay out" in task or "adjust" in task:
+    if ("plan" in task and "Do not solve" in task) or "high-level step" in task or "lay out" in task or "adjust" in task:
         return "Kind: addition\n1. Collect the numbers | find: adding integers\n2. Add them | find: sum"
     if "reviewer" in task:
         return "ACCEPT"
@@ -74,7 +74,7 @@ class FakeModel(BaseChatModel):
         words = re.findall(r"\S*\s*", message.text)[:-1] or [""]
         for index, word in enumerate(words):
             usage = message.usage_metadata if index == len(words) - 1 and isinstance(message, AIMessage) else None
-            chunk = ChatGenerationChunk(message=AIMessageChunk(word, usage_metadata=usage))
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=word, usage_metadata=usage))
             if run_manager:
                 run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk

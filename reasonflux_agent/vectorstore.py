@@ -15,8 +15,6 @@ from langchain_core.vectorstores import VectorStore
 
 from reasonflux_agent.errors import InputError, MissingExtraError
 
-EXACT_UP_TO = 50_000
-"""Vectors that are searched one by one; above, a HNSW graph takes over (approximate, in a few milliseconds)."""
 HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 80, 128
 FORMAT = "reasonflux-faiss-1"
 
@@ -36,6 +34,9 @@ class FaissStore(VectorStore):
     Ids are texts; adding a document under an id that is taken replaces it. Metadata must be JSON-plain to be saved.
     Not locked: concurrent searches are fine, a change while another thread searches is not.
     """
+
+    exact_up_to = 50_000
+    """So many vectors are compared one by one; above, a HNSW graph takes over: approximate, in a few milliseconds."""
 
     def __init__(self, embeddings: Embeddings) -> None:
         self._embeddings = embeddings
@@ -143,9 +144,7 @@ class FaissStore(VectorStore):
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """k of the `fetch_k` nearest documents, each chosen for being near the query and unlike those chosen before."""
-        return self.max_marginal_relevance_search_by_vector(
-            self._embeddings.embed_query(query), k, fetch_k, lambda_mult
-        )
+        return self.max_marginal_relevance_search_by_vector(self._embeddings.embed_query(query), k, fetch_k, lambda_mult)
 
     def max_marginal_relevance_search_by_vector(
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
@@ -266,12 +265,12 @@ class FaissStore(VectorStore):
         if self._index is None:
             self._index = self._new_index(rows.shape[1], len(numbers))
         self._index.add_with_ids(rows, np.asarray(numbers, dtype=np.int64))
-        if len(self._docs) > EXACT_UP_TO and not self._approximate:
+        if len(self._docs) > self.exact_up_to and not self._approximate:
             self._rebuild()
 
     def _new_index(self, width: int, size: int) -> Any:
         faiss = import_faiss()
-        if size <= EXACT_UP_TO:
+        if size <= self.exact_up_to:
             return faiss.IndexIDMap2(faiss.IndexFlatIP(width))
         graph = faiss.IndexHNSWFlat(width, HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
         graph.hnsw.efConstruction, graph.hnsw.efSearch = HNSW_BUILD, HNSW_SEARCH
@@ -291,16 +290,22 @@ class FaissStore(VectorStore):
 
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
         if rows.ndim != 2 or not np.isfinite(rows).all():
-            raise InputError(
-                f"Vectors must be a row of finite numbers a text; not the shape {rows.shape}. Check the embedder."
-            )
+            raise InputError(f"Vectors must be a row of finite numbers a text; not the shape {rows.shape}. Check the embedder.")
         if self._index is not None and rows.shape[1] != self._index.d:
             raise InputError(
                 f"The index holds vectors of {self._index.d} numbers; these have {rows.shape[1]}. "
                 "Next: use the embedder that built it."
             )
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(norms > 0, norms, 1)
+        return unit_rows(rows)
+
+
+def unit_rows(rows: Any) -> Any:
+    """n x d float32 rows scaled to length 1; a row of zeros stays one."""
+    import numpy as np
+
+    array = np.asarray(rows, dtype=np.float32)
+    norms = np.linalg.norm(array, axis=1, keepdims=True)
+    return array / np.where(norms > 0, norms, 1)
 
 
 def _copy(document: Document) -> Document:

@@ -8,7 +8,7 @@ from reasonflux_agent.local.fetch import ensure, path_of
 from reasonflux_agent.local.files import DEFAULT, KNOWN
 
 app = typer.Typer(help="Fetch, list and find the files of the embedded models (local:NAME).", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A known model, OWNER/REPO/FILE.gguf on the hub, or the path of a GGUF file.")]
+Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.gguf on the hub.")]
 
 
 @app.command("list")
@@ -20,14 +20,15 @@ def list_models() -> None:
     table = Table("id", "size", "licence", "here", "")
     for file in KNOWN.values():
         here = "yes" if path_of(file).is_file() else "no"
-        table.add_row(file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, "default" if file.id == DEFAULT else "")
+        default = "default" if file.id == DEFAULT else ""
+        table.add_row(file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, default)
     Console().print(table)
 
 
 @app.command()
 def pull(
     name: Name = DEFAULT,
-    verify: Annotated[bool, typer.Option("--verify", help="Read the whole file again, though it was verified.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read the file again, though it was verified.")] = False,
 ) -> None:
     """Fetch a model file, verify it, and print its path."""
     typer.echo(ensure(name, rehash=verify))

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
 
 TASK = """Task: write a Python program that computes the answer to the problem and prints it as its only output.
-Use nothing but the standard modules math and itertools; where the answer is exact (a fraction, a root, a formula), print it in exact form.
-Reply with one ```python block and nothing else."""
+Import nothing but math and itertools. Reply with one ```python block and nothing else."""
 
 
 def render(problem: str, templates: Mapping[str, str] | None = None) -> list[Message]:

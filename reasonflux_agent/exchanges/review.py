@@ -9,15 +9,15 @@ from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, use
 from reasonflux_agent.exchanges.steps import FORM, read_plan
 from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
 
-TASK = f"""Task: you are the reviewer. Check the work on step {{number}} against the problem: is every equation right, does it answer what is asked?
-Reply with exactly one of these:
+TASK = f"""Task: you are the reviewer. Check the work on step {{number}} against the problem: is every equation right, and is
+what is asked answered? Reply with exactly one of these:
 ACCEPT
 REDO: the first mistake, in one sentence
 REPLACE: why another way is needed, in one sentence, then numbered steps of the form "{FORM}"
 FINISH (when the final answer is there and right)"""
 
 _VERDICT = re.compile(r"^\W*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.I | re.S)
-_ANYWHERE = re.compile(r"^\W*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.M | re.S)
+_ANYWHERE = re.compile(r"^[^\w\n]*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.M | re.S)
 
 
 def render(

@@ -14,13 +14,18 @@ from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.schema import Plan, Step
 
 FORM = "1. what to do | find: the method to look up"
-_LINE = re.compile(r"^\s*(?:\*\*)?(?:Step\s*)?(\d{1,3})(?:\*\*)?\s*[.):]\s*(?:\*\*)?\s*(\S.*)$", re.I)
-_FIND = re.compile(r"\s*\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
-_KIND = re.compile(r"^\W*(?:kind|abstraction|type)\W*:\s*(.+)$", re.I | re.M)
+# No pattern may run over line ends or try a run of blanks twice: a reply can be a megabyte of anything.
+_LINE = re.compile(r"\s*(?:\*\*)?(?:Step\s*)?(\d{1,3})(?:\*\*)?\s*[.):](.*)", re.I)
+_FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
+_KIND = re.compile(r"^[^\w\n]*(?:kind|abstraction|type)[^\w\n:]*:(.+)$", re.I | re.M)
+_FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$", re.M)
+# A backslash that begins a LaTeX command. Before a letter nobody means a backspace, a form feed or a return; a tab or a
+# line break may be meant, so there the command must be known.
 _LATEX = re.compile(
-    r"\\(?=(?:b(?:eta|ar|egin|inom|ig|oxed|mod|ot|ullet|ecause|f)|f(?:rac|orall|box|lat)|n(?:eq?|abla|eg|ot|u|i|atural|mid)|"
-    r"r(?:ho|ight|angle|floor|ceil|m)|t(?:heta|imes|an|anh|ext|o|au|frac|riangle|herefore|ilde|op))(?![a-z]))|"
-    r"\\(?![\"\\/bfnrtu])|\\(?=u(?![0-9a-fA-F]{4}))|\\(?=(?:right|left|text|triangle|tan|big|bar|begin)[a-z]*)"
+    r"\\\\|\\(?=[bfr][A-Za-z]"
+    r"|t(?:anh?|au|bar|binom|frac|heta|herefore|hinspace|ilde|imes|op?|riangle\w*|ext[a-z]*)(?![a-z])"
+    r"|n(?:abla|atural|e|earrow|eg|eq|exists|geq|gtr|leq|less|mid|ot|otin|parallel|prec|sim|subseteq|succ|u|warrow)(?![a-z])"
+    r"|u(?![0-9a-fA-F]{4})|[^\"\\/bfnrtu])"
 )
 
 
@@ -44,11 +49,11 @@ def read_plan(reply: str) -> Plan:
 
 def repair_json(text: str) -> str:
     """Doubles the backslashes of LaTeX commands inside JSON text, so that they survive `json.loads`."""
-    return _LATEX.sub(r"\\\\", text.replace("\\\\", "\0")).replace("\0", "\\\\")
+    return _LATEX.sub(r"\\\\", text)  # a pair of backslashes is matched as well, and stays a pair
 
 
 def _unfence(reply: str) -> str:
-    return re.sub(r"^\s*```[\w-]*\s*$", "", reply, flags=re.M).strip()
+    return _FENCE.sub("", reply).strip()
 
 
 def _from_lines(text: str) -> Plan:
@@ -61,7 +66,7 @@ def _from_lines(text: str) -> Plan:
         if steps and int(match[1]) == 1:
             break  # numbering that starts again is a second list (an alternative, an example): the first one is the plan
         purpose, query = (*_FIND.split(match[2], maxsplit=1), "")[:2]
-        if purpose := purpose.strip(" *"):
+        if purpose := purpose.strip(" \t*"):
             steps.append(Step(purpose=purpose, query=query.strip(" *.`\"")))
     return Plan(abstraction=kind[1].strip(" *") if kind else "", steps=tuple(steps))
 

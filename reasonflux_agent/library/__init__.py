@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,15 @@ class TemplateLibrary:
         for template in self.templates:
             groups.setdefault(template.chapter, {}).setdefault(template.section, []).append(template)
         ordered = tuple(t for sections in groups.values() for group in sections.values() for t in group)
-        index = {template.id: template for template in ordered}
-        if len(index) < len(ordered):
+        object.__setattr__(self, "templates", ordered)
+        if len(self._index) < len(ordered):
             ids = [template.id for template in ordered]
             twice = next(i for i in ids if ids.count(i) > 1)
-            raise LibraryError(
-                f"Template library {self.name!r}: the id {twice!r} stands twice. Next: rename one of the two."
-            )
-        object.__setattr__(self, "templates", ordered)
-        object.__setattr__(self, "_index", index)
+            raise LibraryError(f"Template library {self.name!r}: the id {twice!r} stands twice. Next: rename one of the two.")
+
+    @cached_property
+    def _index(self) -> dict[str, Template]:
+        return {template.id: template for template in self.templates}
 
     @classmethod
     def load(cls, path_or_name: str | Path) -> TemplateLibrary:
@@ -75,8 +75,7 @@ class TemplateLibrary:
         files = sorted(path.glob("*.json"))
         if not files:
             raise LibraryError(
-                f"Template library {path}: the directory holds no .json file. "
-                f"Expected: one or more, each {reading.FORMAT}."
+                f"Template library {path}: the directory holds no .json file. Expected: one or more, each {reading.FORMAT}."
             )
         return _read(path.name, ((str(file), reading.read_bytes(file)) for file in files))
 
@@ -87,12 +86,11 @@ class TemplateLibrary:
 
     def get(self, id: str) -> Template:
         """The template of that id. Raises LibraryError with the closest ids."""
-        index: dict[str, Template] = self.__dict__["_index"]
-        if id in index:
-            return index[id]
-        close = difflib.get_close_matches(id, index, n=3, cutoff=0.5)
+        if id in self._index:
+            return self._index[id]
+        close = difflib.get_close_matches(id, self._index, n=3, cutoff=0.5)
         raise LibraryError(
-            f"Template library {self.name!r} has no template {id!r} among its {len(index)}. "
+            f"Template library {self.name!r} has no template {id!r} among its {len(self)}. "
             + (f"Close: {', '.join(close)}." if close else "Next: list the ids with `reasonflux templates list`.")
         )
 
@@ -125,7 +123,7 @@ class TemplateLibrary:
         return iter(self.templates)
 
     def __contains__(self, id: object) -> bool:
-        return id in self.__dict__["_index"]
+        return id in self._index
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -169,9 +167,7 @@ def _read(name: str, sources: Iterable[tuple[str, bytes]]) -> TemplateLibrary:
     for source, content in sources:
         total += len(content)
         if total > reading.MAX_BYTES:
-            raise LibraryError(
-                f"Template library {name}: its files hold more than {reading.MAX_BYTES:,} bytes together."
-            )
+            raise LibraryError(f"Template library {name}: its files hold more than {reading.MAX_BYTES:,} bytes together.")
         if content.startswith(b"\xef\xbb\xbf"):
             tally["files with a byte-order mark read without it"] += 1
         parts.append(TemplateLibrary(tuple(reading.parse(content, source, tally)), source))

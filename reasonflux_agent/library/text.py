@@ -18,35 +18,41 @@ _LOST_TAB = re.compile(r"\t(?=(?:an|au|ext|extbf|extrm|frac|heta|herefore|ilde|i
 _LOST_RETURN = re.compile(r"\r(?=(?:angle|ceil|floor|ho|ight|ightarrow)(?![a-z]))")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_SINGLE = re.compile(r"(?<!\\)\\[a-z]{2,}")
-_DOUBLED = re.compile(r"\\{2,}(?=[A-Za-z{}])")
+# Two backslashes right before a word or a brace are one that was escaped twice; before a blank they end a row.
+_DOUBLED = re.compile(r"\\{2,}(?=[A-Za-z]{2}|[{}])")
+_TRIPLED = re.compile(r"\\{3,}(?=\s|$)")
 # Backslash and n that were meant as a line break, unless they begin one of LaTeX's own commands.
 _WRITTEN_BREAK = re.compile(
-    r"(?<!\\)\\n(?!(?:abla|atural|cong|e|earrow|eg|eq|ewline|exists|geq|gtr|leq|less|mid|olimits|onumber|ot|otin"
-    r"|parallel|prec|sim|subseteq|succ|supseteq|u|warrow|[lL]eftarrow|[rR]ightarrow|Leftrightarrow|[vV][dD]ash)(?![a-z]))"
+    r"\\n(?!(?:abla|atural|cong|e|earrow|eg|eq|ewline|exists|geq|gtr|leq|less|mid|olimits|onumber|ot|otin|parallel"
+    r"|prec|sim|subseteq|succ|supseteq|u|warrow|[lL]eftarrow|[rR]ightarrow|Leftrightarrow|[vV][dD]ash)(?![a-z]))"
 )
-_WRITTEN_TAB = re.compile(r"(?<!\\)\\t(?![a-z])")
+_WRITTEN_TAB = re.compile(r"\\t(?![a-z])")
+# Outside an environment a row cannot end: there the backslashes before a break, and doubled breaks, are leavings too.
+_ESCAPED_BREAK = re.compile(r"\\+(?=\\n(?![a-z]))|\\{2,}[ ]*(?=\n|$)")
 
 
 def clean(text: str, tally: Tally) -> str:
     """`text` with lost LaTeX backslashes, doubled backslashes and written-out line breaks repaired; idempotent."""
     if "\\" not in text and text.isprintable():
         return text.strip()
-    fixed = _SURROGATE.sub("\ufffd", text)
+    before, fixed = text, _repaired(text)
+    while fixed != before:  # one repair can lay bare another; each shortens the text or takes a control character
+        before, fixed = fixed, _repaired(fixed)
+    if fixed != text.strip():
+        tally["texts repaired (written-out line breaks, doubled or lost backslashes, control characters)"] += 1
+    return fixed
+
+
+def _repaired(text: str) -> str:
+    text = _SURROGATE.sub("\ufffd", text)
     for lost, command in _LOST.items():
-        fixed = fixed.replace(lost, command)
-    fixed = _LOST_RETURN.sub(r"\\r", _LOST_TAB.sub(r"\\t", fixed)).replace("\r\n", "\n").replace("\r", "\n")
-    fixed = _CONTROL.sub("", fixed).replace("\t", " ")
-    if fixed != text:
-        tally["texts with control characters or half-decoded LaTeX commands repaired"] += 1
-    # Doubled backslashes are row breaks in a text that writes its commands rightly, and over-escaping in any other.
-    once = fixed
-    if not _SINGLE.search(_WRITTEN_TAB.sub("", _WRITTEN_BREAK.sub("", fixed))):
-        once = _DOUBLED.sub(r"\\", fixed)
-    once = _WRITTEN_TAB.sub(" ", _WRITTEN_BREAK.sub("\n", once))
-    if once != fixed:
-        tally["texts with stray escapes (written-out line breaks, doubled backslashes) repaired"] += 1
-    return once.strip()
+        text = text.replace(lost, command)
+    text = _LOST_RETURN.sub(r"\\r", _LOST_TAB.sub(r"\\t", text)).replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", text).replace("\t", " ")
+    text = _TRIPLED.sub(r"\\\\", _DOUBLED.sub(r"\\", text))
+    if r"\begin" not in text:
+        text = _ESCAPED_BREAK.sub("", text)
+    return _WRITTEN_TAB.sub(" ", _WRITTEN_BREAK.sub("\n", text)).strip()
 
 
 # The first word that matches decides: "Important Formulas and Theorems" is a formula.

@@ -1,1 +1,1 @@
-"""The embedded default: model files (fetch, verify, cache), the in-process llama.cpp server, and the clients of both."""
+"""The embedded default: its model files (fetch, verify, cache), llama.cpp's server, and the chat models for both."""

@@ -10,14 +10,17 @@ from urllib.parse import urlsplit
 import openai
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import SecretStr
 
 TIMEOUT = openai.Timeout(600.0, connect=5.0)
 """Seconds. A CPU that serves eight slots needs minutes for a long reply, but a server that is there accepts at once."""
 
 
 class ServerChat(BaseChatOpenAI):
-    """LangChain's OpenAI client, for servers that are not OpenAI's: it keeps the reasoning, counts tokens when streaming
-    and sends `max_tokens` (which llama.cpp and vLLM both read)."""
+    """LangChain's OpenAI client, for servers that are not OpenAI's.
+
+    It keeps the reasoning, counts tokens when streaming, and sends `max_tokens`, which llama.cpp and vLLM both read.
+    """
 
     spec: str
     urls: tuple[str, ...]
@@ -51,7 +54,7 @@ class ServerChat(BaseChatOpenAI):
             urls=tuple(urls),
             model=name,
             base_url=urls[0],
-            api_key=api_key,
+            api_key=SecretStr(api_key),
             max_retries=retries,
             timeout=TIMEOUT,
             stream_usage=True,

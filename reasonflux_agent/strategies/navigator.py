@@ -22,6 +22,7 @@ from reasonflux_agent.exchanges.review import REVIEW
 from reasonflux_agent.exchanges.solve import STEP, WHOLE
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search
+from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
@@ -179,9 +180,12 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
     results = [StepResult(**row) for row in state["results"]]
     last = results[-1]
     whole = run.context.granularity == "whole"
-    failed = [name for name in ("answered", "complete", "not_repeating") if whole and not _passed(state, name)]
+    verdicts = state["tries"][-1]["checks"] if whole else {}
+    failed = [name for name, passed in verdicts.items() if not passed]
     if failed:
-        said = Review(index=last.index, verdict="redo", feedback=f"it fails the check: {', '.join(failed)}.")
+        said = Review(index=last.index, verdict="redo", feedback=f"it fails the check: {', '.join(_meaning(name) for name in failed)}")
+    elif verdicts.get("substitution"):
+        said = Review(index=last.index, verdict="finish", feedback="the answer, put back into the problem, holds.")
     else:
         try:
             said, _ = yield from run.ask(
@@ -190,7 +194,8 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
         except ParseError:
             said = Review(index=last.index, verdict="accept", feedback="(the review could not be read)")
     said = said.model_copy(update={"index": last.index})
-    yield Emit("review", {"review": said.model_dump(mode="json"), "by": "checks" if failed else "navigator"})
+    by = "checks" if failed or verdicts.get("substitution") else "navigator"
+    yield Emit("review", {"review": said.model_dump(mode="json"), "by": by})
     update: Update = {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
     start = 0 if whole else last.index
     if said.verdict == "redo":
@@ -203,8 +208,10 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
     return update
 
 
-def _passed(state: Trajectory, check: str) -> bool:
-    return bool(state["tries"][-1]["checks"].get(check, True))
+def _meaning(check: str) -> str:
+    """What a check stands for, in words for the solver: the first line of its docstring."""
+    _, function = registered("checks").get(check, ("", None))
+    return ((function.__doc__ if function else "") or f"{check}.").strip().splitlines()[0]
 
 
 def answer(state: Trajectory, run: Run) -> Body[Update]:
@@ -226,4 +233,6 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
             except OutOfBudget as limit:
                 update["exhausted"] = str(limit)
         made = [candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=results)]
+    for one in made:
+        yield Emit("candidate", {"source": one.source, "answer": one.answer, "checks": one.checks})
     return update | {"candidates": [c.model_copy(update={"reviews": reviews}).model_dump(mode="json") for c in made]}

@@ -64,11 +64,10 @@ def analyse(state: Original, run: Run) -> Body[Update]:
 
 def lay_out(state: Original, run: Run) -> Body[Update]:
     """Navigator: the trajectory."""
-    drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
         drawn, _ = yield from run.ask(LAY_OUT, problem=state["problem"], analysis=state["analysis"])
     except ParseError:
-        pass
+        drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     drawn = drawn.model_copy(update={"steps": drawn.steps[: run.context.max_steps]})
     yield Emit("plan", {"plan": drawn.model_dump(mode="json")})
     return {"plan": drawn.model_dump(mode="json")}

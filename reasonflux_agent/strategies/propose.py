@@ -19,15 +19,16 @@ from reasonflux_agent.state import Attempt, Attempted, Trajectory
 def propose(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     """The graph of one proposed attempt: two calls."""
     graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
-    graph.add_node("propose", parts.node(_propose), input_schema=Trajectory)
-    graph.add_node("reason", parts.node(_reason), input_schema=Trajectory)
-    graph.add_edge(START, "propose")
-    graph.add_edge("propose", "reason")
+    graph.add_node("abstract", parts.node(abstract), input_schema=Trajectory)
+    graph.add_node("reason", parts.node(reason), input_schema=Trajectory)
+    graph.add_edge(START, "abstract")
+    graph.add_edge("abstract", "reason")
     graph.add_edge("reason", END)
     return graph
 
 
-def _propose(state: Trajectory, run: Run) -> Body[dict[str, Any]]:
+def abstract(state: Trajectory, run: Run) -> Body[dict[str, Any]]:
+    """Navigator: abstraction, conditions and steps."""
     try:
         drawn, _ = yield from run.ask(PROPOSE, sampled=state["sample"] > 0, problem=state["problem"])
     except ParseError:
@@ -37,7 +38,8 @@ def _propose(state: Trajectory, run: Run) -> Body[dict[str, Any]]:
     return {"plan": drawn.model_dump(mode="json")}
 
 
-def _reason(state: Trajectory, run: Run) -> Body[dict[str, Any]]:
+def reason(state: Trajectory, run: Run) -> Body[dict[str, Any]]:
+    """Solver: the whole problem along these steps."""
     drawn = Plan(**state.get("plan", {}))
     text, reply = yield from solve(
         run, WHOLE, sampled=state["sample"] > 0, problem=state["problem"], plan=drawn

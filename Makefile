@@ -1,0 +1,25 @@
+PYTHON ?= python
+
+.PHONY: format lint type test test-local test-vllm check
+
+format:            ## rewrite the code in the one format
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lint:              ## what CI holds against the code
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+type:
+	$(PYTHON) -m mypy
+
+test:              ## fast tests: shipped fakes, network closed
+	$(PYTHON) -m pytest
+
+test-local:        ## with a real embedded model (fetches 98 MB once)
+	REASONFLUX_TEST_LOCAL=1 $(PYTHON) -m pytest -m local_model
+
+test-vllm:         ## with a real vLLM server (its CPU build, in an environment of its own: 3.5 GB, about ten minutes)
+	bash .ci/vllm.sh $(PYTHON)
+
+check: lint type test

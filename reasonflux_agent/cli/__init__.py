@@ -1,0 +1,71 @@
+"""The command `reasonflux`. Everything heavy is imported by the command that needs it, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reasonflux_agent import __version__
+from reasonflux_agent.cli import model, plugins, solve, templates
+from reasonflux_agent.cli.exits import CLOSED, EPILOG, INTERRUPTED, code_of, explain
+
+
+class _Commands(TyperGroup):
+    """Ends quietly where typer would exit with a code that means something else here (its versions differ in which)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # Python flushes at exit, and would complain about the closed pipe once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(CLOSED) from None
+
+
+app = typer.Typer(
+    name="reasonflux",
+    cls=_Commands,
+    help="Solve hard problems by planning with thought templates.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog=EPILOG)(solve.solve)
+app.command()(plugins.plugins)
+app.add_typer(templates.app, name="templates")
+app.add_typer(model.app, name="model")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"reasonflux {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs the command line and exits; see `exits.EXITS` for the codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # what a model wrote must not fail on a terminal that cannot show it
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except Exception as error:
+        explain(error)
+        sys.exit(code_of(error))

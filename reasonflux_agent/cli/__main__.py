@@ -1,0 +1,5 @@
+"""`python -m reasonflux_agent.cli`."""
+
+from reasonflux_agent.cli import main
+
+main()

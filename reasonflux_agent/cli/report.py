@@ -1,0 +1,86 @@
+"""What is printed when a run is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from reasonflux_agent.schema import Plan, Solution, Usage
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: a model's words must not clear a screen or move a cursor."""
+    return _CONTROL.sub("", text)
+
+
+def template_name(id: str) -> str:
+    """The readable end of a template's id: `algebra/sums/pairing-terms` -> `Pairing terms`."""
+    return printable(id.rsplit("/", 1)[-1].replace("-", " ").capitalize())
+
+
+def outline(plan: Plan) -> Iterator[tuple[int, str]]:
+    """The trajectory as (indentation, line): the kind of problem, the numbered steps, their templates."""
+    if plan.abstraction:
+        yield 2, printable(f"Kind: {plan.abstraction}")
+    for number, step in enumerate(plan.steps, 1):
+        yield 2, printable(f"{number}. {step.purpose}")
+        if step.templates:
+            yield 5, "with " + "; ".join(map(template_name, step.templates))
+
+
+def report(solution: Solution, seconds: float) -> str:
+    """The answer, how the run went, the trajectory and what it cost; styled if standard output is a terminal."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    out = Console(highlight=False)
+    with out.capture() as captured:
+        answer = "none" if solution.answer is None else printable(solution.answer)
+        # a line that is broken for its width can no longer be copied
+        out.print(Text.assemble(("Answer: ", "bold"), (answer, "bold green")), soft_wrap=True)
+        out.print(Text(f"{solution.status}: {solution.reason}; strategy {solution.strategy}, {seconds:.1f} s"))
+        if len(solution.candidates) > 1:
+            said = [f"{c.source}: {'-' if c.answer is None else _short(c.answer)}" for c in solution.candidates]
+            out.print(Text("Candidates: " + " | ".join(said)))
+        if solution.plan and solution.plan.steps:
+            out.print(Text("\nTrajectory", "bold"))
+            for indent, line in outline(solution.plan):
+                out.print(Padding(Text(line), (0, 0, 0, indent)))
+        out.print()
+        out.print(_usage(solution))
+    return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
+
+
+def next_step(solution: Solution) -> str:
+    """What to do about a run that was not solved; empty for one that was."""
+    if solution.status == "unanswered":
+        return f"No answer: {solution.reason}. Next: try --effort high, or a stronger --model."
+    if solution.status == "exhausted":
+        return f"Cut short: {solution.reason}. Next: raise the limit, or ask for less with --effort low."
+    return ""
+
+
+def _short(text: str, limit: int = 40) -> str:
+    text = " ".join(printable(text).split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _usage(solution: Solution) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Usage")
+    for head in ("calls", "prompt", "cached", "completion", "seconds"):
+        table.add_column(head, justify="right")
+    rows: list[tuple[str, Usage]] = list(solution.usage.items())
+    for node, usage in [*rows, ("all", solution.total)] if len(rows) > 1 else rows:
+        counts = (usage.calls, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+        table.add_row(node, *(f"{count:,}" for count in counts), f"{usage.seconds:.1f}")
+    return table

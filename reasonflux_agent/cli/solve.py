@@ -1,0 +1,182 @@
+"""`reasonflux solve`: one problem, from the command line to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reasonflux_agent.cli.exits import STATUS
+from reasonflux_agent.errors import InputError
+
+if TYPE_CHECKING:
+    from reasonflux_agent.api import ReasonFlux
+    from reasonflux_agent.cli.progress import Progress
+    from reasonflux_agent.schema import Solution
+
+EXAMPLE = "reasonflux solve 'Find the sum of all positive divisors of 28.'"
+MODELS, HOW, LIMITS, OUTPUT = "Models", "How it is solved", "Limits", "Output"
+
+
+def solve(
+    problem: Annotated[
+        str | None,
+        typer.Argument(
+            help="The problem, in words or LaTeX. '-' or a pipe: standard input. If it starts with '-': after '--'."
+        ),
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from this file.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL, openai:NAME ...", rich_help_panel=MODELS
+        ),
+    ] = None,
+    navigator: Annotated[
+        str | None, typer.Option(help="The model that plans and reviews; else --model.", rich_help_panel=MODELS)
+    ] = None,
+    solver: Annotated[
+        str | None, typer.Option(help="The model that carries steps out; else --model.", rich_help_panel=MODELS)
+    ] = None,
+    effort: Annotated[
+        str | None, typer.Option("--effort", "-e", help="low, medium, high or auto.", rich_help_panel=HOW)
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="navigator, direct, original, propose, or a plugin's.", rich_help_panel=HOW)
+    ] = "navigator",
+    granularity: Annotated[
+        str | None, typer.Option(help="whole: one solver call; step: one call a step.", rich_help_panel=HOW)
+    ] = None,
+    library: Annotated[
+        str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
+    ] = None,
+    drafts: Annotated[int | None, typer.Option(help="Direct solutions beside the plans.", rich_help_panel=HOW)] = None,
+    trajectories: Annotated[int | None, typer.Option(help="Planned attempts at most.", rich_help_panel=HOW)] = None,
+    templates: Annotated[
+        int | None, typer.Option(help="Templates per step at most; 0: none.", rich_help_panel=HOW)
+    ] = None,
+    reviews: Annotated[int | None, typer.Option(help="Reviews at most.", rich_help_panel=HOW)] = None,
+    no_programs: Annotated[
+        bool, typer.Option("--no-programs", help="Run no Python that a model writes.", rich_help_panel=HOW)
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="For models that take one.", rich_help_panel=HOW)] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of one reply at most.", rich_help_panel=LIMITS)] = None,
+    token_budget: Annotated[
+        int | None, typer.Option(help="Tokens of the whole run at most.", rich_help_panel=LIMITS)
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(help="Seconds of model time at most.", rich_help_panel=LIMITS)
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write the run's record into this directory.", rich_help_panel=OUTPUT)
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The Solution as one line of JSON.", rich_help_panel=OUTPUT)
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="The answer and nothing else.", rich_help_panel=OUTPUT)
+    ] = False,
+) -> None:
+    """Solve a problem.
+
+    The answer goes to standard output, progress to standard error. What is not given here is taken from the
+    environment: REASONFLUX_EFFORT, REASONFLUX_NAVIGATOR, REASONFLUX_SOLVER, REASONFLUX_MAX_TOKENS and so on.
+    """
+    text = read_problem(problem, file)
+    fields: dict[str, Any] = {
+        "effort": effort,
+        "granularity": granularity,
+        "drafts": drafts,
+        "trajectories": trajectories,
+        "templates": templates,
+        "reviews": reviews,
+        "programs": False if no_programs else None,
+        "seed": seed,
+        "max_tokens": max_tokens,
+        "token_budget": token_budget,
+        "deadline": deadline,
+    }
+    from reasonflux_agent.api import ReasonFlux
+    from reasonflux_agent.cli.progress import Progress
+
+    try:
+        flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
+    except OSError as error:
+        raise InputError(f"The record directory {str(record)!r} cannot be made: {error}. Next: name another.") from None
+    roles = _load(flux, navigator or model, solver or model, quiet=quiet)
+    started = time.monotonic()
+    with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress:  # stdout is the answer's alone
+        run, solution = asyncio.run(_run(flux, text, roles, progress))
+    _print(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
+    if record and not quiet:
+        typer.echo(f"Record: {record / run}.jsonl", err=True)
+    raise typer.Exit(STATUS[solution.status])
+
+
+def read_problem(argument: str | None, file: Path | None) -> str:
+    """The problem's text from the argument, the file or standard input. Raises InputError."""
+    if argument is not None and file is not None:
+        raise InputError("A problem and --file are both given. Next: give one of them.")
+    try:
+        if file is not None:
+            text = file.read_bytes().decode("utf-8-sig")
+        elif argument is None and (sys.stdin is None or sys.stdin.isatty()):
+            text = ""
+        elif argument in (None, "-"):
+            text = sys.stdin.buffer.read().decode("utf-8-sig")
+        else:
+            text = str(argument)
+            text.encode()
+    except OSError as error:
+        raise InputError(f"The problem cannot be read: {error}.") from None
+    except UnicodeError as error:
+        raise InputError(f"The problem is not UTF-8 text: {error}. Next: convert it to UTF-8.") from None
+    if not text.strip():
+        raise InputError(
+            f"There is no problem to solve. Next: give one, for example\n  {EXAMPLE}\n  reasonflux solve < FILE"
+        )
+    return text
+
+
+def _load(flux: ReasonFlux, navigator: str | None, solver: str | None, *, quiet: bool) -> dict[str, Any]:
+    """The spec of each role, its model loaded: a download shows its own progress, which no live view may disturb."""
+    from reasonflux_agent.graph import DEFAULT_MODEL
+    from reasonflux_agent.models import load_model
+
+    navigator, solver = navigator or flux.context.navigator, solver or flux.context.solver
+    roles = {"navigator": navigator or solver or DEFAULT_MODEL, "solver": solver or navigator or DEFAULT_MODEL}
+    for spec in dict.fromkeys(roles.values()):
+        if spec.startswith(("local:", "hf:")) and not quiet:
+            typer.echo(f"Loading {spec}", err=True)
+        load_model(spec)
+    return roles
+
+
+async def _run(flux: ReasonFlux, problem: str, roles: dict[str, Any], progress: Progress) -> tuple[str, Solution]:
+    """The id of the run, and its solution. On the event loop, because Ctrl-C ends a model call there at once."""
+    from reasonflux_agent.schema import Solution
+
+    last: dict[str, Any] = {}
+    async for event in flux.astream(problem, config={"callbacks": [progress]}, **roles):
+        last = event
+    return last["run"], Solution.model_validate(last["solution"])
+
+
+def _print(solution: Solution, seconds: float, *, as_json: bool, quiet: bool) -> None:
+    from reasonflux_agent.cli.report import next_step, printable, report
+
+    if as_json:
+        text = solution.model_dump_json()
+    elif quiet:
+        text = printable(solution.answer or "")
+    else:
+        text = report(solution, seconds)
+    if text:
+        print(text, flush=True)
+    if advice := next_step(solution):
+        typer.echo(advice, err=True)

@@ -1,0 +1,40 @@
+"""The process around llama.cpp's server: `python -m reasonflux_agent.local.llama`, started by `local.server` alone.
+
+Reads one JSON line of settings, answers one JSON line (`url`, or `error`), and lives until its standard input closes,
+which happens with its parent's end, however that comes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def main() -> None:
+    """Serves one model. The settings: path, slots, context (tokens a slot), threads, key."""
+    settings = json.loads(sys.stdin.readline())
+    try:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = settings["path"]
+        params.n_parallel = settings["slots"]
+        params.n_ctx = settings["slots"] * settings["context"]
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
+        # A loopback port is open to every program of this machine, and to web pages in its browsers.
+        params.api_keys = [settings["key"]]
+        params.ui = False
+        params.endpoint_metrics = True
+        params.verbosity = 1  # errors
+        server = xllamacpp.Server(params)
+        answer = {"url": server.listening_address}
+    except Exception as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)
+    sys.stdin.read()
+    os._exit(0)  # the destructor would wait for the requests under way
+
+
+if __name__ == "__main__":
+    main()

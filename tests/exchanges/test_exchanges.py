@@ -1,0 +1,201 @@
+"""Prompts and the reading of replies, one exchange at a time, and what all of them have in common."""
+
+from __future__ import annotations
+
+import os.path
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasonflux_agent.exchanges import RESULT_CHARS, Exchange, ParseError, brief, correction
+from reasonflux_agent.exchanges.answer import ANSWER
+from reasonflux_agent.exchanges.direct import DIRECT
+from reasonflux_agent.exchanges.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
+from reasonflux_agent.exchanges.plan import PLAN
+from reasonflux_agent.exchanges.program import PROGRAM
+from reasonflux_agent.exchanges.propose import PROPOSE
+from reasonflux_agent.exchanges.refine import REFINE
+from reasonflux_agent.exchanges.review import REVIEW
+from reasonflux_agent.exchanges.solve import STEP, WHOLE
+from reasonflux_agent.schema import Plan, Step, StepResult
+
+PROBLEM = "What is {x} if $\\frac{x}{2} = 3$?"
+TRAJECTORY = Plan(abstraction="linear", steps=(Step(purpose="Isolate {x}"), Step(purpose="State it")))
+TEMPLATES = {"a": "Template: isolate\n1. multiply"}
+RESULTS = (StepResult(index=0, text="x = 6 {so}"), StepResult(index=1, text="It is 6"))
+EXCHANGES: list[Exchange[Any]] = [
+    PLAN, REFINE, WHOLE, STEP, REVIEW, ANSWER, DIRECT, PROGRAM, PROPOSE, ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW
+]
+RENDERED: dict[str, Callable[[], list[dict[str, str]]]] = {
+    "plan": lambda: PLAN.render(PROBLEM),
+    "refine": lambda: REFINE.render(PROBLEM, TEMPLATES, TRAJECTORY),
+    "whole": lambda: WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY, feedback="{no}"),
+    "step": lambda: STEP.render(PROBLEM, TRAJECTORY, 1, TEMPLATES, RESULTS[:1], feedback="{no}"),
+    "review": lambda: REVIEW.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES),
+    "answer": lambda: ANSWER.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES),
+    "direct": lambda: DIRECT.render(PROBLEM),
+    "program": lambda: PROGRAM.render(PROBLEM, TEMPLATES),
+    "propose": lambda: PROPOSE.render(PROBLEM),
+    "analyse": lambda: ANALYSE.render(PROBLEM),
+    "lay_out": lambda: LAY_OUT.render(PROBLEM, "it is {linear}"),
+    "adjust": lambda: ADJUST.render(PROBLEM, TRAJECTORY, "Template: {t}"),
+    "instruct": lambda: INSTRUCT.render(PROBLEM, TRAJECTORY, 1, [("Isolate", RESULTS[0])]),
+    "follow": lambda: FOLLOW.render(PROBLEM, "do {it}", [("Isolate", RESULTS[0])], True),
+}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_every_prompt_holds_the_problem_as_it_is_and_is_the_same_each_time(name: str) -> None:
+    (message,) = RENDERED[name]()
+    assert message["role"] == "user"
+    assert PROBLEM in message["content"]
+    assert RENDERED[name]() == [message]
+
+
+@pytest.mark.parametrize("name", [n for n in RENDERED if n != "direct"])
+def test_every_prompt_begins_with_the_brief_and_ends_with_its_task(name: str) -> None:
+    content = RENDERED[name]()[0]["content"]
+    assert content.startswith(brief(PROBLEM))
+    assert content.index("Task:") > content.rindex(PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("refine", ["Template: isolate", "1. Isolate {x}"]),
+        ("whole", ["Template: isolate", "2. State it", "\\boxed{}", "{no}"]),
+        ("step", ["Template: isolate", "2. State it", "x = 6 {so}", "\\boxed{}", "{no}"]),
+        ("review", ["It is 6", "step 2", "ACCEPT", "REDO", "REPLACE", "FINISH"]),
+        ("answer", ["It is 6", "\\boxed{}"]),
+        ("program", ["Template: isolate", "```python"]),
+        ("lay_out", ["it is {linear}"]),
+        ("adjust", ["Template: {t}"]),
+        ("instruct", ["x = 6 {so}", "step 2"]),
+        ("follow", ["do {it}", "x = 6 {so}", "\\boxed{}"]),
+    ],
+)
+def test_a_prompt_holds_what_its_task_needs(name: str, parts: list[str]) -> None:
+    content = RENDERED[name]()[0]["content"]
+    assert [part for part in parts if part not in content] == []
+
+
+def test_only_the_last_step_is_asked_for_a_boxed_answer() -> None:
+    assert "\\boxed" not in STEP.render(PROBLEM, TRAJECTORY, 0)[0]["content"]
+    assert "\\boxed" not in FOLLOW.render(PROBLEM, "do it", [], False)[0]["content"]
+
+
+def test_what_the_calls_of_a_run_share_is_byte_identical() -> None:
+    """The prompts in the order of a stepwise run: each begins with all that was known before it."""
+    known = [
+        (PLAN.render(PROBLEM), brief(PROBLEM)),
+        (REFINE.render(PROBLEM, TEMPLATES, TRAJECTORY), brief(PROBLEM, templates=TEMPLATES)),
+        (STEP.render(PROBLEM, TRAJECTORY, 0, TEMPLATES), brief(PROBLEM, templates=TEMPLATES, plan=TRAJECTORY)),
+    ]
+    for done in (1, 2):
+        so_far = brief(PROBLEM, templates=TEMPLATES, plan=TRAJECTORY, results=RESULTS[:done])
+        known.append((REVIEW.render(PROBLEM, TRAJECTORY, RESULTS[:done], TEMPLATES), so_far))
+        asked = STEP.render(PROBLEM, TRAJECTORY, 1, TEMPLATES, RESULTS[:1]) if done == 1 else None
+        known.append((asked or ANSWER.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES), so_far))
+    texts = [messages[0]["content"] for messages, _ in known]
+    for text, (_, shared) in zip(texts, known, strict=True):
+        assert text.startswith(shared)
+    for (_, before), (_, after) in zip(known, known[1:], strict=False):
+        assert after.startswith(before)
+    assert len(os.path.commonprefix(texts)) >= len(brief(PROBLEM))
+
+
+def test_the_shared_part_does_not_depend_on_feedback_or_role() -> None:
+    plain = WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY)[0]["content"]
+    redo = WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY, feedback="wrong sign")[0]["content"]
+    assert redo.startswith(plain)
+
+
+def test_long_work_keeps_its_end() -> None:
+    long = StepResult(index=0, text="a" * 10_000 + "the end")
+    text = brief(PROBLEM, plan=TRAJECTORY, results=[long])
+    assert text.endswith("the end")
+    assert len(text) < RESULT_CHARS + 300
+
+
+def test_a_correction_shows_the_reply_and_what_was_wrong() -> None:
+    said, asked = correction("nonsense", ParseError("it holds no step."))
+    assert said == {"role": "assistant", "content": "nonsense"}
+    assert "it holds no step." in asked["content"]
+    assert correction("", ParseError("it is empty."))[0]["content"]  # servers refuse an empty message
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "feedback"),
+    [
+        ("ACCEPT", "accept", ""),
+        ("**ACCEPTED.** fine", "accept", "fine"),
+        ("accept, all is right", "accept", "all is right"),
+        ("REDO: the sign is wrong", "redo", "the sign is wrong"),
+        ("I checked it.\n\nREDO: 2 + 2 is 4", "redo", "2 + 2 is 4"),
+        ("FINISH", "finish", ""),
+        ("Finished", "finish", ""),
+    ],
+)
+def test_verdicts(reply: str, verdict: str, feedback: str) -> None:
+    review = REVIEW.parse(reply)
+    assert (review.verdict, review.feedback) == (verdict, feedback)
+
+
+def test_a_replacement_brings_its_steps() -> None:
+    review = REVIEW.parse("REPLACE: this leads nowhere\n1. Try small cases | find: small cases\n2. Generalise")
+    assert review.verdict == "replace"
+    assert review.feedback == "this leads nowhere"
+    assert [(s.purpose, s.query) for s in review.steps] == [("Try small cases", "small cases"), ("Generalise", "")]
+
+
+@pytest.mark.parametrize("reply", ["", "Looks good to me.", "We acceptably redo nothing.", "REPLACE: but no steps"])
+def test_no_verdict_is_a_parse_error(reply: str) -> None:
+    with pytest.raises(ParseError):
+        REVIEW.parse(reply)
+
+
+def test_a_proposal_keeps_its_conditions() -> None:
+    plan = PROPOSE.parse("Kind: sums\nConditions: a is 3\n1. add")
+    assert plan.abstraction == "sums Conditions: a is 3"
+
+
+def test_a_program_is_cut_out() -> None:
+    assert PROGRAM.parse("Sure:\n```python\nprint(1)\n```\nThis prints 1.") == "print(1)"
+    with pytest.raises(ParseError, match="python"):
+        PROGRAM.parse("print(1)")
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda e: f"{e.role}-{e.name}")
+def test_an_empty_reply_is_a_parse_error(exchange: Exchange[Any]) -> None:
+    for reply in ("", " \n\t "):
+        with pytest.raises(ParseError):
+            exchange.parse(reply)
+
+
+JUNK = ["x" * 1_000_000, "\n" * 1_000_000 + "x", "*\n" * 500_000, "```python\n" * 100_000, "<think>" * 100_000, "1. " * 300_000]
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda e: f"{e.role}-{e.name}")
+def test_junk_is_a_value_or_a_parse_error_and_quick(exchange: Exchange[Any]) -> None:
+    for reply in JUNK:
+        started = time.process_time()
+        try:
+            exchange.parse(reply)
+        except ParseError:
+            pass
+        assert time.process_time() - started < 3
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_value_or_a_parse_error(reply: str) -> None:
+    for exchange in (REVIEW, PROPOSE, PROGRAM, WHOLE):
+        try:
+            value = exchange.parse(reply)
+        except ParseError as error:
+            assert str(error)
+        else:
+            assert value

@@ -1,0 +1,176 @@
+"""The embedded server with a real, small model. REASONFLUX_TEST_LOCAL=1 fetches it where it is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from langchain_core.language_models import BaseChatModel
+
+from reasonflux_agent.errors import ModelError
+from reasonflux_agent.local.fetch import ensure
+from reasonflux_agent.local.server import CONTEXT, serve
+from reasonflux_agent.models import CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
+
+pytestmark = [
+    pytest.mark.local_model,
+    pytest.mark.skipif(os.environ.get("REASONFLUX_TEST_LOCAL") != "1", reason="REASONFLUX_TEST_LOCAL is not 1"),
+]
+SPEC = "local:smollm2-135m"
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "integer"}, "sure": {"type": "boolean"}},
+    "required": ["answer", "sure"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> BaseChatModel:
+    return load_model(SPEC)
+
+
+def ask(model: BaseChatModel, text: str, options: CallOptions) -> Reply:
+    return read_reply(model.invoke(text, **call_kwargs(model, options)))
+
+
+def test_a_reply_its_usage_and_its_probability(model: BaseChatModel) -> None:
+    got = ask(model, "Say hello.", CallOptions(max_tokens=12, temperature=0.0, logprobs=True))
+    assert got.text.strip()
+    assert got.prompt_tokens > 5
+    assert 0 < got.completion_tokens <= 12
+    assert got.truncated == (got.completion_tokens == 12)
+    assert got.logprob is not None
+    assert -10 < got.logprob <= 0
+
+
+def test_the_common_beginning_of_prompts_is_cached(model: BaseChatModel) -> None:
+    shared = "A shop sells apples and pears. " * 20
+    ask(model, shared + "One.", CallOptions(max_tokens=1))
+    got = ask(model, shared + "Two.", CallOptions(max_tokens=1))
+    assert got.cached_tokens > 0.8 * got.prompt_tokens
+
+
+def test_a_schema_binds_the_reply(model: BaseChatModel) -> None:
+    got = ask(model, "What is 17 + 5?", CallOptions(max_tokens=60, temperature=1.0, schema=SCHEMA))
+    value = json.loads(got.text)
+    assert isinstance(value["answer"], int)
+    assert isinstance(value["sure"], bool)
+
+
+def test_a_stop_string_ends_the_reply(model: BaseChatModel) -> None:
+    options = CallOptions(max_tokens=40, temperature=0.0)
+    whole = ask(model, "Write a sentence about the sea.", options).text
+    word = whole.split()[3]
+    cut = ask(model, "Write a sentence about the sea.", CallOptions(max_tokens=40, temperature=0.0, stop=(word,)))
+    assert cut.text == whole[: whole.index(word)]
+    assert not cut.truncated
+
+
+def test_a_seed_repeats_a_sample(model: BaseChatModel) -> None:
+    def sample(seed: int) -> str:
+        return ask(model, "Invent a name.", CallOptions(max_tokens=16, temperature=1.5, seed=seed)).text
+
+    assert sample(1) == sample(1)
+    assert len({sample(seed) for seed in range(5)}) > 1
+
+
+def test_several_requests_at_once(model: BaseChatModel) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda n: ask(model, f"Count to {n}.", CallOptions(max_tokens=20)), range(4)))
+    assert all(reply.completion_tokens > 0 for reply in replies)
+
+
+def test_a_prompt_that_does_not_fit_is_said(model: BaseChatModel) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(model, "word " * (CONTEXT + 500), CallOptions(max_tokens=1))
+    text = str(model_error(model, caught.value))
+    assert SPEC in text
+    assert "refused a prompt that its context does not hold" in text
+    assert f"{CONTEXT} tokens" in text
+
+
+def test_a_cancelled_request_frees_its_slot(model: BaseChatModel) -> None:
+    async def cancelled() -> None:
+        call = asyncio.create_task(model.ainvoke("Write a long story.", max_tokens=3000, logit_bias={"2": -100}))
+        await asyncio.sleep(0.5)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(cancelled())
+    server = serve(ensure("smollm2-135m"))
+    head = {"Authorization": f"Bearer {server.key}"}
+    for _ in range(100):
+        slots = httpx.get(f"{server.url}/slots", headers=head, trust_env=False).json()
+        if not any(slot["is_processing"] for slot in slots):
+            return
+        time.sleep(0.1)
+    pytest.fail("the slot is still busy ten seconds after its request was cancelled")
+
+
+def test_strangers_are_refused(model: BaseChatModel) -> None:
+    server = serve(ensure("smollm2-135m"))
+    body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+    assert httpx.post(f"{server.url}/v1/chat/completions", json=body, trust_env=False).status_code == 401
+    assert httpx.get(f"{server.url}/metrics", trust_env=False).status_code == 401
+
+
+def test_a_file_that_does_not_load_is_said(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(ensure("smollm2-135m").read_bytes()[:2_000_000])
+    with pytest.raises(ModelError, match=r"asked to load .*broken\.gguf and did not: .*Next: check the file"):
+        load_model(f"local:{broken}")
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_server_ends_with_its_process(busy: bool) -> None:
+    code = (
+        "import threading, time\n"
+        "from reasonflux_agent.models import load_model\n"
+        "from reasonflux_agent.local import server\n"
+        f"model = load_model({SPEC!r})\n"
+        "(_, process), = server._running.values()\n"
+        "print(process.pid, flush=True)\n"
+        f"if {busy}:\n"
+        "    def call():\n"
+        "        try: model.invoke('Write a long story.', max_tokens=3000, logit_bias={'2': -100})\n"
+        "        except Exception: pass\n"
+        "    threading.Thread(target=call, daemon=True).start()\n"
+        "    time.sleep(1)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stderr == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(ran.stdout), 0)
+
+
+def test_the_server_ends_when_its_process_is_killed() -> None:
+    code = (
+        "import os, signal\n"
+        "from reasonflux_agent.models import load_model\n"
+        "from reasonflux_agent.local import server\n"
+        f"load_model({SPEC!r})\n"
+        "(_, process), = server._running.values()\n"
+        "print(process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{int(ran.stdout)}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":  # ended, and waiting for whoever adopted it
+            return
+        time.sleep(0.1)
+    pytest.fail("the server outlives its process")
