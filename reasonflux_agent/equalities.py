@@ -20,8 +20,8 @@ _CLEANED = [
     (re.compile(r"```.*?(?:```|\Z)", re.DOTALL), "\n"),
     (re.compile(r"\\boxed ?\{((?:[^{}]|\{[^{}]*\})*)\}"), r"\1"),
     (re.compile(r"\\\\\s*&?\s*(?==)"), " "),
-    (re.compile(r"\\\\|\\q?quad(?![a-z])"), "\n"),
-    (re.compile(r"\\[$]|[$&]|\*\*(?=[^\d\s(])|(?<=[^\d\s)])\*\*"), " "),
+    (re.compile(r"\\\\|\\[\[\]]|\\q?quad(?![a-z])"), "\n"),
+    (re.compile(r"\\[$()]|[$&]|\*\*(?=[^\d\s(])|(?<=[^\d\s)])\*\*"), " "),
     (re.compile(r"(?<=\d) ?[xX] ?(?=\d)"), "*"),
 ]
 _CHAIN = re.compile(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +15,7 @@ from functools import lru_cache
 
 from reasonflux_agent import arithmetic
 from reasonflux_agent.arithmetic import FormulaError, Number
+from reasonflux_agent.formula_tokens import tokens
 
 MAX_LENGTH = 2_000
 """Characters of a formula."""
@@ -92,73 +92,13 @@ def read(text: str) -> Formula:
     return _Reader(text).formula()
 
 
-_REWRITTEN = [
-    (re.compile(r"[×·⋅∗]"), "*"),
-    (re.compile(r"[−–]"), "-"),
-    (re.compile(r"√"), r"\\sqrt "),
-    (re.compile(r"π"), r"\\pi "),
-    (re.compile(r"²"), "^2"),
-    (re.compile(r"³"), "^3"),
-    (re.compile(r"\\!"), ""),
-    (re.compile(r"\^ ?(?:\\circ(?![a-z])|\{ ?\\circ ?\})"), "°"),
-    (re.compile(r"\\(?:left|right|displaystyle|limits|qquad|quad|[bB]ig+[lr]?)(?![a-zA-Z])|\\[,;: ]|~|\s+"), " "),
-    (re.compile(r"(?<=\d)\{,\}(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\*\*"), "^"),
-    (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
-    (re.compile(r"\\div(?![a-zA-Z])|÷"), "/"),
-    (re.compile(r"\\[lr]?vert(?![a-zA-Z])"), "|"),
-    (re.compile(r"\\(?:mathrm|operatorname) ?\{ ?([a-z]+) ?\}"), r"\\\1 "),
-    (re.compile(r"\\[dtc](frac|binom)(?![a-zA-Z])"), r"\\\1"),
-    (re.compile(r"\\(frac|binom) ?(\d)(?=[\d {])"), r"\\\1{\2}"),
-    (re.compile(r"(\\(?:frac|binom) ?\{[^{}]*\}) ?(\d)"), r"\1{\2}"),
-    (re.compile(r"(?<![\d.,^_}a-zA-Z/])(\d+) ?(\\frac ?\{ ?\d+ ?\} ?\{ ?\d+ ?\})"), r"(\1+\2)"),
-    (re.compile(r"(?<![\d.,^_}a-zA-Z/])(\d+) (\d+ ?/ ?\d+)(?![\d.])"), r"(\1+\2)"),
-]
-"""In order: signs, spacing, operators, the braces that `\\frac25` leaves out, mixed numbers (`1\\frac45`, `1 4/5`)."""
-
-_TOKEN = re.compile(
-    r"(?P<number>\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3}(?![\da-zA-Z]))?)"
-    r"|\\(?P<command>[a-zA-Z]+)|(?P<word>[a-zA-Z]+)|(?P<sign>[-+*/^!°()\[\]{}|_])"
-)
-_COMMANDS = frozenset({"pi", "log", "sqrt", *arithmetic.BARE, *arithmetic.BRACKETED})
-"""Words that are no product of letters, with or without a backslash."""
-_GREEK = re.compile(
-    "(?:var)?(?:alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|psi|omega)|ell"
-    "|Gamma|Delta|Theta|Lambda|Phi|Psi|Omega"
-)
-
-
 class _Reader:
     """Recursive descent: each method reads one rank of operators and returns a closure over the names."""
 
     def __init__(self, text: str) -> None:
-        for pattern, plain in _REWRITTEN:
-            text = pattern.sub(plain, text)
-        self.tokens: list[tuple[str, str]] = []
+        self.tokens = tokens(text)
         self.names: set[str] = set()
         self.at = self.depth = self.bars = 0
-        for part in text.split():
-            self.tokenize(part)
-        self.tokens.append(("end", ""))
-
-    def tokenize(self, text: str) -> None:
-        at = 0
-        while at < len(text):
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise FormulaError(f"{text[at]!r} is not understood")
-            at, kind = match.end(), str(match.lastgroup)
-            value = match[kind]
-            if len(value) > 400:
-                raise FormulaError("too large")
-            if kind == "command" and _GREEK.fullmatch(value):
-                self.tokens.append(("name", value))
-            elif kind != "word" or value in _COMMANDS:
-                self.tokens.append(("command" if kind == "word" else kind, value))
-            elif len(value) <= 3:
-                self.tokens += [("name", letter) for letter in value]
-            else:
-                raise FormulaError(f"{value!r} is not understood")
 
     def formula(self) -> Formula:
         node = self.sum()

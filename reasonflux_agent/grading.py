@@ -2,7 +2,6 @@
 
 Most pairs are decided in this process, cheaply (answers.py, which also says what counts as the same). What remains goes
 to Math-Verify, in a worker process with a deadline and a memory limit (grading_pool.py). No text is evaluated as code.
-
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ MAX_ANSWER = 2_000
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|([^\s{}$\\.,;]+))")
 _HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
 _SAID = re.compile(r"\banswer[*_ ]*(?:is[*_ ]*:?|:|=)[*_\s]*([^\n]+)", re.IGNORECASE)
+_TAIL = 100_000
+"""Characters at the end of a solution in which an answer is looked for."""
 _END = 600
 """Characters at the end of a solution in which "the answer is" announces the final one."""
 
@@ -27,6 +28,7 @@ def extract_answer(text: str) -> str | None:
 
     The last `\\boxed{...}`, else the last `#### 42`, else the last `The answer is 42` or `Answer: 42` near the end.
     """
+    text = text[-_TAIL:]
     for match in reversed(list(_BOX.finditer(text))[-50:]):
         answer = match[1] or _braced(text[match.end() : match.end() + MAX_ANSWER])
         if answer and answer.strip():

@@ -29,7 +29,7 @@ class _Unanswered(Exception):
 @lru_cache(maxsize=4_096)
 def _answered(left: str, right: str, seconds: float) -> bool:
     with _slots:
-        worker = _idle.pop() if _idle else _Worker()
+        worker = _take()
         verdict = worker.ask(left, right, seconds)
         if verdict is None:
             raise _Unanswered  # an exception, since a hang on a busy machine is not to be remembered
@@ -43,6 +43,16 @@ def compare(left: str, right: str, seconds: float) -> bool:
         return _answered(*sorted((left, right)), seconds)
     except _Unanswered:
         return False
+
+
+def _take() -> _Worker:
+    while _idle:
+        with suppress(IndexError):  # another thread took the last one
+            worker = _idle.pop()
+            if worker.process.poll() is None:
+                return worker
+            worker.end()
+    return _Worker()
 
 
 class _Worker:
@@ -110,7 +120,7 @@ _alive: set[_Worker] = set()
 @atexit.register
 def _end_all() -> None:
     for worker in list(_alive):
-        worker.end()
+        worker.process.kill()
 
 
 def _forget() -> None:

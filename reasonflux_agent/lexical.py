@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 K1, B = 1.2, 0.75
-"""Saturation of repeated words and strength of the length correction: the usual values, not tuned here."""
-RANK_OFFSET = 60
-"""The usual constant of reciprocal-rank fusion: how little the very first ranks stand out."""
+"""Saturation of repeated words and strength of the length correction: the usual values."""
 
-_DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words of two letters and more, cut to six letters: 'divisor', 'divisors' and 'divisible' meet."""
-    return [word[:6] for word in _WORD.findall(_DRAWING.sub(" ", text).lower())]
+    """Lower-case words of two letters and more, cut to six letters: 'divisors' and 'divisor', 'counting' and 'counts'."""
+    return [word[:6] for word in _WORD.findall(text.lower())]
 
 
 class Bm25:
@@ -37,19 +34,10 @@ class Bm25:
             rarity = math.log(1 + (len(counts) - len(posting) + 0.5) / (len(posting) + 0.5))
             self._postings[word] = [(row, rarity * weight) for row, weight in posting]
 
-    def rank(self, query: str) -> list[int]:
-        """Rows that share a word with the query, best first."""
-        scores: dict[int, float] = {}
+    def scores(self, query: str) -> dict[int, float]:
+        """Row -> score, for the rows that share a word with the query."""
+        found: dict[int, float] = {}
         for word in set(words(query)):
             for row, weight in self._postings.get(word, ()):
-                scores[row] = scores.get(row, 0.0) + weight
-        return sorted(scores, key=lambda row: (-scores[row], row))
-
-
-def fuse(*rankings: Sequence[str]) -> list[str]:
-    """One ranking out of several by reciprocal ranks: what stands high in more of them comes first."""
-    scores: dict[str, float] = {}
-    for ranking in rankings:
-        for rank, item in enumerate(ranking, 1):
-            scores[item] = scores.get(item, 0.0) + 1 / (RANK_OFFSET + rank)
-    return sorted(scores, key=lambda item: -scores[item])
+                found[row] = found.get(row, 0.0) + weight
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from pluggy import PluginManager
@@ -19,11 +20,15 @@ def manager() -> PluginManager:
     """The process-wide plugin manager, with every installed plugin loaded. Raises PluginError."""
     pm = PluginManager("reasonflux_agent")
     pm.add_hookspecs(hookspecs)
-    try:
-        pm.load_setuptools_entrypoints("reasonflux_agent")
-    except Exception as error:
-        raise PluginError(f"A plugin of the entry-point group 'reasonflux_agent' does not load: {error!r}. "
-                          "Next: update or uninstall the package that it comes from.") from error
+    for entry in entry_points(group="reasonflux_agent"):
+        package = entry.dist.name if entry.dist else "unknown"
+        try:
+            pm.register(entry.load(), entry.name)
+        except Exception as error:
+            raise PluginError(
+                f"The plugin {entry.name!r} ({entry.value}) of the package {package!r} does not load: {error!r}. "
+                f"Next: update {package!r}, or uninstall it."
+            ) from error
     return pm
 
 
@@ -36,11 +41,21 @@ def registered(kind: Kind) -> dict[str, tuple[str, Any]]:
 
         def register(name: str, value: Any, owner: str = owner) -> None:
             if name in found:
-                raise PluginError(f"Two plugins register {name!r} among the {kind}: {found[name][0]!r} and {owner!r}. "
-                                  "Next: uninstall one of them, or rename it there.")
+                raise PluginError(
+                    f"Two plugins register {name!r} among the {kind}: {found[name][0]!r} and {owner!r}. "
+                    "Next: uninstall one of them, or rename it there."
+                )
             found[name] = (owner, value)
 
         hook = getattr(plugin, f"register_{kind}", None)
-        if hook is not None:
+        if hook is None:
+            continue
+        try:
             hook(register)
+        except PluginError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The plugin {owner!r} failed while it registered its {kind}: {error!r}. Next: update or uninstall it."
+            ) from error
     return dict(sorted(found.items()))

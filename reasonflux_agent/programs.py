@@ -23,9 +23,7 @@ MAX_OUTPUT = 4_000
 RECURSION = 5_000
 """Calls inside one another, whatever a program sets."""
 
-_FENCE = re.compile(
-    r"```[ \t]*(?:python3?|py)\b[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE
-)
+_FENCE = re.compile(r"```[ \t]*(?:python3?|py)\b[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
 _ENTRY = re.compile(r"^def (solve|solution|main)\(", re.MULTILINE)
 
 
@@ -77,7 +75,7 @@ def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
             if entry and value is None and not printed.output:
                 value = session.feed_run(f"{entry}()", print_callback=printed)
         return printed.output or ("" if value is None else str(value)), None
-    except (MontyError, ValueError) as error:  # ValueError: a value without a text, as an int of 5,000 digits
+    except (MontyError, RuntimeError, ValueError) as error:  # ValueError: a value without text, as 10**5000
         return printed.output, _line(error, seconds)
 
 
@@ -176,28 +174,27 @@ def _line(error: Exception, seconds: float) -> str:
 
 
 _lock = threading.Lock()
-_shared: Any = None
+_started: tuple[int, Any] | None = None
+"""The id of the process that started the pool, and the pool."""
 
 
 def _pool() -> Any:
-    """The process-wide pool, started when it is first needed; its workers are replaced by itself when they crash."""
-    global _shared
+    """The process's pool, started when it is first needed; workers that crash are replaced by the pool itself."""
+    global _started
     from pydantic_monty import Monty
 
     with _lock:
-        if _shared is None:
+        if _started is None:
             pool = Monty(feed_duration_limit_grace=0.5)
             pool.__enter__()
-            atexit.register(pool.__exit__, None, None, None)
-            _shared = pool
-        return _shared
+            _started = os.getpid(), pool
+        owner, pool = _started
+    if owner != os.getpid():  # its threads are gone, and starting another one here crashes
+        raise RuntimeError("programs cannot run in a process forked from one that has run some: spawn it instead")
+    return pool
 
 
-def _forget() -> None:
-    """In a forked child the parent's workers are not ours."""
-    global _lock, _shared
-    _lock, _shared = threading.Lock(), None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+@atexit.register
+def _close() -> None:
+    if _started and _started[0] == os.getpid():
+        _started[1].__exit__(None, None, None)

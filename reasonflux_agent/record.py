@@ -143,8 +143,8 @@ def _rows(lines: list[str], path: str | Path) -> Iterator[JSON]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("not an object")
+            if not isinstance(row, dict) or (number > 1 and "type" not in row):
+                raise ValueError("not an object with a type")
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 return  # the line that a kill cut

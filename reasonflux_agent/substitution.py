@@ -57,9 +57,7 @@ def _recurrence(problem: str, answer: str) -> bool | None:
         values = {term: terms.get(n + at) for term, at in backward.items() if at is not None}
         if None in values.values():
             return None
-        terms[index] = rule.value(
-            {"n": Fraction(n), **{term: value for term, value in values.items() if value is not None}}
-        )
+        terms[index] = rule.value({"n": Fraction(n), **{term: value for term, value in values.items() if value is not None}})
     return all(_equal(formula, {"n": Fraction(index)}, value) for index, value in terms.items())
 
 

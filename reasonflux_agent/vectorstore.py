@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
+from reasonflux_agent.embeddings import unit_rows
 from reasonflux_agent.errors import InputError, MissingExtraError
 
 HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 80, 128
@@ -52,8 +54,6 @@ class FaissStore(VectorStore):
     def __len__(self) -> int:
         return len(self._docs)
 
-    # Adding and taking away
-
     def add_texts(
         self,
         texts: Iterable[str],
@@ -81,6 +81,8 @@ class FaissStore(VectorStore):
 
         Within one call the last document of an id counts. Raises InputError for vectors of another width or not finite.
         """
+        import numpy as np
+
         if not documents:
             return []
         rows = self._unit(vectors)
@@ -95,10 +97,13 @@ class FaissStore(VectorStore):
         numbers = range(self._next, self._next + len(keep))
         self._next += len(keep)
         for number, row in zip(numbers, keep, strict=True):
-            document = documents[row]
-            self._docs[number] = document.model_copy(update={"metadata": dict(document.metadata)})
+            self._docs[number] = _copy(documents[row])
             self._keys[ids[row]] = number
-        self._insert(rows[keep], list(numbers))
+        if self._index is None:
+            self._index = self._new_index(rows.shape[1], len(keep))
+        self._index.add_with_ids(rows[keep], np.asarray(numbers, dtype=np.int64))
+        if len(self._docs) > self.exact_up_to and not self._approximate:
+            self._rebuild()
         return ids
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
@@ -118,8 +123,6 @@ class FaissStore(VectorStore):
             # A HNSW graph cannot forget: what was deleted is skipped when searching, until it is worth building anew.
             self._rebuild()
         return True
-
-    # Finding
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         return [_copy(self._docs[self._keys[id]]) for id in ids if id in self._keys]
@@ -167,8 +170,6 @@ class FaissStore(VectorStore):
     def _select_relevance_score_fn(self) -> Any:
         return lambda cosine: min(max(cosine, 0.0), 1.0)
 
-    # On disk
-
     def save(self, folder: str | Path) -> None:
         """Writes `store.json` and the FAISS file that it names. A reader finds the old state or the new one.
 
@@ -177,58 +178,49 @@ class FaissStore(VectorStore):
         from reasonflux_agent.library import write_atomically
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = None
+        name = f"vectors-{uuid.uuid4().hex}.faiss" if self._docs else None
         rows = [[number, doc.id, doc.page_content, doc.metadata] for number, doc in self._docs.items()]
-        if self._index is not None:
-            name = f"vectors-{uuid.uuid4().hex}.faiss"
         try:
             text = json.dumps({"format": FORMAT, "index": name, "next": self._next, "documents": rows}, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(f"The store cannot be saved to {folder}: metadata is not JSON-plain ({error}).") from error
         if name is not None:
-            content = import_faiss().serialize_index(self._index).tobytes()
-            write_atomically(folder / name, content)
+            write_atomically(folder / name, import_faiss().serialize_index(self._index).tobytes())
+        replaced = _index_named_in(folder)  # only that one goes: another file may be what a second writer just wrote
         write_atomically(folder / "store.json", text.encode())
-        for old in folder.glob("vectors-*.faiss"):
-            if old.name != name:
-                old.unlink(missing_ok=True)
+        if replaced is not None:
+            (folder / replaced).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: str | Path, embeddings: Embeddings) -> FaissStore:
         """The store that `save` wrote; `embeddings` is the model that made its vectors. Raises InputError."""
-        path = Path(folder) / "store.json"
-        store = cls(embeddings)
+        folder = Path(folder)
         try:
-            for attempt in (1, 2):
-                data = json.loads(path.read_bytes())
-                if not isinstance(data, dict) or data.get("format") != FORMAT:
-                    raise ValueError(f"its format is not {FORMAT}")
-                try:
-                    store._fill(data, path.parent)
-                    return store
-                except FileNotFoundError:  # another process saved between our two reads
-                    if attempt == 2:
-                        raise
+            for _ in range(4):
+                with suppress(FileNotFoundError):  # perhaps another process saved between our two reads
+                    return cls._read(folder, embeddings)
+            return cls._read(folder, embeddings)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise InputError(
                 f"No vector store can be read from {folder}: {error}. Next: build it again, and save it there."
             ) from error
-        raise AssertionError("unreachable")
 
-    def _fill(self, data: dict[str, Any], folder: Path) -> None:
+    @classmethod
+    def _read(cls, folder: Path, embeddings: Embeddings) -> FaissStore:
         import numpy as np
 
-        if data["index"] is not None:
-            faiss = import_faiss()
-            content = (folder / os.path.basename(data["index"])).read_bytes()
-            self._index = faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))
-        self._next = int(data["next"])
+        data = _read_json(folder)
+        store = cls(embeddings)
+        store._next = int(data["next"])
         for number, id, text, metadata in data["documents"]:
-            self._docs[number] = Document(id=id, page_content=text, metadata=metadata)
-            self._keys[id] = number
-        if (self._index.ntotal if self._index is not None else 0) < len(self._docs):
-            raise ValueError("the index holds fewer vectors than there are documents")
+            store._docs[number] = Document(id=id, page_content=text, metadata=metadata)
+            store._keys[id] = number
+        if store._docs:
+            content = (folder / os.path.basename(data["index"])).read_bytes()
+            store._index = import_faiss().deserialize_index(np.frombuffer(content, dtype=np.uint8))
+            if store._index.ntotal < len(store._docs):
+                raise ValueError("the index holds fewer vectors than there are documents")
+        return store
 
     @classmethod
     def from_texts(
@@ -244,11 +236,10 @@ class FaissStore(VectorStore):
         store.add_texts(texts, metadatas, ids=ids)
         return store
 
-    # The index
-
     @property
     def _approximate(self) -> bool:
-        return self._index is not None and not hasattr(import_faiss().downcast_index(self._index.index), "codes")
+        faiss = import_faiss()
+        return self._index is not None and isinstance(faiss.downcast_index(self._index.index), faiss.IndexHNSW)
 
     def _nearest(self, embedding: Any, k: int) -> list[tuple[int, float]]:
         """(document number, cosine) of the k nearest, best first."""
@@ -258,15 +249,6 @@ class FaissStore(VectorStore):
         scores, numbers = self._index.search(self._unit([embedding]), min(k + dead, self._index.ntotal))
         found = [(int(n), float(s)) for n, s in zip(numbers[0], scores[0], strict=True) if int(n) in self._docs]
         return found[:k]
-
-    def _insert(self, rows: Any, numbers: list[int]) -> None:
-        import numpy as np
-
-        if self._index is None:
-            self._index = self._new_index(rows.shape[1], len(numbers))
-        self._index.add_with_ids(rows, np.asarray(numbers, dtype=np.int64))
-        if len(self._docs) > self.exact_up_to and not self._approximate:
-            self._rebuild()
 
     def _new_index(self, width: int, size: int) -> Any:
         faiss = import_faiss()
@@ -299,13 +281,18 @@ class FaissStore(VectorStore):
         return unit_rows(rows)
 
 
-def unit_rows(rows: Any) -> Any:
-    """n x d float32 rows scaled to length 1; a row of zeros stays one."""
-    import numpy as np
+def _read_json(folder: Path) -> dict[str, Any]:
+    data = json.loads((folder / "store.json").read_bytes())
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ValueError(f"its format is not {FORMAT}")
+    return data
 
-    array = np.asarray(rows, dtype=np.float32)
-    norms = np.linalg.norm(array, axis=1, keepdims=True)
-    return array / np.where(norms > 0, norms, 1)
+
+def _index_named_in(folder: Path) -> str | None:
+    try:
+        return str(os.path.basename(_read_json(folder)["index"]))
+    except (OSError, ValueError, TypeError, KeyError):  # none, or not ours
+        return None
 
 
 def _copy(document: Document) -> Document:

@@ -13,9 +13,7 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="JSON instead o
     from reasonflux_agent.plugins import KINDS, manager, registered
 
     pm = manager()
-    packages = {
-        pm.get_name(plugin): (dist.metadata["name"], dist.version) for plugin, dist in pm.list_plugin_distinfo()
-    }
+    packages = {pm.get_name(plugin): (dist.metadata["name"], dist.version) for plugin, dist in pm.list_plugin_distinfo()}
     rows = [
         {"kind": kind, "name": name, "plugin": owner, "package": package, "version": version}
         for kind in KINDS

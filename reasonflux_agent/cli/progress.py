@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,14 +20,12 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from reasonflux_agent.cli.report import outline, printable, template_name
+from reasonflux_agent.cli.report import outline, printable, shorten, template_name
 from reasonflux_agent.context import Context
 from reasonflux_agent.schema import Plan
 
 TAIL = 8
 """Lines of streamed text in the live view, shared by the calls under way."""
-LONGEST = 300
-"""Characters of one line where standard error is not a terminal."""
 JSON = dict[str, Any]
 Line = tuple[int, str, str]
 """Indentation, text, style."""
@@ -44,13 +42,6 @@ class _Call:
     """When its first token came."""
 
 
-@dataclass
-class _Spent:
-    started: float = field(default_factory=time.monotonic)
-    calls: int = 0
-    tokens: int = 0
-
-
 class Progress(BaseCallbackHandler):
     """Shows one run; a context manager. `quiet`: shows nothing."""
 
@@ -60,11 +51,13 @@ class Progress(BaseCallbackHandler):
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False)
         self._calls: dict[UUID, _Call] = {}
-        self._spent = _Spent()
+        self._started, self._done, self._tokens = time.monotonic(), 0, 0
         self._attempts: dict[str, str] = {}
         self._several = False
         live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._live = Live(get_renderable=self._view, console=self._console, transient=True) if live else None
+        self._live = (
+            Live(get_renderable=self._view, console=self._console, transient=True, refresh_per_second=8) if live else None
+        )
 
     def __enter__(self) -> Self:
         if self._live:
@@ -83,16 +76,23 @@ class Progress(BaseCallbackHandler):
             setting = Context.of(**data["context"]).setting
             self._several = setting.drafts + setting.trajectories > 1
         prefix = self._attempt(metadata)
-        for indent, text, style in describe(data):
-            self._line(indent, f"[{prefix}] {text}" if prefix and not indent else text, style)
+        lines = [
+            (indent, printable(f"[{prefix}] {text}" if prefix and not indent else text), style)
+            for indent, text, style in describe(data)
+        ]
+        if self._live and lines:
+            # in one piece, or the live view is drawn in between
+            self._console.print(Group(*(Padding(Text(t, style), (0, 0, 0, i), expand=False) for i, t, style in lines)))
+        elif lines:
+            print(*(" " * i + shorten(t) for i, t, _ in lines), sep="\n", file=sys.stderr, flush=True)
 
     def on_chat_model_start(
         self, serialized: JSON, messages: Any, *, run_id: UUID, metadata: JSON | None = None, **_: Any
     ) -> None:
         """A model call begins."""
-        about = metadata or {}
-        parts = (about.get("reasonflux_role"), about.get("reasonflux_node"), self._attempt(metadata))
-        self._calls[run_id] = _Call(", ".join(str(part) for part in parts if part))
+        about, attempt = metadata or {}, self._attempt(metadata)
+        title = f"{about.get('reasonflux_role')}, {about.get('reasonflux_node')}"
+        self._calls[run_id] = _Call(f"[{attempt}] {title}" if attempt else title)
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
         """A piece of a reply, or of a reasoning model's thought."""
@@ -110,8 +110,8 @@ class Progress(BaseCallbackHandler):
         generation = response.generations[0][0]
         message = generation.message if isinstance(generation, ChatGeneration) else None
         usage = getattr(message, "usage_metadata", None) or {}
-        self._spent.calls += 1
-        self._spent.tokens += usage.get("total_tokens") or (call.tokens if call else 0)
+        self._done += 1
+        self._tokens += usage.get("total_tokens") or (call.tokens if call else 0)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A model call failed; whether that ends the run is not decided here."""
@@ -128,18 +128,6 @@ class Progress(BaseCallbackHandler):
             self._attempts[space] = f"{kind} {number}"
         return self._attempts[space]
 
-    def _line(self, indent: int, text: str, style: str) -> None:
-        text = printable(text)
-        if self._live:
-            self._console.print(Padding(Text(text, style), (0, 0, 0, indent), expand=False))
-        else:
-            flat = " ".join(text.split())
-            print(
-                " " * indent + (flat if len(flat) <= LONGEST else flat[: LONGEST - 3] + "..."),
-                file=sys.stderr,
-                flush=True,
-            )
-
     def _view(self) -> Group:
         """The calls under way, the end of each one's text, and a bottom line of what was spent."""
         calls = list(self._calls.values())
@@ -149,11 +137,11 @@ class Progress(BaseCallbackHandler):
             rows.append(Text(call.title, "bold cyan", no_wrap=True, overflow="ellipsis"))
             rows += self._end(call.text or "waiting for the first word ...", TAIL // len(shown))
         now = time.monotonic()
-        rate = sum(call.tokens / (now - call.first) for call in calls if call.tokens > 1)
+        rate = sum(call.tokens / max(now - call.first, 0.01) for call in calls if call.tokens > 1)
         facts = [
-            f"{now - self._spent.started:.0f} s",
-            f"{self._spent.calls} calls done",
-            f"{self._spent.tokens + sum(call.tokens for call in calls):,} tokens",
+            f"{now - self._started:.0f} s",
+            f"model calls done: {self._done}",
+            f"{self._tokens + sum(call.tokens for call in calls):,} tokens",
         ]
         rows.append(Text(" | ".join([*facts, f"{rate:.1f} tokens/s"] if rate else facts), "reverse", no_wrap=True))
         return Group(*rows)

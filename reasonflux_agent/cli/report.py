@@ -19,6 +19,12 @@ def printable(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def shorten(text: str, limit: int = 300) -> str:
+    """`text` as one line of at most `limit` characters."""
+    text = " ".join(printable(text).split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def template_name(id: str) -> str:
     """The readable end of a template's id: `algebra/sums/pairing-terms` -> `Pairing terms`."""
     return printable(id.rsplit("/", 1)[-1].replace("-", " ").capitalize())
@@ -47,7 +53,7 @@ def report(solution: Solution, seconds: float) -> str:
         out.print(Text.assemble(("Answer: ", "bold"), (answer, "bold green")), soft_wrap=True)
         out.print(Text(f"{solution.status}: {solution.reason}; strategy {solution.strategy}, {seconds:.1f} s"))
         if len(solution.candidates) > 1:
-            said = [f"{c.source}: {'-' if c.answer is None else _short(c.answer)}" for c in solution.candidates]
+            said = [f"{c.source}: {'-' if c.answer is None else shorten(c.answer, 40)}" for c in solution.candidates]
             out.print(Text("Candidates: " + " | ".join(said)))
         if solution.plan and solution.plan.steps:
             out.print(Text("\nTrajectory", "bold"))
@@ -61,15 +67,12 @@ def report(solution: Solution, seconds: float) -> str:
 def next_step(solution: Solution) -> str:
     """What to do about a run that was not solved; empty for one that was."""
     if solution.status == "unanswered":
-        return f"No answer: {solution.reason}. Next: try --effort high, or a stronger --model."
+        cut = any(candidate.truncated for candidate in solution.candidates)
+        then = "raise --max-tokens, which cut a reply" if cut else "try --effort high, or a stronger --model"
+        return f"No answer: {solution.reason}. Next: {then}."
     if solution.status == "exhausted":
         return f"Cut short: {solution.reason}. Next: raise the limit, or ask for less with --effort low."
     return ""
-
-
-def _short(text: str, limit: int = 40) -> str:
-    text = " ".join(printable(text).split())
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _usage(solution: Solution) -> Table:

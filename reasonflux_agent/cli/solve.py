@@ -33,9 +33,7 @@ def solve(
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from this file.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL, openai:NAME ...", rich_help_panel=MODELS
-        ),
+        typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL, openai:NAME ...", rich_help_panel=MODELS),
     ] = None,
     navigator: Annotated[
         str | None, typer.Option(help="The model that plans and reviews; else --model.", rich_help_panel=MODELS)
@@ -57,30 +55,20 @@ def solve(
     ] = None,
     drafts: Annotated[int | None, typer.Option(help="Direct solutions beside the plans.", rich_help_panel=HOW)] = None,
     trajectories: Annotated[int | None, typer.Option(help="Planned attempts at most.", rich_help_panel=HOW)] = None,
-    templates: Annotated[
-        int | None, typer.Option(help="Templates per step at most; 0: none.", rich_help_panel=HOW)
-    ] = None,
+    templates: Annotated[int | None, typer.Option(help="Templates per step at most; 0: none.", rich_help_panel=HOW)] = None,
     reviews: Annotated[int | None, typer.Option(help="Reviews at most.", rich_help_panel=HOW)] = None,
     no_programs: Annotated[
         bool, typer.Option("--no-programs", help="Run no Python that a model writes.", rich_help_panel=HOW)
     ] = False,
     seed: Annotated[int | None, typer.Option(help="For models that take one.", rich_help_panel=HOW)] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens of one reply at most.", rich_help_panel=LIMITS)] = None,
-    token_budget: Annotated[
-        int | None, typer.Option(help="Tokens of the whole run at most.", rich_help_panel=LIMITS)
-    ] = None,
-    deadline: Annotated[
-        float | None, typer.Option(help="Seconds of model time at most.", rich_help_panel=LIMITS)
-    ] = None,
+    token_budget: Annotated[int | None, typer.Option(help="Tokens of the whole run at most.", rich_help_panel=LIMITS)] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds of model time at most.", rich_help_panel=LIMITS)] = None,
     record: Annotated[
         Path | None, typer.Option(help="Write the run's record into this directory.", rich_help_panel=OUTPUT)
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The Solution as one line of JSON.", rich_help_panel=OUTPUT)
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="The answer and nothing else.", rich_help_panel=OUTPUT)
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The Solution as one line of JSON.", rich_help_panel=OUTPUT)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer and nothing else.", rich_help_panel=OUTPUT)] = False,
 ) -> None:
     """Solve a problem.
 
@@ -137,9 +125,7 @@ def read_problem(argument: str | None, file: Path | None) -> str:
     except UnicodeError as error:
         raise InputError(f"The problem is not UTF-8 text: {error}. Next: convert it to UTF-8.") from None
     if not text.strip():
-        raise InputError(
-            f"There is no problem to solve. Next: give one, for example\n  {EXAMPLE}\n  reasonflux solve < FILE"
-        )
+        raise InputError(f"There is no problem to solve. Next: give one, for example\n  {EXAMPLE}\n  reasonflux solve < FILE")
     return text
 
 

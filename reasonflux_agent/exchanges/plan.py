@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from reasonflux_agent.exchanges import Exchange, Message, brief, user
-from reasonflux_agent.exchanges.steps import FORM, read_plan
+from reasonflux_agent.exchanges.steps import read_plan
 from reasonflux_agent.schema import Plan
 
-TASK = f"""Task: write a short plan for solving the problem. Do not solve it and compute nothing.
-The first line is "Kind:" and the kind of problem in a few words. Then come 2 to 4 numbered steps, one line each, of the form
-{FORM}
-The last step ends in the answer that the problem asks for."""
+TASK = """Task: write a plan for solving the problem above. Do not solve it and compute nothing.
+This is how the plan of another problem looks, "At what price do 40 shirts sold and 10 dollars less than twice as many at
+half the price bring in the same?":
+Kind: word problem with one unknown price
+1. Let x be the price and write both revenues in x | find: revenue as price times quantity
+2. Set the revenues equal and solve for x | find: linear equation in one unknown
+3. Check that the price is positive and state it | find: checking a solution
+Write the plan for the problem above in that form: a line "Kind:", then 2 to 4 numbered lines, each about this problem."""
 
 
 def render(problem: str) -> list[Message]:

@@ -13,7 +13,8 @@ from typing import Any
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.schema import Plan, Step
 
-FORM = "1. what to do | find: the method to look up"
+FORM = "1. Express both unknowns by one letter | find: word problem with two unknowns"
+"""An example of a step's line, from a field of its own: small models copy a placeholder word for word."""
 # No pattern may run over line ends or try a run of blanks twice: a reply can be a megabyte of anything.
 _LINE = re.compile(r"\s*(?:\*\*)?(?:Step\s*)?(\d{1,3})(?:\*\*)?\s*[.):](.*)", re.I)
 _FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reasonflux_agent.cli.exits import EXITS
+from reasonflux_agent.cli.exits import EXITS, explain
 from reasonflux_agent.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
 
@@ -48,19 +50,16 @@ def fake() -> Iterator[str]:
         yield f"vllm:fake@{url}"
 
 
-def test_the_argument_is_solved_and_the_report_says_how(fake: str) -> None:
+def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
     done = run("solve", "Add 2 and 3.", "--model", fake)
     assert done.returncode == 0
     assert done.stdout.startswith("Answer: 5\nsolved: 1 of 1 votes agree; strategy navigator")
-    assert re.search(r"Trajectory\n  Kind: addition\n  1\. Collect the numbers\n", done.stdout)
+    assert re.search(r"Trajectory\n  Kind: addition\n  1\. Collect the numbers\n     with [A-Z]", done.stdout)
     assert re.search(r"Usage +calls +prompt +cached +completion +seconds\nplan +1 ", done.stdout)
     assert re.search(r"all +4 ", done.stdout)
-
-
-def test_progress_is_told_on_stderr_in_order(fake: str) -> None:
-    done = run("solve", "Add 2 and 3.", "--model", fake)
     heads = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
-    assert heads == [
+    assert "Candidate by navigator: 5" in heads
+    assert [head for head in heads if not head.startswith("Candidate")] == [
         f"Effort medium, model {fake}, library builtin",
         "Trajectory",
         "Templates",
@@ -81,16 +80,15 @@ def test_parallel_attempts_are_told_apart(fake: str) -> None:
     assert "Candidates: " in done.stdout
 
 
-@pytest.mark.parametrize("how", ["pipe", "dash", "file"])
+@pytest.mark.parametrize("how", ["pipe", "file"])
 def test_the_problem_comes_from_a_pipe_or_a_file(fake: str, tmp_path: Path, how: str) -> None:
     path = tmp_path / "problem.txt"
     path.write_bytes(b"\xef\xbb\xbfAdd 20 and \\frac{3}{1}.\n")
-    given: dict[str, Any] = {
-        "pipe": {"args": [], "stdin": path.read_bytes()},
-        "dash": {"args": ["-"], "stdin": path.read_bytes()},
-        "file": {"args": ["--file", str(path)]},
-    }[how]
-    done = run("solve", *given.pop("args"), "-q", "-m", fake, "--effort", "low", "--templates", "0", **given)
+    options = ["-q", "-m", fake, "--effort", "low", "--templates", "0"]
+    if how == "pipe":
+        done = run("solve", *options, stdin=path.read_bytes())
+    else:
+        done = run("solve", *options, "--file", str(path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "24\n", "")
 
 
@@ -105,7 +103,14 @@ def test_json_is_the_solution_of_the_record(fake: str, tmp_path: Path) -> None:
 
 
 def test_options_reach_the_run(fake: str, tmp_path: Path) -> None:
-    given = {"effort": "low", "granularity": "step", "drafts": 1, "trajectories": 2, "templates": 0, "reviews": 0}
+    given: dict[str, Any] = {
+        "effort": "low",
+        "granularity": "step",
+        "drafts": 1,
+        "trajectories": 2,
+        "templates": 0,
+        "reviews": 0,
+    }
     given |= {"max_tokens": 77, "token_budget": 99999, "deadline": 60.0, "seed": 7}
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     env = {"REASONFLUX_SOLVER": DEAD, "REASONFLUX_MAX_STEPS": "3", "REASONFLUX_SEED": "1"}
@@ -121,8 +126,37 @@ def test_a_role_has_its_own_model(fake: str) -> None:
     assert done.returncode == 4
     assert "Trajectory" in done.stderr
     assert f"The model {DEAD!r}" in done.stderr
-    direct = run("solve", "Add 2 and 3.", "-m", DEAD, "--solver", fake, "--strategy", "direct", "-q")
-    assert (direct.returncode, direct.stdout) == (0, "5\n")
+
+
+def test_on_a_terminal_the_words_are_shown_as_they_come() -> None:
+    def respond(prompt: str) -> str:
+        reply = mathematician(prompt)
+        return f"An [odd] word \x1b[2J and {'another ' * 60}{reply}" if "boxed" in reply else reply
+
+    with serve_fake(respond, delay=0.5) as url:
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, "solve", "Add 2 and 3.", "-m", f"vllm:fake@{url}", "--templates", "0", "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=environment(TERM="xterm-256color", COLUMNS="80"),
+        )
+        os.close(theirs)
+        seen = b""
+        with suppress(OSError):  # how Linux says that the other side has closed
+            while piece := os.read(ours, 65536):
+                seen += piece
+        os.close(ours)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["answer"] == "5"
+    assert b"\x1b[2J" not in seen
+    screen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    assert "navigator, plan\r\n  waiting for the first word ..." in screen
+    assert re.search(r"\d s \| model calls done: [1-9] \| \d+ tokens", screen)
+    assert "Result up to step 2\r\n  An [odd] word [2J and another" in screen
+    assert max(map(len, re.split(r"[\r\n]+", screen))) <= 80
 
 
 def test_unanswered_is_1_and_the_models_words_are_not_obeyed() -> None:
@@ -135,36 +169,32 @@ def test_unanswered_is_1_and_the_models_words_are_not_obeyed() -> None:
     assert "Next: try --effort high" in done.stderr
 
 
-@pytest.mark.parametrize("garbage", ["", "\x00\x1b]0;x\x07", "[" * 5000, "```python\nwhile True: pass"])
-def test_garbage_replies_end_in_an_orderly_way(garbage: str) -> None:
-    with serve_fake(lambda _: garbage) as url:
+def test_garbage_replies_end_in_an_orderly_way() -> None:
+    garbage = cycle(["", "\x00\x1b]0;x\x07", "[" * 5000, "```python\nwhile True: pass", "1. | find: | find:", "</think>"])
+    with serve_fake(lambda _: next(garbage)) as url:
         done = run("solve", "Add 2 and 3.", "-m", f"vllm:fake@{url}", "--templates", "0", "--effort", "high")
     assert done.returncode == 1
+    assert "could not be read" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_exhausted_is_3_and_the_best_answer_is_printed(fake: str) -> None:
-    budget = ["-m", fake, "--effort", "high", "--templates", "0", "--token-budget", "150"]
-    done = run("solve", "Add 2 and 3.", *budget)
+    # the plan takes about 90 tokens, so the solver still has its say, but the reviewer has not
+    done = run("solve", "Add 2 and 3.", "-m", fake, "--templates", "0", "--token-budget", "100")
     assert done.returncode == 3
-    assert "exhausted: the token budget of 150 is spent" in done.stdout
+    assert done.stdout.startswith("Answer: 5\nexhausted: the token budget of 100 is spent")
     assert "Next: raise the limit" in done.stderr
-    quiet = run("solve", "Add 2 and 3.", "-q", *budget)
-    assert (quiet.returncode, quiet.stdout) == (3, "5\n")
-    assert quiet.stderr.startswith("Cut short: the token budget of 150 is spent.")
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (["solve"], "There is no problem to solve. Next: give one, for example\n  reasonflux solve"),
-        (["solve", " \n"], "There is no problem to solve"),
+        (["solve", "-"], "There is no problem to solve"),
         (["solve", "x", "--file", "y"], "A problem and --file are both given"),
         (["solve", "--file", "/no/such/file"], "/no/such/file"),
         (["solve", "x", "-m", "gibberish"], "'gibberish' names no model"),
-        (["solve", "x", "-m", "vllm:a@http://"], "names no model"),
         (["solve", "x", "-m", DEAD, "--effort", "huge"], "effort = 'huge'"),
-        (["solve", "x", "-m", DEAD, "--deadline", "-1"], "deadline = -1.0"),
         (["solve", "x", "-m", DEAD, "--strategy", "luck"], "There are: direct, navigator, original, propose"),
         (["solve", "x", "-m", DEAD, "--library", "/no/such/library"], "/no/such/library"),
         (["solve", "x", "-m", DEAD, "--record", __file__], "The record directory"),
@@ -261,10 +291,13 @@ def test_a_bug_is_70_and_its_traceback_is_for_the_asking(plugin: Path, fake: str
     done = run(*args, PYTHONPATH=str(plugin))
     assert done.returncode == 70
     assert "Error: ZeroDivisionError: an odd thing\nThis is a bug in reasonflux." in done.stderr
-    env = environment(PYTHONPATH=str(plugin), REASONFLUX_DEBUG="1")
-    loud = subprocess.run([*COMMAND, *args], capture_output=True, text=True, env=env)
-    assert loud.returncode == 70
-    assert "Traceback" in loud.stderr
+
+
+def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REASONFLUX_DEBUG", "1")
+    explain(ZeroDivisionError("x"))
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError: x\nError: ZeroDivisionError: x\nThis is a bug" in said
 
 
 def test_a_plugin_that_does_not_load_is_5(plugin: Path) -> None:
@@ -329,11 +362,10 @@ def test_a_reader_that_went_away_is_no_trouble(fake: str) -> None:
 
 def test_help_lists_every_option_and_every_exit_code() -> None:
     text = run("solve", "--help").stdout
-    for name in (
-        "model navigator solver effort strategy granularity library record json quiet max-tokens token-budget deadline "
-        "seed trajectories drafts reviews templates no-programs file"
-    ).split():
-        assert f"--{name} " in text
+    names = set(re.findall(r"(?<=--)[a-z-]+(?= )", text))
+    assert names >= {"model", "navigator", "solver", "effort", "strategy", "granularity", "library", "file", "record"}
+    assert names >= {"json", "quiet", "max-tokens", "token-budget", "deadline", "seed", "no-programs"}
+    assert names >= {"drafts", "trajectories", "templates", "reviews"}
     root = run("--help").stdout
     for shown in (text, root):
         for code, meaning in EXITS.items():

@@ -21,10 +21,7 @@ from reasonflux_agent.local.fetch import ensure
 from reasonflux_agent.local.server import CONTEXT, serve
 from reasonflux_agent.models import CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
 
-pytestmark = [
-    pytest.mark.local_model,
-    pytest.mark.skipif(os.environ.get("REASONFLUX_TEST_LOCAL") != "1", reason="REASONFLUX_TEST_LOCAL is not 1"),
-]
+pytestmark = pytest.mark.local_model
 SPEC = "local:smollm2-135m"
 SCHEMA = {
     "type": "object",
@@ -100,22 +97,26 @@ def test_a_prompt_that_does_not_fit_is_said(model: BaseChatModel) -> None:
 
 
 def test_a_cancelled_request_frees_its_slot(model: BaseChatModel) -> None:
+    server = serve(ensure("smollm2-135m"))
+
+    def busy() -> bool:
+        head = {"Authorization": f"Bearer {server.key}"}
+        slots = httpx.get(f"{server.url}/slots", headers=head, trust_env=False, timeout=60).json()
+        return any(slot["is_processing"] for slot in slots)
+
     async def cancelled() -> None:
         call = asyncio.create_task(model.ainvoke("Write a long story.", max_tokens=3000, logit_bias={"2": -100}))
-        await asyncio.sleep(0.5)
+        while not await asyncio.to_thread(busy):
+            await asyncio.sleep(0.1)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
     asyncio.run(cancelled())
-    server = serve(ensure("smollm2-135m"))
-    head = {"Authorization": f"Bearer {server.key}"}
-    for _ in range(100):
-        slots = httpx.get(f"{server.url}/slots", headers=head, trust_env=False).json()
-        if not any(slot["is_processing"] for slot in slots):
-            return
-        time.sleep(0.1)
-    pytest.fail("the slot is still busy ten seconds after its request was cancelled")
+    since = time.monotonic()
+    while busy():
+        assert time.monotonic() - since < 30, "the slot is still busy half a minute after its request was cancelled"
+        time.sleep(2)  # llama.cpp looks for hung-up clients after a second in which it answered nobody
 
 
 def test_strangers_are_refused(model: BaseChatModel) -> None:

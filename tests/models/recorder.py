@@ -17,14 +17,12 @@ USAGE = {
 }
 
 
-def reply(
-    text: str | None, finish: str = "stop", logprobs: list[float] | None = None, **message: Any
-) -> dict[str, Any]:
+def reply(text: str, finish: str = "stop", logprobs: list[float] | None = None) -> dict[str, Any]:
     """The body of a chat completion."""
     choice: dict[str, Any] = {
         "index": 0,
         "finish_reason": finish,
-        "message": {"role": "assistant", "content": text, **message},
+        "message": {"role": "assistant", "content": text},
     }
     if logprobs is not None:
         choice["logprobs"] = {"content": [{"token": "t", "bytes": None, "logprob": p} for p in logprobs]}

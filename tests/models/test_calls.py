@@ -65,7 +65,8 @@ def test_what_was_not_asked_is_not_sent(call: Any) -> None:
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_reasoning_usage_and_truncation_are_read(call: Any, field: str) -> None:
-    answer = reply("four", finish="length", **{field: "two-and-two"})
+    answer = reply("four", finish="length")
+    answer["choices"][0]["message"][field] = "two-and-two"
     with serving(Recorder((200, answer))) as server:
         got = read_reply(call(load_model(f"vllm:m@{server.url}"), CallOptions()))
     assert got == Reply(

@@ -15,13 +15,12 @@ from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests, ToolsIntegrationTests
 
-from reasonflux_agent.embeddings import HashEmbeddings, KeyedEmbeddings
+from reasonflux_agent.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.lexical import Bm25, fuse, words
+from reasonflux_agent.lexical import Bm25, words
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.retrieval import TemplateRetriever, index_library, template_search_tool, template_text
-from reasonflux_agent.schema import Template
-from reasonflux_agent.vectorstore import unit_rows
+from reasonflux_agent.schema import Example, Template
 
 
 def template(name: str, section: str = "Counting", chapter: str = "Combinatorics", **more: Any) -> Template:
@@ -94,8 +93,9 @@ class TestToolStandard(ToolsIntegrationTests):
 
 
 def test_what_is_embedded_tells_what_a_template_is_for() -> None:
-    shown = template("Shift", tags=("a", "b"), scenario=("When it recurs.",), flow=("Hidden.",))
-    assert template_text(shown) == "Shift\na, b\nAbout shift.\nWhen it recurs."
+    example = Example(problem="Find a_5.", steps=("Hidden.",), answer="7")
+    shown = template("Shift", tags=("a", "b"), scenario=("When it recurs.",), flow=("Hidden.",), example=example)
+    assert template_text(shown) == "Shift\na, b\nAbout shift.\nWhen it recurs.\nFind a_5."
 
 
 def test_only_what_is_new_is_encoded() -> None:
@@ -197,7 +197,7 @@ def test_a_warm_index_of_500_templates_loads_in_50_ms() -> None:
     embedder = HashEmbeddings(256)
     index_library(library, embedder)
     times = []
-    for _ in range(5):
+    for _ in range(10):
         start = time.perf_counter()
         index_library(library, embedder)
         times.append(time.perf_counter() - start)
@@ -276,6 +276,13 @@ def test_any_langchain_store_can_take_the_place_of_the_index() -> None:
     assert [d.id for d in found] == ["coin-probability"]
 
 
+def test_the_code_of_a_drawing_is_no_part_of_the_query() -> None:
+    drawing = '[asy] draw((0,0)--(4,0)); label("triangle", area); [/asy]'
+    plain, drawn = (retriever(k=5).invoke(q) for q in ("coin probability", f"coin probability {drawing}"))
+    assert drawn == plain
+    assert retriever().invoke(drawing) == []
+
+
 def test_k_must_be_positive() -> None:
     with pytest.raises(InputError, match="k is 0"):
         retriever().invoke("x", k=0)
@@ -317,17 +324,14 @@ def test_the_tool_answers_in_text_and_says_when_nothing_fits() -> None:
 # Words
 
 
-def test_words_meet_across_endings_and_drawings_are_left_out() -> None:
-    assert words("Divisors, divisible! [asy] draw((0,0)) [/asy] \\log_2 x") == ["diviso", "divisi", "log"]
+def test_words_meet_across_endings() -> None:
+    assert words("Divisors of a divisor, \\log_2 x!") == ["diviso", "of", "diviso", "log"]
 
 
 def test_bm25_ranks_rare_words_over_common_ones() -> None:
     bm25 = Bm25(["the sum of angles", "the sum of digits", "the sum of roots", "vieta formulas"])
-    assert bm25.rank("the digits")[0] == 1
-    assert bm25.rank("nothing shared") == []
-    assert Bm25([]).rank("x") == []
-
-
-def test_fusion_prefers_what_both_rankings_hold() -> None:
-    assert fuse(["a", "b", "c"], ["d", "b"])[0] == "b"
-    assert fuse(["a", "b"], []) == ["a", "b"]
+    scores = bm25.scores("the digits")
+    assert scores.keys() == {0, 1, 2}
+    assert scores[1] > 2 * max(scores[0], scores[2]) > 0
+    assert bm25.scores("nothing shared") == {}
+    assert Bm25([]).scores("x") == {}

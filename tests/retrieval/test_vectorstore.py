@@ -224,19 +224,18 @@ def test_a_truncated_index_is_one_error(tmp_path: Path) -> None:
         FaissStore.load(tmp_path, HashEmbeddings())
 
 
-def test_readers_find_a_whole_store_while_another_saves(tmp_path: Path) -> None:
+def test_two_writers_and_a_reader_never_meet_half_a_store(tmp_path: Path) -> None:
     filled().save(tmp_path)
-    stop = threading.Event()
 
     def write() -> None:
-        while not stop.is_set():
+        for _ in range(25):
             filled().save(tmp_path)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        for _ in range(50):
-            assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
-    finally:
-        stop.set()
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for _ in range(40):
+        assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
+    for writer in writers:
         writer.join()
+    assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3

@@ -269,7 +269,7 @@ def test_a_deadline_ends_the_run_and_frees_the_server(deadline: int) -> None:
     started = time.monotonic()
     flux = ReasonFlux(navigator=SPEC, solver=SPEC, effort="high", max_tokens=4096, deadline=deadline)
     solution = flux.solve("Write out the numbers from 1 to 2000 in words, one by one, then state their sum.")
-    assert time.monotonic() - started < deadline + 6
+    assert time.monotonic() - started < 2 * deadline + 5
     assert solution.status == "exhausted"
     assert "deadline" in solution.reason
     limit = time.monotonic() + 10

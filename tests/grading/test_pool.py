@@ -1,0 +1,94 @@
+"""The grading workers: deadline, death, threads, asyncio, the end of the parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from reasonflux_agent import grading, grading_pool
+from reasonflux_agent.grading_worker import _number
+
+HANGING = r"9^{9^{9^9}}"
+NEEDS_WORKER = [(f"{n}+2i", f"2i+{n}") for n in range(40)]
+
+
+def test_a_hang_costs_one_comparison() -> None:
+    assert grading.equivalent("1+2i", "2i + 1", seconds=30)
+    started = time.monotonic()
+    assert not grading.equivalent(HANGING, "x^2+x", seconds=1)
+    assert time.monotonic() - started < 20
+    assert grading.equivalent("3+2i", "2i + 3", seconds=30)
+
+
+def test_a_worker_that_died_while_idle_costs_nothing() -> None:
+    assert grading.equivalent("1+5i", "5i + 1", seconds=30)
+    for worker in grading_pool._idle:
+        worker.process.kill()
+        worker.process.wait()
+    assert grading.equivalent("1+6i", "6i + 1", seconds=30)
+
+
+def test_threads_share_two_workers() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        verdicts = list(threads.map(lambda pair: grading.equivalent(*pair, seconds=60), NEEDS_WORKER))
+    assert all(verdicts)
+    assert len(grading_pool._alive) <= grading_pool.WORKERS
+
+
+async def test_the_event_loop_goes_on() -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.02)
+            ticks += 1
+
+    ticker = asyncio.create_task(tick())
+    assert not await grading.aequivalent(HANGING, "x^2+x+1", seconds=1)
+    assert await grading.agrade("1/2", "0.5")
+    assert not await grading.agrade(None, "0.5")
+    ticker.cancel()
+    assert ticks >= 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    worker = grading_pool._Worker()
+    environment = Path(f"/proc/{worker.process.pid}/environ").read_bytes()
+    worker.end()
+    assert b"PATH=" in environment
+    assert b"sk-secret" not in environment
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_workers_end_with_their_parent() -> None:
+    script = (
+        "import os, signal; from reasonflux_agent import grading, grading_pool\n"
+        "assert grading.equivalent('1+2i', '2i+1', seconds=60)\n"
+        "print(next(iter(grading_pool._alive)).process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    root = Path(grading.__file__).parent.parent
+    parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, timeout=120)
+    worker = int(parent.stdout)
+    deadline = time.monotonic() + 20
+    while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{worker}")
+
+
+def test_sympy_is_given_plain_numbers_only() -> None:
+    assert _number("12") == 12
+    assert float(_number("0.5")) == 0.5
+    for text in ("__import__('os')", "1+1", "x", "", "1e5", "9" * 401, "²"):
+        with pytest.raises(ValueError, match="Sympify"):
+            _number(text)

@@ -1,0 +1,26 @@
+"""Attempts that run at once must not wait for each other's threads, whatever the limit on them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import asyncio
+from reasonflux_agent import ReasonFlux
+from tests.graph.fakes import Scripted, Shelf
+
+flux = ReasonFlux(Scripted(), retriever=Shelf(), effort="high", reviews=0)
+one = {"max_concurrency": 1}
+print(flux.solve("1 + 1", config=one).status)
+print(asyncio.run(flux.asolve("1 + 1", config=one)).status)
+print(*(s.status for s in flux.batch(["1 + 1"] * 2, max_concurrency=1)))
+print([e["type"] for e in flux.stream("1 + 1", config={"max_concurrency": 2})][-1])
+"""
+
+
+def test_a_run_never_waits_for_threads_that_it_holds_itself() -> None:
+    # in a process of its own: a deadlock in this one would stop all tests
+    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["solved"] * 4 + ["solution"]

@@ -1,0 +1,191 @@
+"""Voting: groups, weights, ties, early stop; as functions, and in runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasonflux_agent import ReasonFlux
+from reasonflux_agent.schema import Candidate, Solution
+from reasonflux_agent.voting import NO_VOTES, Tally, settled, tally, wave, weight
+from tests.graph.fakes import Line, Scripted, Shelf
+
+PROBLEM = "What is 3 + 4?"
+
+
+def made(answer: str | None, logprob: float | None = None, **checks: bool) -> Candidate:
+    return Candidate(source="test", text="", answer=answer, checks=checks, logprob=logprob)
+
+
+def equal(a: str, b: str) -> bool:
+    return a.lower() == b.lower()
+
+
+def count(candidates: list[Candidate], same: Callable[[str, str], bool] = equal) -> Tally:
+    votes = tally(candidates, lambda a, b: (a, b))
+    try:
+        pair: Any = next(votes)
+        while True:
+            pair = votes.send(same(*pair))
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+def test_no_candidate_and_no_answer_are_no_votes() -> None:
+    assert count([]) == NO_VOTES
+    assert count([made(None), made(None)]) == NO_VOTES
+
+
+def test_equivalent_answers_are_one_group() -> None:
+    assert count([made("a"), made("b"), made("B"), made(None)]) == Tally(1, 2.0, 1.0, 3.0)
+
+
+def test_equal_texts_are_not_compared_again() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def same(a: str, b: str) -> bool:
+        asked.append((a, b))
+        return False
+
+    assert count([made("a"), made("a"), made("b"), made("a")], same).weight == 3
+    assert asked == [("a", "b")]
+
+
+def test_a_failed_check_halves_a_vote() -> None:
+    assert weight(made("a", one=True, two=False, three=False)) == 0.25
+    assert weight(made(None)) == 0
+    assert count([made("a", sound=False), made("a", sound=False), made("b"), made("b")]).leader == 2
+
+
+def test_one_sound_vote_beats_one_that_failed() -> None:
+    assert count([made("a", sound=False), made("b")]) == Tally(1, 1.0, 0.5, 1.5)
+
+
+def test_a_tie_goes_to_the_more_probable_then_to_the_first() -> None:
+    assert count([made("a", -0.9), made("b", -0.1)]).leader == 1
+    assert count([made("a"), made("b", -0.1)]).leader == 1
+    assert count([made("a"), made("b")]).leader == 0
+    assert count([made("a", -0.5), made("b", -0.5)]).leader == 0
+
+
+def test_the_heaviest_speaks_for_its_group() -> None:
+    assert count([made("a", sound=False), made("A"), made("b")]).leader == 1
+
+
+@given(st.lists(st.builds(made, st.sampled_from(["a", "b", "c", None]), st.sampled_from([None, -1.0]), ok=st.booleans())))
+def test_the_leader_leads(candidates: list[Candidate]) -> None:
+    result = count(candidates)
+    weights = {a: sum(weight(c) for c in candidates if c.answer == a) for a in "abc"}
+    assert result.total == pytest.approx(sum(weights.values()))
+    if result.leader is None:
+        assert result.total == 0
+    else:
+        assert result.weight == max(weights.values()) == weights[candidates[result.leader].answer or ""]
+        assert result.runner_up == sorted(weights.values())[-2]
+
+
+@given(st.floats(0, 8), st.floats(0, 8), st.integers(1, 20))
+def test_a_wave_is_the_least_that_can_settle(lead: float, behind: float, left: int) -> None:
+    now = Tally(0, lead + behind, behind, lead + 2 * behind)
+    size = wave(now, left)
+    assert 1 <= size <= left
+
+    def after(n: int) -> bool:
+        return settled(now._replace(weight=now.weight + n), left - n)
+
+    assert after(size) or size == left
+    assert not any(after(n) for n in range(1, size))
+
+
+def test_nothing_left_is_no_wave_and_no_answer_is_never_settled() -> None:
+    assert wave(NO_VOTES, 0) == 0
+    assert not settled(NO_VOTES, 0)
+    assert settled(Tally(0, 1.0, 0.0, 1.0), 0)
+    assert not settled(Tally(0, 1.0, 0.0, 1.0), 1)
+
+
+# In runs
+
+
+def run(script: dict[str, Line], **given: Any) -> tuple[Scripted, Solution]:
+    model = Scripted(script)
+    return model, ReasonFlux(model, retriever=Shelf(), **given).solve(PROBLEM)
+
+
+def boxes(*answers: int) -> list[Any]:
+    return [f"So \\boxed{{{answer}}}." for answer in answers]
+
+
+def test_of_three_attempts_that_agree_two_are_made() -> None:
+    model, solution = run({}, effort="low", trajectories=3)
+    assert model.nodes.count("solve_step") == 2
+    assert solution.votes == 1.0
+    assert solution.reason == "2 of 2 votes agree"
+
+
+def test_of_three_attempts_that_differ_all_are_made() -> None:
+    model, solution = run({"solve_step": boxes(8, 7, 7)}, effort="low", trajectories=3)
+    assert model.nodes.count("solve_step") == 3
+    assert solution.answer == "7"
+    assert solution.votes == pytest.approx(2 / 3)
+
+
+def test_answers_are_grouped_by_what_they_mean() -> None:
+    replies = ["So \\boxed{\\frac{1}{2}}.", "So \\boxed{0.5}.", "So \\boxed{2}."]
+    _, solution = run({"reason": replies}, strategy="direct", effort="low", trajectories=3)  # type: ignore[dict-item]
+    assert solution.votes == 1.0
+    assert len(solution.candidates) == 2
+
+
+def test_auto_ends_after_drafts_that_agree() -> None:
+    model, solution = run({}, effort="auto")
+    assert model.nodes == ["draft", "draft"]
+    assert [c.source for c in solution.candidates] == ["draft", "program"]
+    assert solution.plan is None
+
+
+def test_auto_plans_when_text_and_program_differ() -> None:
+    def draft(prompt: str, _: int) -> str:
+        return "```python\nprint(8)\n```" if "Python program" in prompt else "Thus \\boxed{7}."
+
+    model, solution = run({"draft": draft}, effort="auto")
+    assert model.nodes.count("plan") >= 1
+    assert solution.answer == "7"
+    assert solution.plan is not None  # the trajectory that stands behind the answer, though a draft said it first
+    assert {c.answer for c in solution.candidates} == {"7", "8"}
+
+
+def test_auto_plans_when_a_draft_gave_no_answer() -> None:
+    def draft(prompt: str, _: int) -> str:
+        return "```python\nprint(1/0)\n```" if "Python program" in prompt else "Thus \\boxed{7}."
+
+    model, _ = run({"draft": draft}, effort="auto")
+    assert "plan" in model.nodes
+
+
+def test_auto_without_attempts_ends_with_its_drafts() -> None:
+    model, solution = run({"draft": boxes(1, 2)}, effort="auto", programs=False, trajectories=0)
+    assert model.nodes == ["draft", "draft"]
+    assert solution.votes == 0.5
+
+
+def test_without_drafts_and_attempts_there_is_no_answer() -> None:
+    model, solution = run({}, drafts=0, trajectories=0)
+    assert model.nodes == []
+    assert (solution.status, solution.text) == ("unanswered", "")
+
+
+def test_the_mean_logprob_breaks_a_tie() -> None:
+    from langchain_core.messages import AIMessage
+
+    def draft(_: str, number: int) -> AIMessage:
+        logprobs = {"content": [{"token": "x", "logprob": (-2.0, -0.1)[number]}]}
+        return AIMessage(f"Thus \\boxed{{{number}}}.", response_metadata={"logprobs": logprobs})
+
+    _, solution = run({"draft": draft}, drafts=2, trajectories=0, programs=False)
+    assert solution.answer == "1"
+    assert {c.answer: c.logprob for c in solution.candidates} == {"0": -2.0, "1": -0.1}

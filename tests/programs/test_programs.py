@@ -1,0 +1,183 @@
+"""Programs in the isolated interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from reasonflux_agent import programs
+from reasonflux_agent.programs import MAX_CODE, MAX_OUTPUT, arun_program, extract_program, run_program
+
+
+@pytest.mark.parametrize(
+    ("text", "program"),
+    [
+        ("First\n```python\nprint(1)\n```\nthen\n```python\nprint(2)\n```\nend", "print(2)"),
+        ("```py\nprint(1)\n", "print(1)"),
+        ("```Python3\nx = '```'\nprint(x)\n```", "x = '```'\nprint(x)"),
+        ("```python\r\nprint(1)\r\n```", "print(1)"),
+        ("  ```python\n  print(1)\n  ```", "  print(1)"),
+        ("```\nprint(1)\n```", None),
+        ("```json\n{}\n```", None),
+        ("```python\n\n```", None),
+        ("print(1)", None),
+        ("", None),
+    ],
+)
+def test_the_last_python_block(text: str, program: str | None) -> None:
+    assert extract_program(text) == program
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        ("print(1)\nprint('a', 'b', sep='-')", "1\na-b"),
+        ("x = 20\nx * 2 + 2", "42"),
+        ("print(1)\n2", "1"),
+        ("x = 1", ""),
+        ("def solve():\n    return 7", "7"),
+        ("def solution():\n    print(8)", "8"),
+        ("def solve():\n    return 7\nprint(solve() + 1)", "8"),
+        ("def main():\n    print('ran')\n\nif __name__ == '__main__':\n    main()", "ran"),
+        ("import math\nprint(math.comb(10, 3), math.gcd(12, 18), math.isqrt(17))", "120 6 4"),
+        ("from math import *\nprint(sqrt(16), gcd(4, 6))", "4.0 2"),
+        ("from itertools import permutations\nprint(sum(1 for p in permutations(range(5)) if p[0] < p[-1]))", "60"),
+        ("from collections import Counter\nprint(Counter('aab').most_common(1))", "[('a', 2)]"),
+        ("from functools import lru_cache\n@lru_cache(None)\ndef f(n): return n if n < 2 else f(n-1) + f(n-2)\nf(90)",
+         "2880067194370816120"),
+        ("import sys\nsys.setrecursionlimit(10**6)\ndef f(n): return 0 if n == 0 else 1 + f(n - 1)\nf(3000)", "3000"),
+        ("from decimal import Decimal\nprint(Decimal('0.1') + Decimal('0.2'))", "0.3"),
+        ("print(f'{1/3:.3f} {1234567:,}')", "0.333 1,234,567"),
+        ("print(2**200 % 10**9 + 7)", str(2**200 % 10**9 + 7)),
+        ("import time\ntime.sleep(60)\nprint('awake')", "awake"),
+    ],
+)  # fmt: skip
+def test_output(code: str, output: str) -> None:
+    result = run_program(code)
+    assert (result.output, result.error) == (output, None)
+
+
+FRACTIONS = [
+    "Fraction(1, 2) + Fraction(1, 3) - 1",
+    "sum([Fraction(1, k) for k in range(1, 6)])",
+    "2 / Fraction(1, 2) * Fraction(3, 7)",
+    "Fraction(2, 3) ** -2",
+    "1 - abs(-Fraction(1, 3))",
+    "[Fraction(6, -4), Fraction('3/4'), Fraction('0.125'), Fraction(0.75)]",
+    "Fraction(0.1).limit_denominator()",
+    "Fraction(3.14159265358979).limit_denominator(1000)",
+    "Fraction(Fraction(1, 2), Fraction(3, 4)).numerator",
+    "(Fraction(1, 2) == Fraction(2, 4), Fraction(4, 2) == 2, Fraction(1, 2) != Fraction(1, 3))",
+    "{Fraction(1, 2): 'half'}[Fraction(2, 4)]",
+    "float(Fraction(1, 8)) + int(Fraction(7, 2)) + Fraction(1, 2) * 0.5",
+]
+
+
+@pytest.mark.parametrize("expression", FRACTIONS)
+def test_fractions_are_those_of_python(expression: str) -> None:
+    result = run_program(f"from fractions import Fraction\nprint({expression})")
+    expected = eval(expression, {"Fraction": Fraction})  # noqa: S307 - our own text
+    assert (result.output, result.error) == (str(expected), None)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("1/0", "ZeroDivisionError"),
+        ("print(undefined)", "NameError"),
+        ("def f(:\n", "SyntaxError"),
+        ("x = (", "SyntaxError"),
+        ("(" * 5_000 + ")" * 5_000, "SyntaxError"),
+        ("import os\nos.system('true')", "AttributeError"),
+        ("import os\nprint(os.listdir('/'))", "PermissionError"),
+        ("open('/etc/passwd').read()", "PermissionError"),
+        ("import socket", "ModuleNotFoundError"),
+        ("import subprocess", "ModuleNotFoundError"),
+        ("from sympy import symbols", "ModuleNotFoundError"),
+        ("__import__('os')", "NameError"),
+        ("[0] * 10**10", "MemoryError"),
+        ("'a' * 10**10", "MemoryError"),
+        ("2**10**9", "MemoryError"),
+        ("3**20000", "ValueError"),
+        ("def f(): return f()\nf()", "RecursionError"),
+        ("def solve(n):\n    return n", "TypeError"),
+        ("#" * (MAX_CODE + 1), "ValueError"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(code: str, error: str) -> None:
+    result = run_program(code)
+    assert result.error is not None
+    assert result.error.startswith(error)
+    assert "\n" not in result.error
+    assert len(result.error) <= 300
+
+
+def test_what_was_printed_before_the_error_is_kept() -> None:
+    result = run_program("print(41)\nprint(1/0)")
+    assert (result.output, result.error) == ("41", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("code", ["while True: pass", "x = 0\nwhile True: x += 1", "10**10**8"])
+def test_time_is_bounded(code: str) -> None:
+    started = time.monotonic()
+    result = run_program(code, seconds=0.5)
+    assert time.monotonic() - started < 10
+    assert result.error
+    assert result.error.split(":")[0] in ("TimeoutError", "MemoryError")
+
+
+def test_output_is_bounded() -> None:
+    result = run_program("while True: print('x' * 100)", seconds=0.5)
+    assert result.error
+    assert 0 < len(result.output) <= MAX_OUTPUT
+
+
+def test_a_program_writes_no_file(tmp_path: Path) -> None:
+    result = run_program(f"open({str(tmp_path / 'out')!r}, 'w').write('x')")
+    assert result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_programs_share_nothing() -> None:
+    assert run_program("secret = 5\nsecret").output == "5"
+    assert "NameError" in (run_program("secret").error or "")
+
+
+def test_threads_run_side_by_side() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        outputs = [result.output for result in threads.map(lambda n: run_program(f"{n} * {n}"), range(40))]
+    assert outputs == [str(n * n) for n in range(40)]
+
+
+async def test_the_event_loop_goes_on() -> None:
+    running = asyncio.create_task(arun_program("while True: pass", seconds=0.5))
+    ticks = 0
+    while not running.done():
+        await asyncio.sleep(0.02)
+        ticks += 1
+    assert ticks >= 5
+    assert (await running).error
+    assert (await arun_program("6 * 7")).output == "42"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_is_told_that_it_cannot_run_programs() -> None:
+    script = (
+        "import os; from reasonflux_agent.programs import run_program\n"
+        "assert run_program('1 + 1').output == '2'\n"
+        "if os.fork() == 0:\n"
+        "    os._exit('spawn' not in (run_program('1 + 1').error or ''))\n"
+        "assert os.wait()[1] == 0\n"
+        "assert run_program('2 + 1').output == '3'"
+    )
+    root = Path(programs.__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
