@@ -9,7 +9,7 @@ set -euo pipefail
 python=${1:?"usage: bash .ci/vllm.sh PYTHON"}
 cd "$(dirname "$0")/.."
 
-# One set that works together, all of it wheels. torch comes first, by the full version of its CPU build: a plain `torch`
+# One set that works together, all of it wheels. torch first, by the full version of its CPU build: a plain `torch`
 # is the CUDA build, gigabytes of it. (Where pip finds no +cpu build, let PIP_EXTRA_INDEX_URL be PyTorch's CPU wheels.)
 torch="torch==2.13.0+cpu"
 packages=(

@@ -56,6 +56,9 @@ class ReasonFlux:
             if None not in pair:
                 raise InputError(f"Both {name!r} and the original's name for it are given. Next: give one of them.")
         self.context = Context.from_env(**context)
+        if navigator or solver or navigator_path or inference_path:
+            # what is given here is not overruled by the environment
+            self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
             from reasonflux_agent.retrieval import TemplateRetriever
 
@@ -94,7 +97,7 @@ class ReasonFlux:
     def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Iterator[Event]:
         """The run as it happens.
 
-        Types: begin, plan, templates, refined, token (`text`, `role`), step, program, review, candidate, unparsed, and last
+        Types: begin, plan, templates, refined, token (`text`, `role`, `call`), step, program, review, candidate, unparsed, and last
         solution (`solution`, a `schema.Solution` as a dict).
         """
         for part in self.graph.stream(
@@ -156,6 +159,7 @@ def _event(part: tuple[Any, str, Any]) -> Event | None:
         "run": labels["reasonflux_run"],
         "node": labels["reasonflux_node"],
         "role": labels["reasonflux_role"],
+        "call": chunk.id,
         "text": chunk.text,
     }
 

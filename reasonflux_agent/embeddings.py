@@ -39,8 +39,8 @@ class KeyedEmbeddings(Embeddings):
 def load_embeddings(spec: str | Embeddings) -> Embeddings:
     """The embedding model that `spec` names (see SPECS), loaded once a process; an Embeddings object comes back as is.
 
-    jinaai/jina-embeddings-v3 and its native form jinaai/jina-embeddings-v3-hf work as `st:...`; their licence is
-    CC-BY-NC-4.0, so not for commercial use. A model that has prompts or tasks named `query` and `document` gets them.
+    A sentence-transformers model that has prompts named `query` and `document` gets them. The embedder of the paper is
+    `st:jinaai/jina-embeddings-v3-hf`, without its task adapters; its licence, CC-BY-NC-4.0, forbids commercial use.
 
     Raises SpecError for a spec that nothing here understands, MissingExtraError for a package that is not installed,
     ModelError for a model that cannot be loaded.
@@ -123,7 +123,8 @@ class SentenceTransformerEmbeddings(KeyedEmbeddings):
         except Exception as error:
             raise ModelError(
                 f"The embedding model {model!r} cannot be loaded: {error}. "
-                "Next: give a directory as st:/path/to/model, or make the hub reachable."
+                "Next: give a directory as st:/path/to/model, or make the hub reachable. A model that brings code of its "
+                "own is refused; for jinaai/jina-embeddings-v3 take jinaai/jina-embeddings-v3-hf."
             ) from error
         self.key = f"{name}-{_slug(model)}-{_stamp(Path(model))}" if Path(model).is_dir() else f"{name}-{_slug(model)}"
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
+    from reasonflux_agent.local.server import Endpoint
+
 VLLM_URL = "http://localhost:8000/v1"
 
 
@@ -61,26 +63,27 @@ class Reply:
 
 
 def load_model(spec: str | BaseChatModel) -> BaseChatModel:
-    """The chat model that `spec` names; a model is returned as it is. One spec is one object in a process.
+    """The chat model that `spec` names; a model is returned as it is.
+
+    One spec is one object in a process, so that two roles share a loaded model; after an embedded server has died, the
+    next call starts another. Environment variables (keys) are read when a spec is first loaded.
 
     Raises SpecError (not a spec), DownloadError, MissingExtraError, or ModelError (the file does not load).
     """
     if not isinstance(spec, str):
         return spec
-    with _lock:  # two roles that ask at once share one loaded model
-        return _load(spec.strip())
+    kind, _, name = spec.strip().partition(":")
+    if not name:
+        raise _spec_error(spec, "it has no 'KIND:' in front, or nothing after it")
+    with _lock:  # so that two threads that ask at once do not both load
+        return _load_local(spec.strip(), name) if kind == "local" else _load(spec.strip(), kind, name)
 
 
 _lock = threading.Lock()
 
 
 @cache
-def _load(spec: str) -> BaseChatModel:
-    kind, _, name = spec.partition(":")
-    if not name:
-        raise _spec_error(spec, "it has no 'KIND:' in front, or nothing after it")
-    if kind == "local":
-        return _load_local(spec, name)
+def _load(spec: str, kind: str, name: str) -> BaseChatModel:
     if kind == "vllm":
         return _load_vllm(spec, name)
     if kind == "hf":
@@ -99,8 +102,11 @@ def _load_local(spec: str, name: str) -> BaseChatModel:
         raise _spec_error(
             spec, "no known model has this name" + (f" (did you mean 'local:{near[0]}'?)" if near else "")
         )
-    server = serve(ensure(name))
+    return _local_client(spec, name, serve(ensure(name)))
 
+
+@cache
+def _local_client(spec: str, name: str, server: Endpoint) -> BaseChatModel:
     from reasonflux_agent.local.chat import ServerChat
 
     # No retries: what this server refuses once it refuses again, and after a time-out the work would be done twice.
@@ -118,9 +124,9 @@ def _load_vllm(spec: str, rest: str) -> BaseChatModel:
 
     from reasonflux_agent.local.chat import ServerChat
 
-    # As many retries as there are other servers, at least two: each goes to the next server of the round.
+    # The client does not retry: it would try again after a time-out too, and overrun a deadline.
     key = os.environ.get("VLLM_API_KEY") or "EMPTY"
-    return ServerChat.connect(spec, name, urls, api_key=key, retries=max(2, len(urls) - 1))
+    return ServerChat.connect(spec, name, urls, api_key=key, retries=0)
 
 
 def _load_provider(spec: str, provider: str, name: str) -> BaseChatModel:
@@ -240,12 +246,38 @@ def describe(model: BaseChatModel) -> str:
     return f"{type(model).__name__}({name})" if name else type(model).__name__
 
 
+TRIES = 3
+"""Tries of a call that fails for the server's sake, where the client does not try again by itself."""
+
+
+def retries_itself(model: BaseChatModel) -> bool:
+    """Whether the model's client tries again when its server fails, as most of LangChain's do."""
+    return bool(getattr(model, "max_retries", None))
+
+
+def timed_out(error: BaseException) -> bool:
+    """Whether a model call failed by its time limit."""
+    import openai
+
+    return isinstance(error, TimeoutError | openai.APITimeoutError)
+
+
+def transient(error: Exception) -> bool:
+    """Whether a failed call is worth another try: the connection, a 429, or the server's own trouble; not a time-out."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409, 429) or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError | ConnectionError) and not timed_out(error)
+
+
 def model_error(model: str | BaseChatModel, error: BaseException) -> ModelError:
     """The one typed error for a call that failed: what was asked, where, how often it was tried, what to do next."""
     name = model if isinstance(model, str) else describe(model)
     urls = getattr(model, "urls", ())
     where = f" at {', '.join(urls)}" if urls else ""
-    tries = 1 + (getattr(model, "max_retries", None) or 0)
+    own = getattr(model, "max_retries", None)
+    tries = 1 + own if own else TRIES if isinstance(error, Exception) and transient(error) else 1
     text = " ".join(str(getattr(error, "message", "") or error or type(error).__name__).split())[:500]
     what, then = _diagnosis(error, text)
     often = f" (tried {tries} times)" if tries > 1 else ""
@@ -260,7 +292,10 @@ def _diagnosis(error: BaseException, text: str) -> tuple[str, str]:
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return "did not answer in time", "allow more time, ask for fewer tokens, or send fewer calls at once"
     if isinstance(error, openai.APIConnectionError | ConnectionError):
-        return "could not be reached", "start the server, or correct the URL in the spec"
+        return (
+            "could not be reached",
+            "start the server (a local: one starts anew when its spec is next loaded), or correct the URL",
+        )
     if status == 400 and any(word in text for word in ("context", "too long", "maximum model length")):
         return "refused a prompt that its context does not hold", "shorten the problem, or use fewer templates or steps"
     if status in (401, 403):
@@ -279,6 +314,7 @@ def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
     _load.cache_clear()
+    _local_client.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -21,6 +21,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.func import task
 from langgraph.runtime import get_runtime
+from langgraph.types import RetryPolicy
 
 from reasonflux_agent import models
 from reasonflux_agent.context import Context
@@ -247,7 +248,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
             case Call():
                 model = self.parts.model(effect.role, run.context)
                 try:
-                    return models.Reply(**model_call(model, effect, _labels(run, effect)).result())
+                    return models.Reply(**_calls(model)[0](model, effect, _labels(run, effect)).result())
                 except Exception as error:
                     return _failure(model, effect, run, error)
             case Search(query):
@@ -268,7 +269,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 model = await asyncio.to_thread(self.parts.model, effect.role, run.context)
                 try:
                     reply = await asyncio.wait_for(
-                        amodel_call(model, effect, _labels(run, effect)), options.timeout and options.timeout + 1
+                        _calls(model)[1](model, effect, _labels(run, effect)), options.timeout and options.timeout + 1
                     )
                     return models.Reply(**reply)
                 except Exception as error:
@@ -298,20 +299,11 @@ def _labels(run: Run, effect: Call) -> RunnableConfig:
 
 def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> OutOfBudget:
     """What the body is told of a call that failed by the deadline; any other failure is the server's. Raises ModelError."""
-    if effect.options.timeout is not None and timed_out(error):
+    if effect.options.timeout is not None and models.timed_out(error):
         return OutOfBudget(f"the deadline of {run.context.deadline:g} s passed in the middle of a model call")
     raise models.model_error(model, error) from error
 
 
-def timed_out(error: BaseException) -> bool:
-    """Whether a model call failed by its time limit."""
-    from openai import APITimeoutError
-
-    return isinstance(error, TimeoutError | APITimeoutError)
-
-
-# No retry policy here: chat models retry by themselves, with back-off and as the server's Retry-After says, and another
-# layer would multiply their tries.
 def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
     message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
     return vars(models.read_reply(message)).copy()
@@ -322,6 +314,15 @@ async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> 
     return vars(models.read_reply(message)).copy()
 
 
-# One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again.
+# One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again. Where the
+# client does not try again by itself, the unit does, with back-off, if it failed for the server's sake.
 _unit: Any = task(name="model_call")
-model_call, amodel_call = _unit(_invoke), _unit(_ainvoke)
+_retried: Any = task(
+    name="model_call", retry_policy=RetryPolicy(max_attempts=models.TRIES, retry_on=models.transient, initial_interval=0.5)
+)
+_CALLS = {False: (_retried(_invoke), _retried(_ainvoke)), True: (_unit(_invoke), _unit(_ainvoke))}
+
+
+def _calls(model: BaseChatModel) -> tuple[Any, Any]:
+    """The unit of a model's calls, sync and async."""
+    return _CALLS[models.retries_itself(model)]

@@ -20,10 +20,17 @@ def manager() -> PluginManager:
     """The process-wide plugin manager, with every installed plugin loaded. Raises PluginError."""
     pm = PluginManager("reasonflux_agent")
     pm.add_hookspecs(hookspecs)
+    packages: dict[str, str] = {}
     for entry in entry_points(group="reasonflux_agent"):
         package = entry.dist.name if entry.dist else "unknown"
+        if entry.name in packages:
+            raise PluginError(
+                f"Two packages have a plugin named {entry.name!r}: {packages[entry.name]!r} and {package!r}. "
+                "Next: uninstall one of them, or rename its entry point."
+            )
+        packages[entry.name] = package
         try:
-            pm.register(entry.load(), entry.name)
+            pm.load_setuptools_entrypoints("reasonflux_agent", entry.name)
         except Exception as error:
             raise PluginError(
                 f"The plugin {entry.name!r} ({entry.value}) of the package {package!r} does not load: {error!r}. "

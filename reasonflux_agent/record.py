@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from reasonflux_agent import __version__
-from reasonflux_agent.errors import RecordError
+from reasonflux_agent.errors import InputError, RecordError
 from reasonflux_agent.schema import Solution
 
 FORMAT = "reasonflux-record"
@@ -39,7 +39,10 @@ class Recorder(BaseCallbackHandler):
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"The folder for records, {directory}, cannot be made: {error}. Next: name another.") from None
         self._lock = threading.Lock()
         self._open: dict[UUID, JSON] = {}
 

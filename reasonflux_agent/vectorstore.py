@@ -26,7 +26,7 @@ def import_faiss() -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise MissingExtraError("The vector index", "faiss", "cpu") from error
+        raise MissingExtraError("The vector index", "faiss-cpu (or faiss-gpu)", "cpu") from error
     return faiss
 
 

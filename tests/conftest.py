@@ -70,4 +70,4 @@ def data() -> Iterator[Path]:
     path = Path(os.environ.get("REASONFLUX_DATA") or checkout.parent / "shared" / "data")
     if not path.is_dir():
         pytest.skip(f"the data are not at {path}; set REASONFLUX_DATA to their directory")
-    yield path
+    return path

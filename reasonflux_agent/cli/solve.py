@@ -95,6 +95,8 @@ def solve(
     try:
         flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
     except OSError as error:
+        if record is None:
+            raise
         raise InputError(f"The record directory {str(record)!r} cannot be made: {error}. Next: name another.") from None
     roles = _load(flux, navigator or model, solver or model, quiet=quiet)
     started = time.monotonic()

@@ -9,15 +9,14 @@ from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, use
 from reasonflux_agent.exchanges.steps import FORM, read_plan
 from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
 
-TASK = f"""Task: you are the reviewer. Check the work on step {{number}} against the problem: is every equation right, and is
-what is asked answered? Reply with exactly one of these:
-ACCEPT
-REDO: the first mistake, in one sentence
-REPLACE: why another way is needed, in one sentence, then numbered steps of the form "{FORM}"
-FINISH (when the final answer is there and right)"""
+TASK = f"""Task: you are the reviewer of the work on step {{number}}. Recompute its decisive calculation yourself, in at most three
+short lines. Then end with a line that begins with one word:
+ACCEPT if the work is right,
+REDO if a calculation is wrong, followed by what is right instead,
+REPLACE if this way cannot lead to the answer, followed by new numbered steps like "{FORM}",
+FINISH if the final answer is there and right."""
 
-_VERDICT = re.compile(r"^\W*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.I | re.S)
-_ANYWHERE = re.compile(r"^[^\w\n]*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.M | re.S)
+_VERDICT = re.compile(r"^[^\w\n]*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.M | re.S | re.I)
 
 
 def render(
@@ -30,9 +29,12 @@ def render(
 
 def parse(reply: str) -> Review:
     """The judgement, its `index` 0 (the node knows the step). Raises ParseError if there is no verdict."""
-    match = _VERDICT.match(reply) or _ANYWHERE.search(reply)
+    lines = reply.splitlines(keepends=True)
+    # the verdict is the last line that begins with one; what follows it belongs to it
+    starts = (i for i in range(len(lines) - 1, -1, -1) if _VERDICT.match(lines[i]))
+    match = _VERDICT.match("".join(lines[next(starts, len(lines)) :]))
     if not match:
-        raise ParseError("it does not begin with ACCEPT, REDO, REPLACE or FINISH.")
+        raise ParseError("no line of it begins with ACCEPT, REDO, REPLACE or FINISH.")
     verdict: Verdict = match[1].lower()  # type: ignore[assignment]
     rest = match[2].strip()
     if verdict != "replace":

@@ -21,7 +21,7 @@ FORMAT = (
     "{chapter: {section: [{template_name, template_type, knowledge_tag, description, application_scenario, "
     "reason_flow, example_application}]}}"
 )
-_FIELDS = (
+FIELDS = (
     "template_name",
     "template_type",
     "knowledge_tag",
@@ -144,19 +144,19 @@ def _entries(data: object, source: str) -> Iterator[tuple[str, str, dict[str, An
             for number, entry in enumerate(entries, 1):
                 spot = f"{place} / {section!r} / entry {number}"
                 if not isinstance(entry, dict):
-                    _fail(spot, f"the entry is {_kind(entry)}", f"an object with {', '.join(_FIELDS[:-1])}")
+                    _fail(spot, f"the entry is {_kind(entry)}", f"an object with {', '.join(FIELDS[:-1])}")
                 yield chapter, section, entry, spot
 
 
 def _template(chapter: str, section: str, entry: dict[str, Any], place: str, tally: Tally) -> Template:
     """One entry; its id is empty when the entry states none."""
     for field in entry:
-        if field not in _FIELDS:
-            close = difflib.get_close_matches(field, _FIELDS, n=1)
+        if field not in FIELDS:
+            close = difflib.get_close_matches(field, FIELDS, n=1)
             _fail(
                 place,
                 f"unknown field {field!r}" + (f" (did you mean {close[0]!r}?)" if close else ""),
-                f"only {', '.join(_FIELDS)}",
+                f"only {', '.join(FIELDS)}",
             )
 
     def text(field: str, *, required: bool = False) -> str:

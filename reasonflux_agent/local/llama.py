@@ -13,6 +13,8 @@ import sys
 
 def main() -> None:
     """Serves one model. The settings: path, slots, context (tokens a slot), threads, key."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what native code prints must not fill the pipe that nobody reads
     settings = json.loads(sys.stdin.readline())
     try:
         import xllamacpp
@@ -31,7 +33,7 @@ def main() -> None:
         answer = {"url": server.listening_address}
     except Exception as error:
         answer = {"error": str(error)}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer), file=answers, flush=True)
     sys.stdin.read()
     os._exit(0)  # the destructor would wait for the requests under way
 

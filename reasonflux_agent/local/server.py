@@ -109,6 +109,15 @@ def _threads() -> int:
     return min(len(cores), limit)
 
 
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @atexit.register
 def _stop() -> None:
     if _owner != os.getpid():

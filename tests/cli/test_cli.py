@@ -85,10 +85,8 @@ def test_the_problem_comes_from_a_pipe_or_a_file(fake: str, tmp_path: Path, how:
     path = tmp_path / "problem.txt"
     path.write_bytes(b"\xef\xbb\xbfAdd 20 and \\frac{3}{1}.\n")
     options = ["-q", "-m", fake, "--effort", "low", "--templates", "0"]
-    if how == "pipe":
-        done = run("solve", *options, stdin=path.read_bytes())
-    else:
-        done = run("solve", *options, "--file", str(path))
+    stdin, args = (path.read_bytes(), []) if how == "pipe" else (b"", ["--file", str(path)])
+    done = run("solve", *args, *options, stdin=stdin)
     assert (done.returncode, done.stdout, done.stderr) == (0, "24\n", "")
 
 
@@ -178,11 +176,14 @@ def test_garbage_replies_end_in_an_orderly_way() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_exhausted_is_3_and_the_best_answer_is_printed(fake: str) -> None:
-    # the plan takes about 90 tokens, so the solver still has its say, but the reviewer has not
-    done = run("solve", "Add 2 and 3.", "-m", fake, "--templates", "0", "--token-budget", "100")
+def test_exhausted_is_3_and_the_best_answer_is_printed() -> None:
+    # two answers that disagree ask for a third attempt, which the budget does not allow
+    answers = cycle(["\\boxed{4}", "\\boxed{6}"])
+    with serve_fake(lambda _: next(answers)) as url:
+        args = ["-m", f"vllm:fake@{url}", "--strategy", "direct", "--trajectories", "3", "--token-budget", "1"]
+        done = run("solve", "Add 2 and 3.", *args)
     assert done.returncode == 3
-    assert done.stdout.startswith("Answer: 5\nexhausted: the token budget of 100 is spent")
+    assert re.match(r"Answer: [46]\nexhausted: the token budget of 1 is spent", done.stdout)
     assert "Next: raise the limit" in done.stderr
 
 

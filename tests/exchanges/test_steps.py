@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -52,7 +53,8 @@ def test_five_hundred_steps_are_read_back() -> None:
 def test_the_forms_that_models_write(reply: str) -> None:
     plan = read_plan(reply)
     assert [step.purpose for step in plan.steps] == ["add", "check"]
-    assert plan.steps[0].query in ("sums", "") and plan.steps[1].query == ""
+    assert plan.steps[0].query in ("sums", "")
+    assert plan.steps[1].query == ""
 
 
 @pytest.mark.parametrize("reply", ["Kind: sums\n1. add", "**Kind:** sums\n1. add", '{"kind": "sums", "steps": ["add"]}'])
@@ -60,11 +62,13 @@ def test_the_kind_is_read(reply: str) -> None:
     assert read_plan(reply).abstraction == "sums"
 
 
-COMMANDS = r"""\frac \theta \beta \nabla \rho \neq \right \times \text \binom \tan \to \nu \ne \notin \not \begin \bar \boxed
-\forall \rangle \rightarrow \textbf \tfrac \triangle \bmod \bigcup \rfloor \rvert \ngeq \nleq \tbinom \alpha \sqrt \pi""".split()
+COMMANDS = r"""
+\frac \theta \beta \nabla \rho \neq \right \times \text \binom \tan \to \nu \ne \notin \not \begin \bar \boxed \forall
+\rangle \rightarrow \textbf \tfrac \triangle \bmod \bigcup \rfloor \rvert \ngeq \nleq \tbinom \alpha \sqrt \pi
+"""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS.split())
 @pytest.mark.parametrize("tail", ["{1}{2}", " x", "(", "_1", "$"])
 def test_latex_survives_json(command: str, tail: str) -> None:
     formula = f"use {command}{tail} here"
@@ -74,7 +78,9 @@ def test_latex_survives_json(command: str, tail: str) -> None:
         assert read_plan(reply).steps[0].purpose == formula
 
 
-@pytest.mark.parametrize("text", ["one\ntwo", 'say "so"', "caf\u00e9", "a\\b", "tab\there", "back\\\\slash", "a / b", "x\n\n1. y"])
+@pytest.mark.parametrize(
+    "text", ["one\ntwo", 'say "so"', "caf\u00e9", "a\\b", "tab\there", "back\\\\slash", "a / b", "x\n\n1. y"]
+)
 def test_real_escapes_are_kept(text: str) -> None:
     assert json.loads(repair_json(json.dumps([text])), strict=False) == [text]
 
@@ -87,20 +93,25 @@ def test_an_escaped_letter_is_kept() -> None:
 def test_any_text_is_a_plan_or_a_parse_error(reply: str) -> None:
     try:
         plan = read_plan(reply)
-    except ParseError as error:
-        assert "numbered step" in str(error)
-    else:
-        assert plan.steps and all(step.purpose for step in plan.steps)
+    except ParseError:
+        return
+    assert plan.steps
+    assert all(step.purpose for step in plan.steps)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=20),
-                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    )
+)
 def test_any_json_is_a_plan_or_a_parse_error(data: object) -> None:
     try:
         plan = read_plan(json.dumps(data))
     except ParseError:
         return
-    assert plan.steps and all(step.purpose for step in plan.steps)
+    assert plan.steps
+    assert all(step.purpose for step in plan.steps)
 
 
 MEGABYTE = 1_000_000
@@ -126,10 +137,8 @@ JUNK = {
 @pytest.mark.parametrize("name", JUNK)
 def test_a_megabyte_of_junk_is_read_quickly(name: str) -> None:
     started = time.process_time()
-    try:
+    with contextlib.suppress(ParseError):
         read_plan(JUNK[name])
-    except ParseError:
-        pass
     assert time.process_time() - started < 5
 
 

@@ -178,9 +178,7 @@ def served(status: int) -> Any:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize(("status", "tries"), [(503, 3), (429, 3), (404, 1), (401, 1)])
-async def test_a_failing_server_is_one_error_after_the_tries_that_were_due(
-    status: int, tries: int, asynchronous: bool
-) -> None:
+async def test_a_failing_server_is_one_error_after_the_tries_that_were_due(status: int, tries: int, asynchronous: bool) -> None:
     with served(status) as (url, requests):
         given = flux(f"vllm:fake@{url}")
         with pytest.raises(ModelError, match="Next: ") as caught:
@@ -202,6 +200,9 @@ def test_a_batch_of_a_failing_and_a_good_problem() -> None:
         return mathematician(prompt)
 
     good, bad, other = flux(FakeModel(respond=respond), effort="low").batch(["1 + 2 = ?", "13 + 1 = ?", "3 + 3 = ?"])
-    assert isinstance(good, Solution) and good.answer == "3"
-    assert isinstance(bad, ModelError) and "unlucky" in str(bad)
-    assert isinstance(other, Solution) and other.answer == "6"
+    assert isinstance(good, Solution)
+    assert good.answer == "3"
+    assert isinstance(bad, ModelError)
+    assert "unlucky" in str(bad)
+    assert isinstance(other, Solution)
+    assert other.answer == "6"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasonflux_agent import plugins
 from reasonflux_agent.errors import LibraryError
+from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.library import TemplateLibrary, reading, render_template
 from reasonflux_agent.library.text import Tally, clean, example_of, kind_of
 from reasonflux_agent.schema import Example, Template
@@ -161,6 +164,34 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         TemplateLibrary.load("bultin")
 
 
+class Plugin:
+    """What an installed package would hand to the plugin manager."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    @hookimpl
+    def register_libraries(self, register: Register) -> None:
+        register("tests-own", lambda: self.value)
+
+
+@pytest.fixture
+def plugin() -> Iterator[Plugin]:
+    plugin = Plugin(TemplateLibrary((Template(id="x", name="X", flow=("Do it.",)),), "own"))
+    plugins.manager().register(plugin, "tests-plugin")
+    yield plugin
+    plugins.manager().unregister(plugin)
+
+
+def test_a_plugin_adds_a_library_under_its_name(plugin: Plugin) -> None:
+    assert TemplateLibrary.load("tests-own") is plugin.value
+    with pytest.raises(LibraryError, match=r"Known names: builtin, tests-own\."):
+        TemplateLibrary.load("tests-other")
+    plugin.value = ["no library"]
+    with pytest.raises(LibraryError, match=r"'tests-own': the plugin 'tests-plugin' returned a list\. Expected: a Temp"):
+        TemplateLibrary.load("tests-own")
+
+
 def test_a_missing_path_is_named(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match=r"no\.json"):
         TemplateLibrary.load(str(tmp_path / "no.json"))
@@ -279,13 +310,13 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*reading._FIELDS, "problem", "answer", "C"]), inner, max_size=5)
+        | st.dictionaries(st.sampled_from([*reading.FIELDS, "problem", "answer", "C"]), inner, max_size=5)
     ),
     max_leaves=25,
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(JSON)
 def test_any_json_loads_or_raises_a_library_error(data: object) -> None:
     for document in (data, {"C": {"S": [{**ENTRY, "example_application": data}]}}, {"C": {"S": [data]}}):

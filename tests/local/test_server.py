@@ -133,6 +133,25 @@ def test_a_file_that_does_not_load_is_said(tmp_path: Path) -> None:
         load_model(f"local:{broken}")
 
 
+def test_a_server_that_died_is_said_and_started_again() -> None:
+    code = (
+        "from reasonflux_agent.models import load_model, model_error\n"
+        "from reasonflux_agent.local import server\n"
+        f"model = load_model({SPEC!r})\n"
+        f"assert load_model({SPEC!r}) is model\n"
+        "(_, process), = server._running.values()\n"
+        "process.kill(); process.wait()\n"
+        "try: model.invoke('hi', max_tokens=1)\n"
+        "except Exception as error: print(model_error(model, error))\n"
+        f"print(load_model({SPEC!r}).invoke('hi', max_tokens=1).usage_metadata['output_tokens'])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    said, tokens = ran.stdout.splitlines()
+    assert "could not be reached" in said
+    assert "starts anew" in said
+    assert tokens == "1"
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_the_server_ends_with_its_process(busy: bool) -> None:
     code = (

@@ -142,8 +142,10 @@ def test_a_killed_run_leaves_a_readable_record(tmp_path: Path) -> None:
             threading.Event().wait(60)
         return mathematician(text)
 
-    program = "import sys\nfrom reasonflux_agent import ReasonFlux\nfrom tests.graph.fakes import Shelf\n" \
+    program = (
+        "import sys\nfrom reasonflux_agent import ReasonFlux\nfrom tests.graph.fakes import Shelf\n"
         "ReasonFlux(sys.argv[1], retriever=Shelf(), record=sys.argv[2]).solve('What is 3 + 4?')"
+    )
     with serve_fake(respond) as url:
         worker = subprocess.Popen([sys.executable, "-c", program, f"vllm:fake@{url}", str(tmp_path)])
         assert waiting.wait(120)

