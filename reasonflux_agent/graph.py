@@ -24,7 +24,7 @@ from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.nodes import Body, Emit, Parts, Run, Same
+from reasonflux_agent.nodes import Body, Emit, Load, Parts, Run, Same
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Solution, Usage
 from reasonflux_agent.state import Attempt, Attempted, InputState, OutputState, State
@@ -105,7 +105,8 @@ def begin(state: State, run: Run) -> Body[Update]:
     setting = run.context.setting
     # auto: whether to plan at all is decided once the drafts are there
     first = 0 if run.context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
-    yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": run.parts.names()})
+    made_of = yield Load()
+    yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": made_of})
     return {
         "run": run.id,
         "problem": problem,

@@ -72,6 +72,11 @@ class Same:
 
 
 @dataclass(frozen=True)
+class Load:
+    """Load the models of the run; the result says what the run is made of, for its record."""
+
+
+@dataclass(frozen=True)
 class Emit:
     """Tell whoever listens: a custom event for streams and callback handlers, `{"type": name, "run": id, **data}`."""
 
@@ -186,9 +191,9 @@ class Parts:
         spec = getattr(context, role) or getattr(self, role)
         return models.load_model(spec)
 
-    def names(self) -> dict[str, str]:
-        """What the run is made of, for its record."""
-        described = {role: models.describe(self.model(role, self.context())) for role in ("navigator", "solver")}
+    def names(self, context: Context) -> dict[str, str]:
+        """What the run is made of, for its record; its models are loaded for it, so that an unknown one is refused early."""
+        described = {role: models.describe(self.model(role, context)) for role in ("navigator", "solver")}
         return {**described, "library": self.library.name if self.library else "builtin"}
 
     @cached_property
@@ -253,6 +258,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                     return _failure(model, effect, run, error)
             case Search(query):
                 return self.parts.searcher.invoke(query, config)
+            case Load():
+                return self.parts.names(run.context)
             case RunProgram(code):
                 return run_program(code)
             case Same(a, b):
@@ -275,7 +282,10 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 except Exception as error:
                     return _failure(model, effect, run, error)
             case Search(query):
-                return await self.parts.searcher.ainvoke(query, config)
+                searcher = await asyncio.to_thread(lambda: self.parts.searcher)  # the first use builds its index
+                return await searcher.ainvoke(query, config)
+            case Load():
+                return await asyncio.to_thread(self.parts.names, run.context)
             case RunProgram(code):
                 return await arun_program(code)
             case Same(a, b):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def data() -> Iterator[Path]:
+def data() -> Path:
     """The shared data (benchmarks, the published library); tests that ask for them are skipped where they are absent."""
     checkout = Path(__file__).parents[1]
     path = Path(os.environ.get("REASONFLUX_DATA") or checkout.parent / "shared" / "data")

@@ -1,11 +1,15 @@
-"""The law of the house: arrows point only into `reasonflux_agent`."""
+"""The law of the house: arrows point only into `reasonflux_agent`; and tests reach no network and no user's settings."""
 
 from __future__ import annotations
 
 import ast
+import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
+from pytest_socket import SocketConnectBlockedError
 
 CHECKOUT = Path(__file__).parents[1]
 ROOMS = ("graphs", "tools", "training")
@@ -54,3 +58,17 @@ def test_the_rooms_do_not_import_one_another(room: str) -> None:
 )
 def test_an_import_is_seen_wherever_it_stands(source: str, found: str) -> None:
     assert found in imported(source, "here")
+
+
+def test_the_network_is_closed_but_for_this_machine() -> None:
+    with pytest.raises(SocketConnectBlockedError), socket.socket() as outside:
+        outside.connect(("192.0.2.1", 80))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as inside:
+        inside.connect(server.getsockname())
+
+
+def test_no_setting_of_the_user_decides_a_test() -> None:
+    kept = {"REASONFLUX_CACHE", "REASONFLUX_DATA"}
+    names = {name for name in os.environ if name.startswith("REASONFLUX_") and not name.startswith("REASONFLUX_TEST_")}
+    assert names <= kept
+    assert os.environ["REASONFLUX_CACHE"].startswith(tempfile.gettempdir())

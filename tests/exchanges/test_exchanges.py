@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os.path
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,17 +50,26 @@ RENDERED: dict[str, Callable[[], list[dict[str, str]]]] = {
 
 @pytest.mark.parametrize("name", RENDERED)
 def test_every_prompt_holds_the_problem_as_it_is_and_is_the_same_each_time(name: str) -> None:
-    (message,) = RENDERED[name]()
-    assert message["role"] == "user"
-    assert PROBLEM in message["content"]
-    assert RENDERED[name]() == [message]
+    messages = RENDERED[name]()
+    assert [message["role"] for message in messages] == (["user", "assistant"] * len(messages))[: len(messages)]
+    assert messages[-1]["role"] == "user"
+    assert PROBLEM in messages[-1]["content"]
+    assert RENDERED[name]() == messages
 
 
-@pytest.mark.parametrize("name", [n for n in RENDERED if n != "direct"])
+@pytest.mark.parametrize("name", [n for n in RENDERED if n not in ("direct", "plan")])
 def test_every_prompt_begins_with_the_brief_and_ends_with_its_task(name: str) -> None:
     content = RENDERED[name]()[0]["content"]
     assert content.startswith(brief(PROBLEM))
     assert content.index("Task:") > content.rindex(PROBLEM)
+
+
+def test_the_plan_is_asked_for_after_examples_that_are_the_same_for_every_problem() -> None:
+    *shown, last = PLAN.render(PROBLEM)
+    assert last["content"] == brief(PROBLEM)
+    assert shown == PLAN.render("Another problem.")[:-1]
+    plans = [PLAN.parse(message["content"]) for message in shown if message["role"] == "assistant"]
+    assert all(plan.abstraction and len(plan.steps) >= 2 and all(s.query for s in plan.steps) for plan in plans)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +100,7 @@ def test_only_the_last_step_is_asked_for_a_boxed_answer() -> None:
 def test_what_the_calls_of_a_run_share_is_byte_identical() -> None:
     """The prompts in the order of a stepwise run: each begins with all that was known before it."""
     known = [
-        (PLAN.render(PROBLEM), brief(PROBLEM)),
+        (PROGRAM.render(PROBLEM), brief(PROBLEM)),
         (REFINE.render(PROBLEM, TEMPLATES, TRAJECTORY), brief(PROBLEM, templates=TEMPLATES)),
         (STEP.render(PROBLEM, TRAJECTORY, 0, TEMPLATES), brief(PROBLEM, templates=TEMPLATES, plan=TRAJECTORY)),
     ]
@@ -106,7 +114,6 @@ def test_what_the_calls_of_a_run_share_is_byte_identical() -> None:
         assert text.startswith(shared)
     for (_, before), (_, after) in itertools.pairwise(known):
         assert after.startswith(before)
-    assert len(os.path.commonpath(texts)) >= len(brief(PROBLEM))
 
 
 def test_the_shared_part_does_not_depend_on_feedback_or_role() -> None:

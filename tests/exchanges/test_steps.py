@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 
 import pytest
@@ -143,5 +142,5 @@ def test_a_megabyte_of_junk_is_read_quickly(name: str) -> None:
 
 
 def test_the_parse_error_tells_the_model_the_form() -> None:
-    with pytest.raises(ParseError, match=re.escape("1. what to do")):
+    with pytest.raises(ParseError, match=r"numbered step of the form \"1\. .* \| find: "):
         read_plan("I would rather not.")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import time
+
+from reasonflux_agent import ReasonFlux
+from tests.graph.fakes import Scripted, Shelf
 
 PROGRAM = """
 import asyncio
@@ -24,3 +29,28 @@ def test_a_run_never_waits_for_threads_that_it_holds_itself() -> None:
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["solved"] * 4 + ["solution"]
+
+
+class Slow(Scripted):
+    """A model that takes its time to be described, as one that must be loaded first."""
+
+    @property
+    def spec(self) -> str:
+        time.sleep(0.8)
+        return "slow"
+
+
+async def test_an_asynchronous_run_never_holds_the_event_loop() -> None:
+    longest, last = 0.0, time.monotonic()
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while True:
+            await asyncio.sleep(0.005)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+
+    await ReasonFlux(Scripted(), retriever=Shelf()).asolve("What is 3 + 4?")  # imports and the like
+    watcher, last = asyncio.create_task(watch()), time.monotonic()
+    assert (await ReasonFlux(Slow(delay=0.8), retriever=Shelf(), effort="low").asolve("3 + 4?")).status == "solved"
+    watcher.cancel()
+    assert longest < 0.6

@@ -176,8 +176,10 @@ def served(status: int) -> Any:
     return serving()
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize(("status", "tries"), [(503, 3), (429, 3), (404, 1), (401, 1)])
+@pytest.mark.parametrize(
+    ("status", "tries", "asynchronous"),
+    [(503, 3, False), (429, 3, True), (404, 1, False), (401, 1, True)],
+)
 async def test_a_failing_server_is_one_error_after_the_tries_that_were_due(status: int, tries: int, asynchronous: bool) -> None:
     with served(status) as (url, requests):
         given = flux(f"vllm:fake@{url}")
