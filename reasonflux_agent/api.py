@@ -97,8 +97,8 @@ class ReasonFlux:
     def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Iterator[Event]:
         """The run as it happens.
 
-        Types: begin, plan, templates, refined, token (`text`, `role`, `call`), step, program, review, candidate, unparsed, and last
-        solution (`solution`, a `schema.Solution` as a dict).
+        Types: begin, plan, templates, refined, token (`text`, `role`, `call`), step, program, review, candidate, unparsed,
+        and last solution (`solution`, a `schema.Solution` as a dict).
         """
         for part in self.graph.stream(
             _input(problem), self._config(config), context=self._context(context), stream_mode=_MODES, subgraphs=True

@@ -30,7 +30,7 @@ class Setting(NamedTuple):
 
 EFFORTS: dict[Effort, Setting] = {
     "low": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=0),
-    "medium": Setting(drafts=0, trajectories=1, templates=2, refine=True, reviews=1),
+    "medium": Setting(drafts=0, trajectories=1, templates=2, refine=False, reviews=2),
     "high": Setting(drafts=2, trajectories=3, templates=2, refine=True, reviews=1),
     "auto": Setting(drafts=2, trajectories=3, templates=2, refine=False, reviews=0),
 }

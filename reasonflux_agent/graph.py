@@ -28,7 +28,7 @@ from reasonflux_agent.nodes import Body, Emit, Load, Parts, Run, Same
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Solution, Usage
 from reasonflux_agent.state import Attempt, Attempted, InputState, OutputState, State
-from reasonflux_agent.voting import NO_VOTES, Tally, settled, tally, wave
+from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
 MAX_PROBLEM = 20_000
@@ -59,7 +59,7 @@ def create_reasonflux(
     strategies = registered("strategies")
     if strategy not in strategies:
         raise SpecError(f"No strategy {strategy!r} is registered. There are: {', '.join(strategies)}.")
-    loaded = TemplateLibrary.load(library) if isinstance(library, str) else library
+    loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library or "builtin")
     parts = Parts(
         navigator=navigator or solver or DEFAULT_MODEL,
         solver=solver or navigator or DEFAULT_MODEL,
@@ -186,10 +186,10 @@ def verify(state: State, run: Run, strategy: str) -> Body[Update]:
     left = 0 if exhausted else setting.trajectories - state["sampled"]
     if run.context.effort == "auto" and not state["sampled"] and setting.drafts:
         # disagreement is the difficulty: only drafts that agree, all checks passed, make planning needless
-        done = left == 0 or standing.weight == setting.drafts
+        done = left == 0 or standing.weight >= setting.drafts
     else:
         reviews = setting.reviews if run.context.granularity == "whole" else 0
-        done = left == 0 or settled(standing, left * (1 + reviews))
+        done = left == 0 or settled(standing, left * (1 + reviews) * heaviest(candidates))
     if not done:
         count = wave(standing, left)
         return {"sampled": state["sampled"] + count, "wave": count}

@@ -99,9 +99,7 @@ def _load_local(spec: str, name: str) -> BaseChatModel:
 
     if name not in KNOWN and not name.endswith(".gguf"):
         near = get_close_matches(name, KNOWN, n=1)
-        raise _spec_error(
-            spec, "no known model has this name" + (f" (did you mean 'local:{near[0]}'?)" if near else "")
-        )
+        raise _spec_error(spec, "no known model has this name" + (f" (did you mean 'local:{near[0]}'?)" if near else ""))
     return _local_client(spec, name, serve(ensure(name)))
 
 

@@ -168,8 +168,7 @@ class Parts:
     solver: BaseChatModel | str
     retriever: BaseRetriever | None = None
     """None: the default one for `library`, made at first use."""
-    library: TemplateLibrary | None = None
-    """None: the built-in one."""
+    library: TemplateLibrary = field(default_factory=TemplateLibrary.builtin)
     defaults: Context = field(default_factory=Context)
 
     def node(self, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> Runnable[Any, Any]:
@@ -194,7 +193,7 @@ class Parts:
     def names(self, context: Context) -> dict[str, str]:
         """What the run is made of, for its record; its models are loaded for it, so that an unknown one is refused early."""
         described = {role: models.describe(self.model(role, context)) for role in ("navigator", "solver")}
-        return {**described, "library": self.library.name if self.library else "builtin"}
+        return {**described, "library": self.library.name}
 
     @cached_property
     def searcher(self) -> BaseRetriever:
@@ -203,7 +202,7 @@ class Parts:
             return self.retriever
         from reasonflux_agent.retrieval import TemplateRetriever
 
-        return TemplateRetriever.from_library(self.library or TemplateLibrary.builtin())
+        return TemplateRetriever.from_library(self.library)
 
 
 class Node(Runnable[dict[str, Any], dict[str, Any]]):
@@ -224,9 +223,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
         except OutOfBudget as error:
             return self._end(run, {"exhausted": str(error)})
 
-    async def ainvoke(
-        self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
+    async def ainvoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         run, steps = self._begin(input)
         result: Any = None
         try:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from reasonflux_agent.embeddings import KeyedEmbeddings, load_embeddings, unit_rows
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.lexical import Bm25
+from reasonflux_agent.lexical import Bm25, shapes
 from reasonflux_agent.library import TemplateLibrary, render_template, write_atomically
 from reasonflux_agent.schema import Template
 from reasonflux_agent.vectorstore import FaissStore
@@ -35,8 +35,10 @@ WORDS = 0.02
 was the same from 0.015 to 0.05, and lower by reciprocal ranks.
 
 Measured with tests/retrieval/measure.py on 155 labelled problems, % with a fitting template among the first 1 / 3 / 5:
-wordllama flat 25 / 42 / 50, hybrid 29 / 51 / 58; minilm flat 32 / 50 / 58, hybrid 36 / 59 / 65; the search of v1 with
+wordllama flat 25 / 42 / 50, with words 29 / 51 / 58; minilm flat 32 / 50 / 58, with words 36 / 59 / 65; the search of v1 with
 minilm 15 / 28 / 34. Without the example's problem in the embedded text wordllama flat has 21 / 36 / 40."""
+FORMULAS = 0.015
+"""What a point of BM25 over the shapes of formulas counts beside that: wordllama 29 / 51 / 58 -> 32 / 55 / 62."""
 _DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.DOTALL)
 FLOORS: dict[tuple[str, str], float] = {
     ("wordllama", "flat"): 0.40,
@@ -158,19 +160,20 @@ class TemplateRetriever(BaseRetriever):
     """Any LangChain store whose document ids are template ids and whose relevance, or else score, is a similarity."""
     k: int = Field(default=2, ge=1)
     min_score: float = 0.0
-    """The score below which a template is not returned. Scores: `flat` the cosine (or the store's own relevance),
-    `hybrid` that plus WORDS for every point of BM25, `hierarchical` the published mixture of similarities of names."""
+    """The score below which a template is not returned. Scores: `flat` the cosine (or the store's own relevance), `hybrid`
+    that plus WORDS and FORMULAS for every point of BM25, `hierarchical` the published mixture of similarities of names."""
     mode: Mode = "hybrid"
     """`flat`: by vectors alone (the one for a million templates); `hybrid`: by vectors and shared words;
     `hierarchical`: the search of ReasonFlux v1, a baseline."""
     cache_dir: Path | None = None
     """Where `hierarchical` keeps the vectors of names; None as for `index_library`."""
-    _bm25: Bm25 | None = PrivateAttr(default=None)
+    _bm25: tuple[tuple[float, Bm25], ...] = PrivateAttr(default=())
     _names: _Names | None = PrivateAttr(default=None)
 
     def model_post_init(self, context: Any, /) -> None:
         if self.mode == "hybrid":
-            self._bm25 = Bm25(_subject(template) for template in self.library)
+            formulas = (f"{_subject(t)}\n{t.example.problem if t.example else ''}" for t in self.library)
+            self._bm25 = ((WORDS, Bm25(map(_subject, self.library))), (FORMULAS, Bm25(formulas, shapes)))
         if self.mode == "hierarchical":
             if self.store.embeddings is None:
                 raise InputError("mode='hierarchical' embeds names; give a store that knows its embeddings.")
@@ -212,17 +215,18 @@ class TemplateRetriever(BaseRetriever):
 
     def _by_store(self, query: str, k: int) -> list[tuple[str, float]]:
         """(id, score), best first. `hybrid` looks at more neighbours and lets the words reorder them."""
-        count = k if self._bm25 is None else max(k, NEIGHBOURS)
+        count = max(k, NEIGHBOURS) if self._bm25 else k
         try:
             hits = self.store.similarity_search_with_relevance_scores(query, count)
         except NotImplementedError:  # LangChain's InMemoryVectorStore, whose plain scores are cosines
             hits = self.store.similarity_search_with_score(query, count)
         scores = {document.id or "": score for document, score in hits}
-        if self._bm25 is None:
-            return list(scores.items())
-        shared = {self.library.templates[row].id: score for row, score in self._bm25.scores(query).items()}
-        both = {id: score + WORDS * shared.get(id, 0.0) for id, score in scores.items()}
-        return sorted(both.items(), key=lambda hit: -hit[1])
+        for weight, bm25 in self._bm25:
+            for row, points in bm25.scores(query).items():
+                id = self.library.templates[row].id
+                if id in scores:
+                    scores[id] += weight * points
+        return sorted(scores.items(), key=lambda hit: -hit[1])
 
     @staticmethod
     def _document(template: Template, score: float) -> Document:

@@ -15,7 +15,10 @@ TERMS = 8
 
 
 def substitution(problem: str, text: str, answer: str | None) -> bool | None:
-    """The answer satisfies the recurrence, or the equation, that the problem states; None unless all is clear."""
+    """The answer satisfies the recurrence, or the equation, that the problem states.
+
+    None unless all is clear.
+    """
     if not answer or len(problem) > 5_000:
         return None
     try:

@@ -83,9 +83,7 @@ class FakeModel(BaseChatModel):
 
 def _message(prompt: str, reply: str) -> AIMessage:
     read, written = len(prompt.split()), len(reply.split())
-    return AIMessage(
-        reply, usage_metadata={"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
-    )
+    return AIMessage(reply, usage_metadata={"input_tokens": read, "output_tokens": written, "total_tokens": read + written})
 
 
 @contextmanager

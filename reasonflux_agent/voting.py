@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,10 @@ from reasonflux_agent.schema import Candidate
 
 FAILED_CHECK = 0.5
 """What a failed check leaves of a candidate's weight."""
+
+
+PROVEN = {"substitution": 4.0}
+"""What passing a check that all but proves an answer makes of its candidate's weight."""
 
 
 class Tally(NamedTuple):
@@ -28,10 +33,16 @@ NO_VOTES = Tally(None, 0.0, 0.0, 0.0)
 
 
 def weight(candidate: Candidate) -> float:
-    """1, halved for every check that failed; 0 without an answer."""
+    """1, halved for every check that failed, raised by one that proves the answer; 0 without an answer."""
     if candidate.answer is None:
         return 0.0
-    return float(FAILED_CHECK ** sum(not passed for passed in candidate.checks.values()))
+    proven = (PROVEN.get(name, 1.0) for name, passed in candidate.checks.items() if passed)
+    return math.prod(proven, start=FAILED_CHECK ** sum(not passed for passed in candidate.checks.values()))
+
+
+def heaviest(candidates: Sequence[Candidate]) -> float:
+    """The most that a further candidate for the same problem can weigh, judging by the checks that applied so far."""
+    return math.prod(factor for name, factor in PROVEN.items() if any(name in c.checks for c in candidates))
 
 
 def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -> Generator[object, bool, Tally]:
@@ -67,8 +78,8 @@ def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -
     return Tally(leader, weights[0], weights[1] if len(weights) > 1 else 0.0, sum(weights))
 
 
-def settled(tally: Tally, remaining: int) -> bool:
-    """Whether `remaining` further candidates, each of weight 1 at most, can no longer overtake the leader."""
+def settled(tally: Tally, remaining: float) -> bool:
+    """Whether further candidates that weigh `remaining` together can no longer overtake the leader."""
     return tally.leader is not None and tally.weight > tally.runner_up + remaining
 
 

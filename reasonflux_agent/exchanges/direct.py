@@ -6,12 +6,12 @@ ReasonFlux-F1 is used this way too: its chat template opens the thought by itsel
 from __future__ import annotations
 
 from reasonflux_agent.exchanges import Exchange, Message, user
-from reasonflux_agent.exchanges.solve import text
+from reasonflux_agent.exchanges.solve import REASON, text
 
 
 def render(problem: str) -> list[Message]:
     """The problem and the publisher's instruction, nothing else."""
-    return user(problem.strip(), "Please reason step by step, and put your final answer within \\boxed{}.")
+    return user(problem.strip(), REASON)
 
 
 DIRECT: Exchange[str] = Exchange("direct", "solver", render, text)

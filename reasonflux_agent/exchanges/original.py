@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from reasonflux_agent.exchanges import Exchange, Message, brief, user
 from reasonflux_agent.exchanges.solve import BOXED, text
-from reasonflux_agent.exchanges.steps import FORM, read_plan
+from reasonflux_agent.exchanges.steps import read_plan
 from reasonflux_agent.schema import Plan, StepResult
 
 Turn = tuple[str, StepResult]
@@ -28,7 +28,9 @@ def render_analyse(problem: str) -> list[Message]:
 def render_lay_out(problem: str, analysis: str) -> list[Message]:
     """Navigator: the trajectory, each step with the name of a method to look up."""
     return user(
-        brief(problem), f"Analysis:\n{analysis}", f"Task: lay out 2 to 4 numbered steps, one line each, of the form\n{FORM}"
+        brief(problem),
+        f"Analysis:\n{analysis}",
+        'Task: lay out 2 to 4 numbered steps, one line each, and behind each " | find: " with a method to look up.',
     )
 
 
@@ -36,7 +38,7 @@ def render_adjust(problem: str, plan: Plan, template: str) -> list[Message]:
     """Navigator: the trajectory adjusted to the one template that the library gave."""
     return user(
         brief(problem, templates={"": template} if template else None, plan=plan),
-        f"Task: adjust the plan to the method above. Reply with 2 to 4 numbered steps, one line each, of the form\n{FORM}",
+        "Task: adjust the plan to the method above. Reply with 2 to 4 numbered steps, one line each.",
     )
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reasonflux_agent.exchanges import Exchange, Message, brief, user
-from reasonflux_agent.exchanges.steps import FORM, read_plan
+from reasonflux_agent.exchanges.steps import read_plan
 from reasonflux_agent.schema import Plan
 
-TASK = f"""Task: rewrite the plan so that it says how to solve this very problem with the methods above, where they fit.
-A method that does not fit is left out. Do not solve the problem. Reply with 2 to 4 numbered steps, one line each, of the form
-{FORM}"""
+TASK = """Task: rewrite the plan so that it says how to solve this very problem with the methods above, where they fit. Leave
+out a method that does not fit. Do not solve the problem. Reply with 2 to 4 numbered lines, each about this problem."""
 
 
 def render(problem: str, templates: Mapping[str, str], plan: Plan) -> list[Message]:

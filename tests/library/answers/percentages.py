@@ -71,10 +71,7 @@ def _():
 @recompute("Ratio before and after a change")
 def _():
     return only(
-        red
-        for red in range(10, 300)
-        for blue in range(1, 300)
-        if 2 * red == 5 * blue and 3 * (red - 9) == 4 * (blue + 9)
+        red for red in range(10, 300) for blue in range(1, 300) if 2 * red == 5 * blue and 3 * (red - 9) == 4 * (blue + 9)
     )
 
 

@@ -33,7 +33,7 @@ def matches(terms: list, formula: Callable) -> bool:
 @recompute("First-order linear recurrence by a shift")
 def _():
     assert matches(iterate(1, lambda a, n: 4 * a + 6), lambda n: 3 * 4 ** (n - 1) - 2)
-    return "3*4^(n-1) - 2"
+    return "-2 + 3*4^(n-1)"
 
 
 @recompute("Recurrence with a linear term in n")

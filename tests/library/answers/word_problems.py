@@ -57,9 +57,7 @@ def _():
 
 @recompute("Chain of comparisons from a known amount")
 def _():
-    return only(
-        14 + mia + tom for mia, tom in product(range(100), repeat=2) if mia + 3 == 2 * 14 and 3 * tom == 14 + mia
-    )
+    return only(14 + mia + tom for mia, tom in product(range(100), repeat=2) if mia + 3 == 2 * 14 and 3 * tom == 14 + mia)
 
 
 @recompute("One letter for several compared amounts")
