@@ -59,7 +59,9 @@ def create_reasonflux(
     strategies = registered("strategies")
     if strategy not in strategies:
         raise SpecError(f"No strategy {strategy!r} is registered. There are: {', '.join(strategies)}.")
-    loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library or "builtin")
+    own = getattr(retriever, "library", None)  # what a TemplateRetriever finds is in its own library
+    library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
+    loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
     parts = Parts(
         navigator=navigator or solver or DEFAULT_MODEL,
         solver=solver or navigator or DEFAULT_MODEL,

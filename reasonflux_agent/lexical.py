@@ -21,11 +21,11 @@ def words(text: str) -> list[str]:
 _LATEX = (
     (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"(\1)/(\2)"),
     (re.compile(r"\\(?:cdot|times|left|right|quad|[,;!])"), " "),
-    (re.compile(r"\\geq?(?![a-z])|≥|\\leq?(?![a-z])|≤"), ">"),
+    (re.compile(r"\\geq?(?![a-z])|≥|>=|\\leq?(?![a-z])|≤|<="), ">"),
     (re.compile(r"\\([a-zA-Z]+)"), r" \1 "),
     (re.compile(r"[${}]"), " "),
 )
-_FORMULA = re.compile(r"(?:(?<![A-Za-z])[A-Za-z](?![A-Za-z])|\b(?:log|ln|sin|cos|tan|sqrt|mod)\b|\d+|[-+*/^_=<>()|]|\s)+")
+_FORMULA = re.compile(r"(?:(?<![A-Za-z])(?:[A-Za-z]|log|ln|sin|cos|tan|sqrt|mod)(?![A-Za-z])|\d+|[-+*/^_=<>()|]|\s)+")
 _GRAM = 5
 """Characters of a piece of a formula: of 3, 4 and 5 the best by a hair."""
 
@@ -42,7 +42,7 @@ def shapes(text: str) -> list[str]:
         run = re.sub(r"\s+|\*", "", run).replace("-", "+")
         if len(run) < 5 or not re.search(r"[=^_<>+/|]|[a-z]{2}", run):
             continue
-        run = re.sub(r"\([^()]*>[^()]*\)", "", re.sub(r"\d+", "#", run))  # (n >= 1) says where, not what
+        run = re.sub(r"\([^()>]*>[^()]*\)", "", re.sub(r"\d+", "#", run))  # (n >= 1) says where, not what
         run = f"<{re.sub('[abcuvst](?=_)', 's', run)}>"
         found += [run[i : i + _GRAM] for i in range(max(1, len(run) - _GRAM + 1))] + [run]
     return found

@@ -92,12 +92,7 @@ def solve(
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.progress import Progress
 
-    try:
-        flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
-    except OSError as error:
-        if record is None:
-            raise
-        raise InputError(f"The record directory {str(record)!r} cannot be made: {error}. Next: name another.") from None
+    flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
     roles = _load(flux, navigator or model, solver or model, quiet=quiet)
     started = time.monotonic()
     with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress:  # stdout is the answer's alone

@@ -51,7 +51,7 @@ def fake() -> Iterator[str]:
 
 
 def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
-    done = run("solve", "Add 2 and 3.", "--model", fake)
+    done = run("solve", "Add 2 and 3.", "--model", fake, "--reviews", "1", REASONFLUX_REFINE="true")
     assert done.returncode == 0
     assert done.stdout.startswith("Answer: 5\nsolved: 1 of 1 votes agree; strategy navigator")
     assert re.search(r"Trajectory\n  Kind: addition\n  1\. Collect the numbers\n     with [A-Z]", done.stdout)
@@ -198,7 +198,7 @@ def test_exhausted_is_3_and_the_best_answer_is_printed() -> None:
         (["solve", "x", "-m", DEAD, "--effort", "huge"], "effort = 'huge'"),
         (["solve", "x", "-m", DEAD, "--strategy", "luck"], "There are: direct, navigator, original, propose"),
         (["solve", "x", "-m", DEAD, "--library", "/no/such/library"], "/no/such/library"),
-        (["solve", "x", "-m", DEAD, "--record", __file__], "The record directory"),
+        (["solve", "x", "-m", DEAD, "--record", __file__], f"The folder for records, {__file__}, cannot be made"),
         (["solve", "x", "--seed", "one"], "--seed"),
         (["solve", "x", "--sed", "1"], "--sed"),
         (["sole", "x"], "No such command"),

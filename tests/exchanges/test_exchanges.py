@@ -22,7 +22,7 @@ from reasonflux_agent.exchanges.propose import PROPOSE
 from reasonflux_agent.exchanges.refine import REFINE
 from reasonflux_agent.exchanges.review import REVIEW
 from reasonflux_agent.exchanges.solve import STEP, WHOLE
-from reasonflux_agent.schema import Plan, Step, StepResult
+from reasonflux_agent.schema import Example, Plan, Step, StepResult, Template
 
 PROBLEM = "What is {x} if $\\frac{x}{2} = 3$?"
 TRAJECTORY = Plan(abstraction="linear", steps=(Step(purpose="Isolate {x}"), Step(purpose="State it")))
@@ -61,7 +61,7 @@ def test_every_prompt_holds_the_problem_as_it_is_and_is_the_same_each_time(name:
 def test_every_prompt_begins_with_the_brief_and_ends_with_its_task(name: str) -> None:
     content = RENDERED[name]()[0]["content"]
     assert content.startswith(brief(PROBLEM))
-    assert content.index("Task:") > content.rindex(PROBLEM)
+    assert content.index("Please reason step by step" if name == "whole" else "Task:") > content.rindex(PROBLEM)
 
 
 def test_the_plan_is_asked_for_after_examples_that_are_the_same_for_every_problem() -> None:
@@ -70,6 +70,24 @@ def test_the_plan_is_asked_for_after_examples_that_are_the_same_for_every_proble
     assert shown == PLAN.render("Another problem.")[:-1]
     plans = [PLAN.parse(message["content"]) for message in shown if message["role"] == "assistant"]
     assert all(plan.abstraction and len(plan.steps) >= 2 and all(s.query for s in plan.steps) for plan in plans)
+
+
+def test_a_template_with_a_worked_example_is_a_turn_of_the_conversation() -> None:
+    def template(name: str) -> Template:
+        example = Example(problem=f"{name}, asked", steps=(f"{name}, step 1", f"{name}, step 2"), answer=f"{name}-5")
+        return Template(id=name, name=name, flow=(f"{name}, flow",), example=example)
+
+    *turns, last = WHOLE.render(PROBLEM, shown=(template("best"), template("second")))
+    assert [last] == WHOLE.render(PROBLEM)  # nothing of a template is in the question itself
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] * 2
+    for (asked, told), name in zip((turns[:2], turns[2:]), ("second", "best"), strict=True):
+        assert asked["content"] == last["content"].replace(PROBLEM, f"{name}, asked")  # asked in the very same form
+        lines = told["content"].splitlines()
+        assert lines[1:-1] == [f"{name}, step 1", f"{name}, step 2"]
+        assert name in lines[0]
+        assert f"\\boxed{{{name}-5}}" in lines[-1]
+    bare = Template(id="bare", name="bare", flow=("multiply",))
+    assert WHOLE.render(PROBLEM, shown=(bare,)) == [last]
 
 
 @pytest.mark.parametrize(

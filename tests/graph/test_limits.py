@@ -43,10 +43,10 @@ def cost(model: Scripted, node: str) -> int:
 )
 def test_a_budget_that_ends_before_a_node_ends_in_what_there_is(granularity: str, before: str, answer: str | None) -> None:
     free = Scripted()
-    flux(free, granularity=granularity).solve(PROBLEM)
+    flux(free, granularity=granularity, refine=True).solve(PROBLEM)
     budget = cost(free, before)
     model = Scripted()
-    solution = flux(model, granularity=granularity).solve(PROBLEM, token_budget=budget)
+    solution = flux(model, granularity=granularity, refine=True).solve(PROBLEM, token_budget=budget)
     assert model.nodes == free.nodes[: free.nodes.index(before)]
     assert (solution.status, solution.answer) == ("exhausted", answer)
     assert f"token budget of {budget}" in solution.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -44,8 +45,8 @@ async def test_every_way_ends_in_the_same_solution_sync_and_async(strategy: str,
 CALLS = [
     ("navigator", "low", "whole", ["plan", "solve_step"]),
     ("navigator", "low", "step", ["plan", "solve_step", "solve_step", "solve_step"]),
-    ("navigator", "medium", "whole", ["plan", "refine", "solve_step", "review"]),
-    ("navigator", "medium", "step", ["plan", "refine"] + ["solve_step", "review"] * 3),
+    ("navigator", "medium", "whole", ["plan", "solve_step", "review"]),
+    ("navigator", "medium", "step", ["plan"] + ["solve_step", "review"] * 3),
     ("navigator", "auto", "whole", ["draft", "draft"]),
     ("original", "low", "whole", ["analyse", "lay_out", "adjust"] + ["instruct", "follow"] * 3),
     ("original", "medium", "step", ["analyse", "lay_out", "adjust"] + ["instruct", "follow"] * 3),
@@ -82,12 +83,12 @@ def types(flux: ReasonFlux) -> list[str]:
 
 
 def test_the_events_come_in_the_order_of_the_diagram() -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf())
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), refine=True)
     assert types(flux) == ["begin", "plan", "templates", "refined", "step", "review", "candidate", "solution"]
 
 
 def test_the_events_of_a_stepwise_run() -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf(), granularity="step")
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), granularity="step", refine=True)
     assert types(flux) == ["begin", "plan", "templates", "refined", *["step", "review"] * 3, "candidate", "solution"]
 
 
@@ -128,7 +129,7 @@ def test_templates_reach_the_plan_and_the_prompts() -> None:
 
 def test_no_templates_means_no_search_and_no_refinement() -> None:
     model, shelf = Scripted(), Shelf()
-    solution = solve(model, templates=0, retriever=shelf)
+    solution = solve(model, templates=0, refine=True, retriever=shelf)
     assert shelf.queries == []
     assert "refine" not in model.nodes
     assert solution.status == "solved"
@@ -143,27 +144,47 @@ def test_the_built_in_library_with_the_hash_embedder() -> None:
     assert retriever.library.get(solution.templates[0]).name in model.prompts("solve_step")[0]
 
 
+@pytest.mark.parametrize("refine", [False, True])
+def test_templates_shown_as_turns_take_the_place_of_a_plan_that_did_not_know_them(refine: bool) -> None:
+    retriever = TemplateRetriever.from_library("builtin", embeddings="hash")
+    plan = "1. Solve the recurrence | find: first order linear recurrence"
+    model = Scripted({"plan": plan, "refine": "1. Use the closed form"})
+    solution = solve(model, effort="low", refine=refine, retriever=retriever)
+    (prompt,) = model.prompts("solve_step")
+    *turns, last = prompt.split("Problem:\n")[1:]
+    (template,) = map(retriever.library.get, solution.templates)
+    assert template.example is not None
+    assert len(turns) == 1
+    assert turns[0].startswith(template.example.problem)
+    assert template.example.steps[-1] in turns[0]
+    assert last.startswith(PROBLEM)
+    assert not any(text in last for text in (template.name, *template.flow, *template.example.steps))
+    assert ("1. Use the closed form" in last) == refine
+    assert ("Plan:" in last) == refine
+
+
 def test_prompts_of_one_run_share_their_beginning() -> None:
     for granularity in get_args(Granularity):
         model = Scripted({"refine": "1. Other | find: alpha\n2. Plan"})
-        solve(model, granularity=granularity)
+        solve(model, granularity=granularity, refine=True)
         prompts = [prompt for _, prompt in model.asked]
         # once the plan stands, each prompt begins with all that the one before it had in common with its own past
-        shared = [p[: p.index("Task:")].strip() for p in prompts[2:]]
+        shared = [re.split("Task:|Please reason", p)[0].strip() for p in prompts[2:]]
+        assert len(shared) >= 2
         assert all(after.startswith(before) for before, after in pairwise(shared))
         assert all(p.startswith(f"Problem:\n{PROBLEM}") for p in prompts[1:])
 
 
 def test_two_models_take_their_roles() -> None:
     navigator, solver = Scripted(), Scripted()
-    ReasonFlux(navigator, solver, retriever=Shelf()).solve(PROBLEM)
+    ReasonFlux(navigator, solver, retriever=Shelf(), refine=True).solve(PROBLEM)
     assert navigator.nodes == ["plan", "refine", "review"]
     assert solver.nodes == ["solve_step"]
 
 
 def test_one_model_alone_serves_both_roles() -> None:
     model = Scripted()
-    ReasonFlux(solver=model, retriever=Shelf()).solve(PROBLEM)
+    ReasonFlux(solver=model, retriever=Shelf(), refine=True).solve(PROBLEM)
     assert model.nodes == ["plan", "refine", "solve_step", "review"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.schema import Candidate, Solution
-from reasonflux_agent.voting import NO_VOTES, Tally, settled, tally, wave, weight
+from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave, weight
 from tests.graph.fakes import Line, Scripted, Shelf
 
 PROBLEM = "What is 3 + 4?"
@@ -63,6 +63,26 @@ def test_a_failed_check_halves_a_vote() -> None:
 
 def test_one_sound_vote_beats_one_that_failed() -> None:
     assert count([made("a", sound=False), made("b")]) == Tally(1, 1.0, 0.5, 1.5)
+
+
+def test_a_check_that_proves_an_answer_outweighs_three_votes() -> None:
+    factor = PROVEN["substitution"]
+    assert weight(made("a", substitution=True)) == factor == 4
+    assert weight(made("a", substitution=True, sound=False)) == factor / 2
+    assert weight(made("a", substitution=False)) == 0.5
+    assert weight(made("a", sound=True)) == 1  # any other check that passes proves nothing
+    assert weight(made(None, substitution=True)) == 0
+    others = [made("b")] * 3
+    assert count([*others, made("a", substitution=True)]) == Tally(3, 4.0, 3.0, 7.0)
+
+
+def test_a_leader_is_safe_only_from_what_the_rest_can_weigh() -> None:
+    ahead = [made("a", sound=True), made("a")]
+    assert heaviest(ahead) == 1
+    assert settled(count(ahead), 1 * heaviest(ahead))
+    unproven = [made("a", substitution=False), *ahead]  # the check applies, so the next candidate may pass it
+    assert heaviest(unproven) == PROVEN["substitution"]
+    assert not settled(count(unproven), 1 * heaviest(unproven))
 
 
 def test_a_tie_goes_to_the_more_probable_then_to_the_first() -> None:

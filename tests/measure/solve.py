@@ -86,8 +86,9 @@ async def main() -> None:
                 file.write(json.dumps(out, ensure_ascii=False) + "\n")
             count += 1
             clock = time.monotonic() - started
-            print(f"{setting} {count}/{n} {row['id']} {'right' if out['correct'] else 'wrong'} "
-                  f"{out.get('answer')!r} gold {row['answer']!r}, {clock / count * (n - count):.0f} s left", flush=True)  # fmt: skip
+            verdict, left = "right" if out["correct"] else "wrong", clock / count * (n - count)
+            told = f"{verdict} {out.get('answer')!r} gold {row['answer']!r}"
+            print(f"{setting} {count}/{n} {row['id']} {told}, {left:.0f} s left", flush=True)
 
         await asyncio.gather(*(one(row) for row in missing))
     table([json.loads(line) for line in args.out.read_text().splitlines()])

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openai
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 
+from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.testing import serve_fake
 from tests.models.recorder import Recorder, reply, serving
 
 
@@ -72,8 +75,10 @@ def test_local_paths_are_checked(tmp_path: Path) -> None:
         load_model(f"local:{tmp_path}/absent.gguf")
 
 
-def test_several_servers_take_turns_and_stand_in_for_one_another() -> None:
-    failing = (500, {"error": {"message": "down"}})
+DOWN = (500, {"error": {"message": "down"}})
+
+
+def test_several_servers_take_turns_by_the_request() -> None:
     with serving(Recorder()) as one, serving(Recorder(), base="/two/v1") as two:
         model = load_model(f"vllm:m@{one.url},{two.url}/")
         for _ in range(4):
@@ -82,8 +87,19 @@ def test_several_servers_take_turns_and_stand_in_for_one_another() -> None:
         assert two.paths == ["/two/v1/chat/completions"] * 2
         assert two.headers[0]["host"] in two.url
 
-        one.answers = [failing]
-        assert [model.invoke("hi").content for _ in range(3)] == ["yes"] * 3
+        one.answers = [DOWN]
+        for _ in range(2):
+            with pytest.raises(openai.InternalServerError, match="down"):
+                model.invoke("hi")
+            assert model.invoke("hi").content == "yes"
+        assert (len(one.paths), len(two.paths)) == (4, 4)
+
+
+def test_several_servers_stand_in_for_one_another_in_a_solve() -> None:
+    with serving(Recorder(DOWN)) as down, serve_fake() as up:
+        flux = ReasonFlux(f"vllm:m@{down.url},{up}", effort="low", templates=0)
+        assert flux.solve("Add 2 and 3.").answer == "5"
+    assert len(down.paths) == 2
 
 
 def test_the_vllm_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

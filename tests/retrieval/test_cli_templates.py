@@ -1,6 +1,8 @@
 """`reasonflux templates` as a user runs it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,13 +80,14 @@ def test_validate_counts_and_notes(library: Path) -> None:
     assert "Normalised: 1 types rewritten to 'Method'." in result.stdout
 
 
-def test_validate_ends_with_1_and_the_fault(tmp_path: Path) -> None:
+def test_validate_ends_with_2_and_the_fault(tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text('{"C": {"S": [{"template_name": "N"}]}}')
-    result = run("validate", path)
-    assert result.exit_code == 1
-    assert "entry 1 ('N'): field 'reason_flow' is missing" in result.stderr
-    assert result.stdout == ""
+    command = [sys.executable, "-m", "reasonflux_agent.cli", "templates", "validate", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "entry 1 ('N'): field 'reason_flow' is missing" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_import_writes_the_normalised_library(library: Path, tmp_path: Path) -> None:
