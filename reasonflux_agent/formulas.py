@@ -141,6 +141,8 @@ class _Reader:
         kind, value = self.tokens[self.at]
         if kind == "command":
             return value not in ("rfloor", "rceil")
+        if kind == "number":  # (2n + 1)2^n is a product, `2 3` is not
+            return self.tokens[self.at - 1] == ("sign", ")")
         return kind == "name" or (kind == "sign" and (value in "([" or (value == "|" and not self.bars)))
 
     def unary(self) -> Node:

@@ -37,6 +37,7 @@ from reasonflux_agent.formulas import MAX_LENGTH, evaluate, read, same
         (r"1\frac45", Fraction(9, 5)),
         ("2 1/2", Fraction(5, 2)),
         ("2(3)(4)", 24),
+        ("(2+1)2^3", 24),
         (r"8^{2/3}", 4),
         (r"\sqrt{\frac{9}{4}}", Fraction(3, 2)),
         (r"\sqrt[3]{-8}", -2),
