@@ -308,6 +308,11 @@ def test_a_plugin_that_does_not_load_is_5(plugin: Path) -> None:
     assert "does not load: ZeroDivisionError" in done.stderr
 
 
+def heed_interrupts() -> None:
+    """A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that it starts in turn."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(process: subprocess.Popen[str], when: Any) -> tuple[str, str]:
     deadline = time.monotonic() + 60
     while not when():
@@ -335,6 +340,7 @@ def test_ctrl_c_is_130_at_once_and_leaves_a_readable_record(tmp_path: Path) -> N
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
+            preexec_fn=heed_interrupts,
         )
         out, err = interrupt(process, lambda: len(asked) == 2)
     assert (process.returncode, out) == (130, "")
