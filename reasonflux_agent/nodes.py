@@ -36,6 +36,8 @@ Effect = Any
 """One of the effect classes below."""
 Body = Generator[Effect, Any, T]
 
+DEPTH = 8
+"""Templates that the default retriever finds for a query: more than are used, so that a replacement finds others."""
 PARSE_TRIES = 2
 """Calls of one exchange at most: a reply that does not parse is sent back once with what was wrong."""
 
@@ -202,7 +204,7 @@ class Parts:
             return self.retriever
         from reasonflux_agent.retrieval import TemplateRetriever
 
-        return TemplateRetriever.from_library(self.library)
+        return TemplateRetriever.from_library(self.library, k=DEPTH)
 
 
 class Node(Runnable[dict[str, Any], dict[str, Any]]):

@@ -90,6 +90,8 @@ class Trajectory(Attempt, Attempted, total=False):
     """The trajectory T as a `schema.Plan` dict."""
     templates: JSON
     """Template id -> its text for prompts: T_rag of all steps, in order of relevance."""
+    seen: list[str]
+    """Ids of all templates that were found so far; a replacement finds others."""
     results: list[JSON]
     """`schema.StepResult` dicts of the steps carried out (the last one per step)."""
     tries: list[JSON]

@@ -23,7 +23,7 @@ from reasonflux_agent.exchanges.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult
+from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
 Update = dict[str, Any]
@@ -77,7 +77,7 @@ def _onward(state: Trajectory) -> Literal["solve_step", "answer"]:
 
 def plan(state: Trajectory, run: Run) -> Body[Update]:
     """Navigator: the abstraction and the trajectory."""
-    blank: Update = {"step": 0, "results": [], "reviews": [], "templates": {}, "tries": [], "feedback": ""}
+    blank: Update = {"step": 0, "results": [], "reviews": [], "templates": {}, "seen": [], "tries": [], "feedback": ""}
     drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
         drawn, _ = yield from run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
@@ -95,10 +95,11 @@ def retrieve(state: Trajectory, run: Run) -> Body[Update]:
     drawn, due, limit = Plan(**state["plan"]), state["step"], run.context.setting.templates
     found: dict[int, list[Document]] = {}
     if limit:
-        found[PROBLEM] = yield Search(f"{drawn.abstraction}\n{state['problem']}".strip())
-        for index in range(due, len(drawn.steps)):
-            if drawn.steps[index].query:
-                found[index] = yield Search(drawn.steps[index].query)
+        queries = {PROBLEM: f"{drawn.abstraction}\n{state['problem']}".strip()}
+        queries |= {index: step.query for index, step in enumerate(drawn.steps) if index >= due and step.query}
+        for index, query in queries.items():
+            documents: list[Document] = yield Search(query)
+            found[index] = [document for document in documents if _id(document) not in state["seen"]]
     texts = merge(found, limit)
     steps = [
         step if index < due else step.model_copy(update={"templates": _ids(found.get(index, ()), texts)})
@@ -109,7 +110,7 @@ def retrieve(state: Trajectory, run: Run) -> Body[Update]:
         steps[due] = steps[due].model_copy(update={"templates": tuple(together)})
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
     yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
-    return {"plan": drawn.model_dump(mode="json"), "templates": texts}
+    return {"plan": drawn.model_dump(mode="json"), "templates": texts, "seen": [*state["seen"], *texts]}
 
 
 def merge(found: Mapping[int, Sequence[Document]], limit: int) -> dict[str, str]:
@@ -197,8 +198,11 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
     if verdicts.get("substitution"):
         said = Review(index=last.index, verdict="finish", feedback="the answer, put back into the problem, holds.")
     elif failed:
-        wanted = " ".join(_meaning(name) for name in failed)
-        said = Review(index=last.index, verdict="redo", feedback=f"this does not hold: {wanted}")
+        again = any(row["verdict"] == "redo" for row in state["reviews"])
+        # what fails twice with these templates is tried with others, if these were what it followed
+        verdict: Verdict = "replace" if again and state["templates"] else "redo"
+        meant = " ".join(_meaning(name) for name in failed)
+        said = Review(index=last.index, verdict=verdict, feedback=f"this does not hold: {meant}")
     else:
         try:
             said, _ = yield from run.ask(
@@ -214,7 +218,8 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
     if said.verdict == "redo":
         update |= {"step": last.index, "feedback": said.feedback or "it is not right."}
     elif said.verdict == "replace":
-        steps = (drawn.steps[:start] + said.steps)[: run.context.max_steps]
+        # without a new remainder it is only the templates that are replaced
+        steps = (drawn.steps[:start] + (said.steps or drawn.steps[start:]))[: run.context.max_steps]
         drawn = drawn.model_copy(update={"steps": steps})
         update |= {"plan": drawn.model_dump(mode="json"), "step": start, "feedback": said.feedback}
         update["results"] = [row for row in state["results"] if row["index"] < start]
