@@ -84,7 +84,7 @@ retriever = TemplateRetriever.from_library("example", embeddings="hash")
 model = Scripted({"solve_step": "I am sorry, but it is \\\\boxed{7}."})
 solution = ReasonFlux(model, retriever=retriever, effort="low").solve("One of 27 coins is heavier. How many weighings?")
 print(solution.templates, solution.candidates[0].checks["no_apology"])
-print("Template: Weigh thirds" in model.prompts("solve_step")[0])
+print("Method: Weigh thirds." in model.prompts("solve_step")[0])
 program = "```python\\nprint(7)\\n```"
 solution = ReasonFlux(Scripted({"compute": program}), strategy="double_check", effort="low").solve("3 + 4?")
 print(solution.strategy, solution.answer, [(c.source, c.checks["no_apology"]) for c in solution.candidates])
