@@ -221,7 +221,9 @@ def conclude(
     if exhausted:
         status, reason = "exhausted", exhausted
     elif answered:
-        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree"
+        failed = ", ".join(name for name, passed in best.checks.items() if not passed) if best else ""
+        doubt = f"; it fails the check: {failed}" if failed else ""
+        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree{doubt}"
     else:
         status, reason = "unanswered", "no candidate states an answer"
     return Solution.model_validate(
