@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
@@ -172,6 +172,8 @@ class Parts:
     """None: the default one for `library`, made at first use."""
     library: TemplateLibrary = field(default_factory=TemplateLibrary.builtin)
     defaults: Context = field(default_factory=Context)
+    search: Literal["hybrid", "hierarchical"] = "hybrid"
+    """How the default retriever searches."""
 
     def node(self, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> Runnable[Any, Any]:
         """A node named like the function."""
@@ -204,7 +206,7 @@ class Parts:
             return self.retriever
         from reasonflux_agent.retrieval import TemplateRetriever
 
-        return TemplateRetriever.from_library(self.library, k=DEPTH)
+        return TemplateRetriever.from_library(self.library, k=DEPTH, mode=self.search)
 
 
 class Node(Runnable[dict[str, Any], dict[str, Any]]):

@@ -6,6 +6,7 @@ a student's solution: 3 + 2n calls for n steps, with no review, no redo and no v
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -31,7 +32,8 @@ class Original(Trajectory, total=False):
 
 
 def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """The graph of one attempt. Its template comes from the parts' retriever, in hierarchical mode by default."""
+    """The graph of one attempt. Without a retriever of the caller's, its template comes from v1's hierarchical search."""
+    parts = replace(parts, search="hierarchical")
 
     def after(state: Original) -> Literal["instruct", "answer"]:
         due = state["step"] < len(state["plan"]["steps"])
