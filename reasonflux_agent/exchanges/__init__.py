@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from reasonflux_agent.schema import Plan, StepResult
 
@@ -66,8 +66,3 @@ def correction(reply: str, error: ParseError) -> list[Message]:
         {"role": "assistant", "content": reply[-RESULT_CHARS:] or "(nothing)"},
         {"role": "user", "content": f"That does not have the form asked for: {error} Reply again, in that form only."},
     ]
-
-
-def fields(**values: Any) -> dict[str, Any]:
-    """Keyword arguments for a `render`, without those that are None."""
-    return {name: value for name, value in values.items() if value is not None}
