@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent import equalities
-from reasonflux_agent.checks import CHECKS, arithmetic, in_range, integral, not_repeating, run_checks
+from reasonflux_agent.checks import CHECKS, arithmetic, equalities, in_range, integral, not_repeating, run_checks
+from reasonflux_agent.checks.substitution import substitution
 from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.plugins import manager
-from reasonflux_agent.substitution import substitution
 
 
 class Plugin:

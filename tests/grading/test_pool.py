@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent import grading, grading_pool
-from reasonflux_agent.grading_worker import _number
+from reasonflux_agent import grading
+from reasonflux_agent.grading import pool
+from reasonflux_agent.grading.worker import _number
 
 HANGING = r"9^{9^{9^9}}"
 NEEDS_WORKER = [(f"{n}+2i", f"2i+{n}") for n in range(40)]
@@ -29,7 +30,7 @@ def test_a_hang_costs_one_comparison() -> None:
 
 def test_a_worker_that_died_while_idle_costs_nothing() -> None:
     assert grading.equivalent("1+5i", "5i + 1", seconds=30)
-    for worker in grading_pool._idle:
+    for worker in pool._idle:
         worker.process.kill()
         worker.process.wait()
     assert grading.equivalent("1+6i", "6i + 1", seconds=30)
@@ -39,7 +40,7 @@ def test_threads_share_two_workers() -> None:
     with ThreadPoolExecutor(8) as threads:
         verdicts = list(threads.map(lambda pair: grading.equivalent(*pair, seconds=60), NEEDS_WORKER))
     assert all(verdicts)
-    assert len(grading_pool._alive) <= grading_pool.WORKERS
+    assert len(pool._alive) <= pool.WORKERS
 
 
 async def test_the_event_loop_goes_on() -> None:
@@ -62,7 +63,7 @@ async def test_the_event_loop_goes_on() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    worker = grading_pool._Worker()
+    worker = pool._Worker()
     environment = Path(f"/proc/{worker.process.pid}/environ").read_bytes()
     worker.end()
     assert b"PATH=" in environment
@@ -72,12 +73,12 @@ def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_workers_end_with_their_parent() -> None:
     script = (
-        "import os, signal; from reasonflux_agent import grading, grading_pool\n"
+        "import os, signal; from reasonflux_agent import grading; from reasonflux_agent.grading import pool\n"
         "assert grading.equivalent('1+2i', '2i+1', seconds=60)\n"
-        "print(next(iter(grading_pool._alive)).process.pid, flush=True)\n"
+        "print(next(iter(pool._alive)).process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    root = Path(grading.__file__).parent.parent
+    root = Path(grading.__file__).parents[2]
     parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, timeout=120)
     worker = int(parent.stdout)
     deadline = time.monotonic() + 20

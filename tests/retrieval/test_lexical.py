@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.lexical import shapes
+from reasonflux_agent.retrieval.lexical import formulas, shapes
 
 
 def test_numbers_signs_and_names_of_sequences_are_blurred() -> None:
     assert shapes("b_{n+1} = 4 b_n + 9") == shapes("a_{n+1} = 2a_n - 5") != []
     whole = shapes("a_{n+1} = 2a_n - 5")[-1]
-    assert whole == "<s_n+#=#s_n+#>"
-    assert shapes("a_{n+1} = a_n + 2n")[-1] == "<s_n+#=s_n+#n>"
+    assert formulas("a_{n+1} = 2a_n - 5") == formulas("u_{n + 1} = (1/2) u_n + 3") == [whole]
+    assert formulas("a_{n+2} = 2a_n - 5") != [whole]
     assert whole not in shapes("a_{n+1} = a_n + 2n")
 
 

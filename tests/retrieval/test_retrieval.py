@@ -15,11 +15,11 @@ from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests, ToolsIntegrationTests
 
-from reasonflux_agent.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.lexical import Bm25, words
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.retrieval import TemplateRetriever, index_library, template_search_tool, template_text
+from reasonflux_agent.retrieval.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
+from reasonflux_agent.retrieval.lexical import Bm25, words
 from reasonflux_agent.schema import Example, Template
 
 

@@ -14,8 +14,8 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from reasonflux_agent.embeddings import unit_rows
 from reasonflux_agent.errors import InputError, MissingExtraError
+from reasonflux_agent.retrieval.embeddings import unit_rows
 
 HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 80, 128
 FORMAT = "reasonflux-faiss-1"

@@ -1,6 +1,6 @@
 """The grading worker: a process that compares two LaTeX answers with Math-Verify, one JSON line in, one out.
 
-Run as a script by grading_pool.py, never imported: it does not load the package, and it locks its process down.
+Run as a script by pool.py, never imported: it does not load the package, and it locks its process down.
 A request is `{"left": latex, "right": latex, "seconds": 5.0}`, the reply `true` or `false`; `"ready"` comes first.
 """
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from reasonflux_agent import arithmetic
-from reasonflux_agent.arithmetic import FormulaError
+from reasonflux_agent.grading import arithmetic
+from reasonflux_agent.grading.arithmetic import FormulaError
 
 Token = tuple[str, str]
 """Kind (number, name, command, sign, end) and text; a command is a LaTeX one or a function's name, without backslash."""

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from reasonflux_agent import answers, equalities, formulas, substitution
-from reasonflux_agent.arithmetic import FormulaError, Number
+from reasonflux_agent.checks import equalities, substitution
+from reasonflux_agent.grading import answers, formulas
+from reasonflux_agent.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.plugins import manager, registered
 
 Check = Callable[[str, str, str | None], bool | None]

@@ -15,9 +15,9 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from reasonflux_agent import formulas
-from reasonflux_agent.arithmetic import FormulaError
-from reasonflux_agent.formulas import Formula
+from reasonflux_agent.grading import formulas
+from reasonflux_agent.grading.arithmetic import FormulaError
+from reasonflux_agent.grading.formulas import Formula
 
 _REWRITTEN = [
     (re.compile(r"^\$*\\(?:boxed|fbox) ?\{(.*)\}[.$]*$", re.DOTALL), r"\1"),

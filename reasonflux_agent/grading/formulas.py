@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from reasonflux_agent import arithmetic
-from reasonflux_agent.arithmetic import FormulaError, Number
-from reasonflux_agent.formula_tokens import tokens
+from reasonflux_agent.grading import arithmetic
+from reasonflux_agent.grading.arithmetic import FormulaError, Number
+from reasonflux_agent.grading.tokens import tokens
 
 MAX_LENGTH = 2_000
 """Characters of a formula."""

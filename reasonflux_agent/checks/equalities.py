@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from reasonflux_agent import formulas
-from reasonflux_agent.arithmetic import FormulaError, close
+from reasonflux_agent.grading import formulas
+from reasonflux_agent.grading.arithmetic import FormulaError, close
 
 MAX_TEXT = 100_000
 """Characters of a text that are searched."""

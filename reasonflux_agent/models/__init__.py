@@ -87,7 +87,7 @@ def _load(spec: str, kind: str, name: str) -> BaseChatModel:
     if kind == "vllm":
         return _load_vllm(spec, name)
     if kind == "hf":
-        from reasonflux_agent.local.hf import TransformersChat
+        from reasonflux_agent.models.hf import TransformersChat
 
         return TransformersChat.load(spec, name)
     return _load_provider(spec, kind, name)
@@ -105,7 +105,7 @@ def _load_local(spec: str, name: str) -> BaseChatModel:
 
 @cache
 def _local_client(spec: str, name: str, server: Endpoint) -> BaseChatModel:
-    from reasonflux_agent.local.chat import ServerChat
+    from reasonflux_agent.models.chat import ServerChat
 
     # No retries: what this server refuses once it refuses again, and after a time-out the work would be done twice.
     return ServerChat.connect(spec, name, [f"{server.url}/v1"], api_key=server.key, retries=0)
@@ -120,7 +120,7 @@ def _load_vllm(spec: str, rest: str) -> BaseChatModel:
     if not name:
         raise _spec_error(spec, "it names no model in front of the '@'")
 
-    from reasonflux_agent.local.chat import ServerChat
+    from reasonflux_agent.models.chat import ServerChat
 
     # The client does not retry: it would try again after a time-out too, and overrun a deadline.
     key = os.environ.get("VLLM_API_KEY") or "EMPTY"

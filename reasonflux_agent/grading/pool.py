@@ -1,4 +1,4 @@
-"""Keeps the grading workers (grading_worker.py): started when needed, killed and replaced when they hang or die."""
+"""Keeps the grading workers (worker.py): started when needed, killed and replaced when they hang or die."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Worker:
     """One worker process. Raises ReasonFluxError when it cannot be started."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-P", str(Path(__file__).with_name("grading_worker.py"))]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

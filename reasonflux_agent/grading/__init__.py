@@ -1,7 +1,7 @@
 """Extracts final answers from solutions and decides whether two answers are the same.
 
 Most pairs are decided in this process, cheaply (answers.py, which also says what counts as the same). What remains goes
-to Math-Verify, in a worker process with a deadline and a memory limit (grading_pool.py). No text is evaluated as code.
+to Math-Verify, in a worker process with a deadline and a memory limit (pool.py). No text is evaluated as code.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from reasonflux_agent import answers, grading_pool
+from reasonflux_agent.grading import answers, pool
 
 MAX_ANSWER = 2_000
 """Characters of an answer; longer ones equal nothing but themselves."""
@@ -61,7 +61,7 @@ def equivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
     if not left or not right:
         return False
     verdict = answers.compare(left, right)
-    return grading_pool.compare(answers.latex(left), answers.latex(right), seconds) if verdict is None else verdict
+    return pool.compare(answers.latex(left), answers.latex(right), seconds) if verdict is None else verdict
 
 
 async def aequivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:

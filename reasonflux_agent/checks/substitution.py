@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from reasonflux_agent import answers, formulas
-from reasonflux_agent.arithmetic import FormulaError, Number, close
-from reasonflux_agent.formulas import Formula
+from reasonflux_agent.grading import answers, formulas
+from reasonflux_agent.grading.arithmetic import FormulaError, Number, close
+from reasonflux_agent.grading.formulas import Formula
 
 TERMS = 8
 """Terms beyond the given ones to which a general term is compared."""

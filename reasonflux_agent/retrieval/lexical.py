@@ -25,16 +25,20 @@ _LATEX = (
     (re.compile(r"\\([a-zA-Z]+)"), r" \1 "),
     (re.compile(r"[${}]"), " "),
 )
-_FORMULA = re.compile(r"(?:(?<![A-Za-z])(?:[A-Za-z]|log|ln|sin|cos|tan|sqrt|mod)(?![A-Za-z])|\d+|[-+*/^_=<>()|]|\s)+")
+_SUBSCRIPT = re.compile(r"_\{\s*([a-z])\s*([-+])\s*(\d)\s*\}")
+_FORMULA = re.compile(r"(?:(?<![A-Za-z])(?:[A-Za-z]|log|ln|sin|cos|tan|sqrt|mod)(?![A-Za-z])|\d+|[-+*/^_=<>()|]|[₀-₉₊₋]|\s)+")
+_RATIO = re.compile(r"(?:\(#/#\)|\(#\)/\(#\))(?=s_)")
+_LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
 _GRAM = 5
 """Characters of a piece of a formula: of 3, 4 and 5 the best by a hair."""
 
 
-def shapes(text: str) -> list[str]:
-    """The formulas of a text, plain or LaTeX, in pieces and whole, with numbers, signs and names of sequences blurred.
+def formulas(text: str) -> list[str]:
+    """The formulas of a text, plain or LaTeX, with numbers, signs and names of sequences blurred, each once.
 
-    `b_{n+1} = 4 b_n + 9` and `a_{n+1} = 2a_n - 5` have the same shape, `a_{n+1} = a_n + 2n` has another.
+    `b_{n+1} = 4 b_n + 9` and `a_{n+1} = 2a_n - 5` are the same, `a_{n+2} = 2a_n - 5` and `a_{n+1} = a_n + 2n` are others.
     """
+    text = _SUBSCRIPT.sub(lambda m: f"_{m[1]}{(m[2] + m[3]).translate(_LOWERED)}", text)  # how far back it reaches
     for pattern, plain in _LATEX:
         text = pattern.sub(plain, text)
     found = []
@@ -43,9 +47,18 @@ def shapes(text: str) -> list[str]:
         if len(run) < 5 or not re.search(r"[=^_<>+/|]|[a-z]{2}", run):
             continue
         run = re.sub(r"\([^()>]*>[^()]*\)", "", re.sub(r"\d+", "#", run))  # (n >= 1) says where, not what
-        run = f"<{re.sub('[abcuvst](?=_)', 's', run)}>"
-        found += [run[i : i + _GRAM] for i in range(max(1, len(run) - _GRAM + 1))] + [run]
-    return found
+        run = re.sub("[abcuvst](?=_)", "s", run)
+        found.append(f"<{_RATIO.sub('#', run)}>")
+    return list(dict.fromkeys(found))
+
+
+def shapes(text: str) -> list[str]:
+    """The formulas of a text in pieces of five characters, and whole."""
+    return [piece for run in formulas(text) for piece in (*_pieces(run), run)]
+
+
+def _pieces(run: str) -> list[str]:
+    return [run[i : i + _GRAM] for i in range(max(1, len(run) - _GRAM + 1))]
 
 
 class Bm25:
