@@ -31,8 +31,10 @@ class ServerChat(BaseChatOpenAI):
         return "reasonflux-server"
 
     @classmethod
-    def connect(cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int) -> Self:
-        """The model `name` served at `urls`. Nothing is sent before the first call."""
+    def connect(
+        cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int, body: dict[str, Any] | None = None
+    ) -> Self:
+        """The model `name` served at `urls`; `body` goes into every request. Nothing is sent before the first call."""
         turn = cycle(urls)
         own = urlsplit(urls[0])
 
@@ -60,6 +62,7 @@ class ServerChat(BaseChatOpenAI):
             stream_usage=True,
             stream_chunk_timeout=None,
             use_responses_api=False,
+            extra_body=body,
             http_client=openai.DefaultHttpxClient(trust_env=trust_env, event_hooks={"request": [route]}),
             http_async_client=openai.DefaultAsyncHttpxClient(trust_env=trust_env, event_hooks={"request": [aroute]}),
         )

@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.local.fetch import ensure
 from reasonflux_agent.local.server import CONTEXT, serve
-from reasonflux_agent.models import CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
+from reasonflux_agent.models import ANTI_LOOP, CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
 
 pytestmark = pytest.mark.local_model
 SPEC = "local:smollm2-135m"
@@ -71,6 +71,22 @@ def test_a_stop_string_ends_the_reply(model: BaseChatModel) -> None:
     cut = ask(model, "Write a sentence about the sea.", CallOptions(max_tokens=40, temperature=0.0, stop=(word,)))
     assert cut.text == whole[: whole.index(word)]
     assert not cut.truncated
+
+
+def test_a_text_that_repeats_itself_is_turned_away(model: BaseChatModel) -> None:
+    prompt, options = "Write a poem of one hundred lines about a cat and a hat.", CallOptions(max_tokens=500, temperature=0.0)
+    plain = model.model_copy(update={"extra_body": {**ANTI_LOOP, "dry_multiplier": 0.0}})
+    assert longest_repeat(ask(plain, prompt, options).text.split()) > 150
+    assert longest_repeat(ask(model, prompt, options).text.split()) < 90
+
+
+def longest_repeat(words: list[str]) -> int:
+    """Words of the longest passage that occurs twice."""
+    best, row = 0, [0] * (len(words) + 1)
+    for i in range(len(words)):
+        row = [0, *(row[j] + 1 if words[i] == words[j] and j < i else 0 for j in range(len(words)))]
+        best = max(best, *row)
+    return best
 
 
 def test_a_seed_repeats_a_sample(model: BaseChatModel) -> None:

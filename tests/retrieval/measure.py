@@ -1,6 +1,10 @@
 """Measures how often each embedder and mode finds a template that fits, on problems labelled before any search was run.
 
     python -m tests.retrieval.measure --data DIR [--embedders hash wordllama st:DIR] [--modes flat hybrid hierarchical]
+    python -m tests.retrieval.measure --data DIR --navigator local:qwen2.5-coder-1.5b --plans plans.jsonl
+
+The second line has a navigator draw a plan for each problem (kept in --plans, so that it is done once) and compares the
+queries that can be made of it.
 
 DIR holds `math_train.jsonl` and `gsm8k_train.jsonl` (rows {"id", "problem", ...}), which are not part of this project;
 `labels.jsonl` beside this file names rows by id and by the first 12 hex digits of the SHA-256 of their problem. A problem
@@ -16,10 +20,16 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges.plan import PLAN
 from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.models import CallOptions, call_kwargs, load_model, read_reply
 from reasonflux_agent.retrieval import TemplateRetriever
+from reasonflux_agent.schema import Plan
 
 LABELS = Path(__file__).with_name("labels.jsonl")
 KS = (1, 3, 5)
@@ -53,11 +63,60 @@ def cell(hits: int, total: int) -> str:
     return f"{100 * hits / total:.0f} ({100 * low:.0f}–{100 * high:.0f})"
 
 
+def plans(problems: list[str], spec: str, kept: Path) -> dict[str, Plan]:
+    """Problem -> the plan that the navigator drew; one line a problem in `kept`, which a second call goes on with."""
+    known = {}
+    for line in kept.read_text(encoding="utf-8").splitlines() if kept.exists() else ():
+        row = json.loads(line)
+        known[row["problem"]] = row["plan"]
+    model = load_model(spec)
+    options = CallOptions(max_tokens=PLAN.max_tokens or 512, temperature=0.0, seed=None, stop=PLAN.stop, timeout=None)
+    with kept.open("a", encoding="utf-8") as file, ThreadPoolExecutor(8) as pool:
+
+        def draw(problem: str) -> tuple[str, Any]:
+            reply = read_reply(model.invoke(PLAN.render(problem=problem), **call_kwargs(model, options))).text
+            try:
+                return problem, PLAN.parse(reply).model_dump(mode="json")
+            except ParseError:
+                return problem, None
+
+        for problem, plan in pool.map(draw, [problem for problem in problems if problem not in known]):
+            known[problem] = plan
+            file.write(json.dumps({"problem": problem, "plan": plan}, ensure_ascii=False) + "\n")
+            file.flush()
+    return {problem: Plan(**plan) for problem, plan in known.items() if plan}
+
+
+def queries(problem: str, plan: Plan) -> dict[str, str]:
+    """The queries to compare; the last is the one that the graph makes."""
+    steps = [f"{step.purpose}\n{step.query}" for step in plan.steps]
+    return {
+        "problem": problem,
+        "kind, problem": f"{plan.abstraction}\n{problem}",
+        "steps": "\n".join(steps),
+        "kind, problem, steps": "\n".join((plan.abstraction, problem, *steps)),
+    }
+
+
+def compare_queries(rows: list[tuple[str, str, set[str]]], drawn: dict[str, Plan]) -> None:
+    retriever = TemplateRetriever.from_library(TemplateLibrary.builtin(), k=max(KS), min_score=-1.0)
+    ranks: dict[str, list[float]] = {}
+    for _, problem, wanted in rows:
+        for name, query in queries(problem, drawn[problem]).items() if problem in drawn else ():
+            found = enumerate(retriever.invoke(query), 1)
+            ranks.setdefault(name, []).append(next((rank for rank, d in found if d.id in wanted), math.inf))
+    print("| query | n | " + " | ".join(f"recall@{k}, % (95 %)" for k in KS) + " |\n|" + " --- |" * (2 + len(KS)))
+    for name, found in ranks.items():
+        print(f"| {name} | {len(found)} | " + " | ".join(cell(sum(r <= k for r in found), len(found)) for k in KS) + " |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--embedders", nargs="+", default=["hash", "wordllama"])
     parser.add_argument("--modes", nargs="+", default=["flat", "hybrid", "hierarchical"])
+    parser.add_argument("--navigator", help="a model spec: compare the queries that can be made of its plans")
+    parser.add_argument("--plans", type=Path, default=Path("plans.jsonl"))
     options = parser.parse_args()
     library = TemplateLibrary.builtin()
     rows = list(labelled(options.data))
@@ -65,6 +124,9 @@ def main() -> None:
         for id in wanted:
             library.get(id)  # a label of a template that was renamed is an error, not a miss
     fitting = [row for row in rows if row[2]]
+    if options.navigator:
+        compare_queries(fitting, plans([problem for _, problem, _ in fitting], options.navigator, options.plans))
+        return
     sources = ["math_train", "gsm8k_train"]
     counts = {source: sum(row[0] == source for row in fitting) for source in sources}
     print(f"{len(library)} templates; {len(rows)} problems, of which {len(rows) - len(fitting)} fit no template.\n")
