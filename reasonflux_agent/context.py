@@ -21,25 +21,27 @@ class Setting(NamedTuple):
     trajectories: int
     """Planned attempts at most; sampling stops early once the leader cannot be overtaken."""
     templates: int
-    """Templates per step at most."""
+    """Templates at most: those that fit the problem and the steps together best."""
     refine: bool
     """Whether the navigator rewrites the trajectory with the templates that were found."""
     reviews: int
     """Reviews per trajectory at most (`whole`) or per step (`step`)."""
+    opinions: bool
+    """Whether the navigator judges a solution that no check objects to; a step of a trajectory it judges in any case."""
 
 
 EFFORTS: dict[Effort, Setting] = {
-    "low": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=0),
-    "medium": Setting(drafts=0, trajectories=1, templates=2, refine=False, reviews=2),
-    "high": Setting(drafts=2, trajectories=3, templates=2, refine=True, reviews=1),
-    "auto": Setting(drafts=2, trajectories=3, templates=2, refine=False, reviews=0),
+    "low": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=0, opinions=False),
+    "medium": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=3, opinions=False),
+    "high": Setting(drafts=2, trajectories=3, templates=2, refine=True, reviews=1, opinions=True),
+    "auto": Setting(drafts=2, trajectories=3, templates=1, refine=False, reviews=0, opinions=False),
 }
 
 
 class Context(BaseModel):
     """The run-time context of the graph: pass it, or a dict of its fields, as `context=` to invoke, stream or batch."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     navigator: str | None = Field(None, title="Navigator", description="Model spec of the planner; empty: the graph's.")
     """Spec of the model that plans, refines and reviews; None: the one that the graph was created with."""
@@ -53,12 +55,16 @@ class Context(BaseModel):
     """Overrides the effort's number of direct solutions."""
     trajectories: int | None = Field(None, ge=0, le=64, title="Trajectories")
     """Overrides the effort's number of planned attempts."""
-    templates: int | None = Field(None, ge=0, le=20, title="Templates per step")
-    """Overrides the effort's number of templates per step; 0: retrieve nothing."""
+    templates: int | None = Field(None, ge=0, le=20, title="Templates")
+    """Overrides the effort's number of templates; 0: retrieve nothing."""
     refine: bool | None = Field(None, title="Refine")
     """Overrides whether the trajectory is rewritten with the templates that were found."""
     reviews: int | None = Field(None, ge=0, le=20, title="Reviews")
     """Overrides the effort's number of reviews."""
+    opinions: bool | None = Field(None, title="Opinions")
+    """Overrides whether the navigator judges a solution that no check objects to."""
+    ask_at_reviews: bool = Field(False, title="Ask at reviews", description="Graph `review`: ask a person at each review too.")
+    """Whether the graph of `agents.review` asks a person at each review, and not only after planning."""
     programs: bool = Field(True, title="Programs", description="Run Python that a solver writes, in isolation.")
     """Whether solver programs are run (in an isolated interpreter)."""
     max_steps: int = Field(6, ge=1, le=100, title="Steps at most")
@@ -71,8 +77,10 @@ class Context(BaseModel):
     """Seconds of model time along the longest branch at most. Time while a stopped run waits to resume does not count."""
     temperature: float = Field(0.7, ge=0, le=2, title="Temperature")
     """Sampling temperature of second and later samples; the first of each kind is greedy."""
+    greedy: bool = Field(True, title="Greedy first", description="The first sample of each kind is greedy.")
+    """Whether the first sample of each kind is greedy; False, for a repeat of a run: it is sampled like the others."""
     seed: int | None = Field(None, title="Seed")
-    """Passed to models that take one."""
+    """Passed to models that take one: sample n of a kind (0, 1 ...) gets seed + n, since servers would repeat it."""
 
     @property
     def setting(self) -> Setting:

@@ -10,6 +10,8 @@ START → begin → draft × n ──────→ verify → END
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -41,7 +43,7 @@ Update = dict[str, Any]
 
 def create_reasonflux(
     *,
-    strategy: str = "navigator",
+    strategy: str | Callable[[Parts], StateGraph[Any, Any, Any, Any]] = "navigator",
     navigator: BaseChatModel | str | None = None,
     solver: BaseChatModel | str | None = None,
     library: TemplateLibrary | str | None = None,
@@ -53,12 +55,17 @@ def create_reasonflux(
     Input: `{"problem": ...}` or `{"messages": [...]}`; output: `{"solution": ..., "messages": [..., AIMessage]}`.
     `navigator` and `solver` are chat models or specs; one alone serves both roles, none means the embedded default.
     `library` (a TemplateLibrary, a name or a path) is searched by the default retriever; a `retriever` of your own takes
-    its place. `context` is what runs use that are given no `context=` themselves.
+    its place. `context` is what runs use that are given no `context=` themselves. `strategy` is a registered name, or a
+    builder of the graph of one attempt (see strategies/__init__.py).
     Raises SpecError for an unknown strategy, InputError and LibraryError for what cannot be used.
     """
-    strategies = registered("strategies")
-    if strategy not in strategies:
-        raise SpecError(f"No strategy {strategy!r} is registered. There are: {', '.join(strategies)}.")
+    if isinstance(strategy, str):
+        strategies = registered("strategies")
+        if strategy not in strategies:
+            raise SpecError(f"No strategy {strategy!r} is registered. There are: {', '.join(strategies)}.")
+        name, build = strategy, strategies[strategy][1]
+    else:
+        name, build = strategy.__name__, strategy
     own = getattr(retriever, "library", None)  # what a TemplateRetriever finds is in its own library
     library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
     loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
@@ -69,12 +76,7 @@ def create_reasonflux(
         library=loaded,
         defaults=context or Context(),
     )
-    attempt = strategies[strategy][1](parts).compile(name=strategy).with_config(recursion_limit=STEPS_OF_ATTEMPT)
-
-    def verify_named(state: State, run: Run) -> Body[Update]:
-        return verify(state, run, strategy)
-
-    verify_named.__name__ = "verify"
+    attempt = build(parts).compile(name=name).with_config(recursion_limit=STEPS_OF_ATTEMPT)
 
     def launch(state: State) -> list[Send] | str:
         drafts, planned = parts.context().setting.drafts, state["wave"]
@@ -91,7 +93,7 @@ def create_reasonflux(
     graph.add_node("begin", parts.node(begin), input_schema=State)
     graph.add_node("draft", _drafting(parts).compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
-    graph.add_node("verify", parts.node(verify_named), input_schema=State)
+    graph.add_node("verify", parts.node(partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
     graph.add_conditional_edges("begin", launch, ["draft", "attempt", "verify"])
     graph.add_edge("draft", "verify")

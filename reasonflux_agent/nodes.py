@@ -16,12 +16,14 @@ from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
-from langgraph.config import get_stream_writer
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.config import get_config, get_stream_writer
 from langgraph.func import task
 from langgraph.runtime import get_runtime
-from langgraph.types import RetryPolicy
+from langgraph.types import RetryPolicy, interrupt
 
 from reasonflux_agent import models
 from reasonflux_agent.context import Context
@@ -38,6 +40,10 @@ Body = Generator[Effect, Any, T]
 
 DEPTH = 8
 """Templates that the default retriever finds for a query: more than are used, so that a replacement finds others."""
+CHECKPOINTER = "reasonflux_checkpointer"
+"""Key of the config under which `ReasonFlux` hands its checkpointer on."""
+PATIENCE, NAP = 2000, 0.003
+"""Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
 PARSE_TRIES = 2
 """Calls of one exchange at most: a reply that does not parse is sent back once with what was wrong."""
 
@@ -79,8 +85,22 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """Ask a person; the result is whatever the run is resumed with. Both JSON-plain; `schema` is the JSON schema of the latter.
+
+    The node begins anew when the run is resumed: what it did before is done twice, but for its model calls.
+    """
+
+    question: dict[str, Any]
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Emit:
-    """Tell whoever listens: a custom event for streams and callback handlers, `{"type": name, "run": id, **data}`."""
+    """Tell whoever listens: a custom event for streams and callback handlers.
+
+    `{"type": name, "run": id, "node": name, "number": 1 for the first event of this pass through the node, **data}`
+    """
 
     name: str
     data: dict[str, Any]
@@ -101,6 +121,14 @@ class Run:
     share: int
     parts: Parts
     usage: list[dict[str, Any]] = field(default_factory=list)
+    sample: int = 0
+    """Number of the attempt or draft that the node belongs to."""
+    took: float = 0.0
+    """Seconds that the last call took when it was made: a resumed run is given its result at once."""
+    unit: str = ""
+    """The unit of work that the last call was; empty before the first one."""
+    emitted: int = 0
+    """Events of this node so far: a resumed run emits them again, with the same numbers."""
 
     def ask(
         self, exchange: Exchange[T], *, sampled: bool = False, logprobs: bool = False, **given: Any
@@ -124,15 +152,15 @@ class Run:
         """One model call within what is left of the budget. Raises OutOfBudget."""
         options = models.CallOptions(
             max_tokens=self._tokens_left(exchange.max_tokens or self.context.max_tokens),
-            temperature=self.context.temperature if sampled else 0.0,
-            seed=self.context.seed,
+            temperature=self.context.temperature if sampled or not self.context.greedy else 0.0,
+            seed=None if self.context.seed is None else self.context.seed + self.sample,
             stop=exchange.stop,
             timeout=self._seconds_left(),
             logprobs=logprobs,
         )
-        started = time.monotonic()
+        started, self.took = time.monotonic(), 0.0
         reply: models.Reply | OutOfBudget = yield Call(exchange.role, messages, options)
-        usage = Usage(calls=1, seconds=round(time.monotonic() - started, 3))
+        usage = Usage(calls=1, seconds=round(max(time.monotonic() - started, self.took), 3))
         if isinstance(reply, models.Reply):
             usage += Usage(
                 prompt_tokens=reply.prompt_tokens,
@@ -162,6 +190,10 @@ class Run:
         return left
 
 
+NodeBody = Callable[[Any, Run], Body[dict[str, Any]]]
+"""What a node does: `body(state, run)` yields effects and returns the update of the state."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a strategy is built from; `node` makes a graph node of a generator function `body(state, run)`."""
@@ -175,16 +207,20 @@ class Parts:
     search: Literal["hybrid", "hierarchical"] = "hybrid"
     """How the default retriever searches."""
 
-    def node(self, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> Runnable[Any, Any]:
-        """A node named like the function."""
-        return Node(self, body)
+    def node(self, body: NodeBody, name: str = "") -> Runnable[Any, Any]:
+        """A node, named like the function unless a name is given."""
+        return Node(self, body, name or body.__name__)
 
     def context(self) -> Context:
         """The context of the run that is under way; to be called in a node or a router."""
         given: object = get_runtime(Context).context
         if isinstance(given, Context):
             return given
-        # inside a host's graph the context is the host's: ours only if it is made of our fields
+        # inside a host's graph the context is the host's, so ours has a place of its own in the config
+        own = get_config().get("configurable", {}).get("reasonflux")
+        if own is not None:
+            return own if isinstance(own, Context) else Context.of(**own)
+        # or the host has none, and passes ours on: it is made of our fields
         if isinstance(given, dict) and given and given.keys() <= Context.model_fields.keys():
             return Context.of(**given)
         return self.defaults
@@ -212,9 +248,9 @@ class Parts:
 class Node(Runnable[dict[str, Any], dict[str, Any]]):
     """A generator of effects as a Runnable with both `invoke` and `ainvoke`."""
 
-    def __init__(self, parts: Parts, body: Callable[[Any, Run], Body[dict[str, Any]]]) -> None:
+    def __init__(self, parts: Parts, body: NodeBody, name: str) -> None:
         self.parts, self.body = parts, body
-        self.name: str = body.__name__
+        self.name: str = name
 
     def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         run, steps = self._begin(input)
@@ -242,6 +278,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
         context = self.parts.context()
         spent = sum((_usage(row) for row in state.get("usage") or ()), Usage(**(state.get("spent") or {})))
         run = Run(context, self.name, state.get("run", ""), spent, state.get("share") or 1, self.parts)
+        run.sample = state.get("sample") or 0
         return run, self.body(state, run)
 
     def _end(self, run: Run, update: dict[str, Any]) -> dict[str, Any]:
@@ -253,8 +290,13 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
         match effect:
             case Call():
                 model = self.parts.model(effect.role, run.context)
+                if run.unit and (kept := _checkpointer(config)):
+                    for _ in range(PATIENCE):  # until the reply of this node's last call is kept
+                        if _is_kept(kept.get_tuple(_where(run, config)), run):
+                            break
+                        time.sleep(NAP)
                 try:
-                    return models.Reply(**_calls(model)[0](model, effect, _labels(run, effect)).result())
+                    return _reply(run, _calls(model)[0](model, effect, _labels(run, effect)).result())
                 except Exception as error:
                     return _failure(model, effect, run, error)
             case Search(query):
@@ -265,8 +307,10 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 return run_program(code)
             case Same(a, b):
                 return equivalent(a, b)
+            case Ask(question, schema):
+                return interrupt(question, response_schema=schema)
             case Emit(name, data):
-                event = {"type": name, "run": run.id, "node": run.node, **data}
+                event = _event(run, name, data)
                 get_stream_writer()(event)
                 dispatch_custom_event(f"reasonflux_{name}", event, config=config)
         return None
@@ -275,11 +319,16 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
         match effect:
             case Call(_, _, options):
                 model = await asyncio.to_thread(self.parts.model, effect.role, run.context)
+                if run.unit and (kept := _checkpointer(config)):
+                    for _ in range(PATIENCE):
+                        if _is_kept(await kept.aget_tuple(_where(run, config)), run):
+                            break
+                        await asyncio.sleep(NAP)
                 try:
-                    reply = await asyncio.wait_for(
+                    result = await asyncio.wait_for(
                         _calls(model)[1](model, effect, _labels(run, effect)), options.timeout and options.timeout + 1
                     )
-                    return models.Reply(**reply)
+                    return _reply(run, result)
                 except Exception as error:
                     return _failure(model, effect, run, error)
             case Search(query):
@@ -291,8 +340,10 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 return await arun_program(code)
             case Same(a, b):
                 return await aequivalent(a, b)
+            case Ask(question, schema):
+                return interrupt(question, response_schema=schema)
             case Emit(name, data):
-                event = {"type": name, "run": run.id, "node": run.node, **data}
+                event = _event(run, name, data)
                 get_stream_writer()(event)
                 await adispatch_custom_event(f"reasonflux_{name}", event, config=config)
         return None
@@ -300,6 +351,35 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
 
 def _usage(row: dict[str, Any]) -> Usage:
     return Usage(**{name: row[name] for name in Usage.model_fields})
+
+
+def _reply(run: Run, result: dict[str, Any]) -> models.Reply:
+    run.took, run.unit = result["seconds"], result["unit"]
+    return models.Reply(**result["reply"])
+
+
+# LangGraph saves a unit's result beside the work that goes on with it. Where a node calls twice, its second call waits, so that
+# no kill loses more than the call under way.
+def _checkpointer(config: RunnableConfig | None) -> BaseCheckpointSaver[Any] | None:
+    """The one that `ReasonFlux` runs with, with durability `sync`; another caller decides for himself how much is saved."""
+    return (config or {}).get("configurable", {}).get(CHECKPOINTER)
+
+
+def _where(run: Run, config: RunnableConfig | None) -> RunnableConfig:
+    """Where the result of the last call is saved: with the graph whose node `.../node:id/model_call:id` made it."""
+    space = "|".join(run.unit.split("|")[:-2])
+    thread = (config or {})["configurable"]["thread_id"]
+    return {"configurable": {"thread_id": thread, "checkpoint_ns": space}}
+
+
+def _is_kept(saved: CheckpointTuple | None, run: Run) -> bool:
+    call = run.unit.rpartition(":")[2]
+    return saved is not None and any(unit == call for unit, *_ in saved.pending_writes or ())
+
+
+def _event(run: Run, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    run.emitted += 1
+    return {"type": name, "run": run.id, "node": run.node, "number": run.emitted, **data}
 
 
 def _labels(run: Run, effect: Call) -> RunnableConfig:
@@ -316,13 +396,20 @@ def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> 
 
 
 def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+    started = time.monotonic()
     message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
-    return vars(models.read_reply(message)).copy()
+    return _result(message, started)
 
 
 async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+    started = time.monotonic()
     message = await model.ainvoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
-    return vars(models.read_reply(message)).copy()
+    return _result(message, started)
+
+
+def _result(message: AIMessage, started: float) -> dict[str, Any]:
+    unit = get_config()["configurable"].get("checkpoint_ns", "")
+    return {"reply": vars(models.read_reply(message)).copy(), "seconds": time.monotonic() - started, "unit": unit}
 
 
 # One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again. Where the

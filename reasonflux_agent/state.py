@@ -102,3 +102,5 @@ class Trajectory(Attempt, Attempted, total=False):
     """Index of the step to carry out next."""
     feedback: str
     """What the last review wants done better; empty if nothing."""
+    edited: bool
+    """Whether a person edited the trajectory: then the solver is shown it, whatever else it is shown."""

@@ -21,29 +21,35 @@ from reasonflux_agent.exchanges.refine import REFINE
 from reasonflux_agent.exchanges.review import REVIEW
 from reasonflux_agent.exchanges.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.grading import extract_answer
-from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search
+from reasonflux_agent.nodes import Body, Emit, NodeBody, OutOfBudget, Parts, Run, Search
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
 Update = dict[str, Any]
-PROBLEM = -1
-"""Key of what was found for the problem as a whole, beside the indices of the steps."""
 
 
-def navigator(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """The graph of one planned attempt."""
+def navigator(
+    parts: Parts, *, approve: NodeBody | None = None, judge: NodeBody | None = None
+) -> StateGraph[Any, Any, Any, Any]:
+    """The graph of one planned attempt.
+
+    `approve` and `judge` put a person into it (see agents/review.py): a node before the first step is carried out, and one
+    after each review, which then only proposes its verdict.
+    """
 
     def after_plan(state: Trajectory) -> Literal["retrieve", "answer"]:
         return "answer" if state.get("exhausted") else "retrieve"
 
-    def after_retrieve(state: Trajectory) -> Literal["refine", "solve_step"]:
+    carry_out = "approve" if approve else "solve_step"
+
+    def after_retrieve(state: Trajectory) -> str:
         # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
         first = not state["reviews"]
-        return "refine" if first and state["templates"] and parts.context().setting.refine else "solve_step"
+        return "refine" if first and state["templates"] and parts.context().setting.refine else carry_out
 
-    def after_refine(state: Trajectory) -> Literal["solve_step", "answer"]:
-        return "answer" if state.get("exhausted") else "solve_step"
+    def after_refine(state: Trajectory) -> str:
+        return "answer" if state.get("exhausted") else carry_out
 
     def after_solve(state: Trajectory) -> Literal["review", "solve_step", "answer"]:
         if state.get("exhausted"):
@@ -58,16 +64,26 @@ def navigator(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
             return "answer"
         return "retrieve" if verdict == "replace" else _onward(state)
 
+    def after_approve(state: Trajectory) -> Literal["solve_step", "answer"]:
+        return "answer" if state.get("exhausted") else _onward(state)
+
     graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
-    for body in (plan, retrieve, refine, solve_step, review, answer):
+    for body in (plan, retrieve, refine, solve_step, answer):
         graph.add_node(body.__name__, parts.node(body), input_schema=Trajectory)
+    graph.add_node("review", parts.node(propose if judge else review, "review"), input_schema=Trajectory)
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", after_plan)
-    graph.add_conditional_edges("retrieve", after_retrieve)
-    graph.add_conditional_edges("refine", after_refine)
+    graph.add_conditional_edges("retrieve", after_retrieve, ["refine", carry_out])
+    graph.add_conditional_edges("refine", after_refine, [carry_out, "answer"])
     graph.add_conditional_edges("solve_step", after_solve)
-    graph.add_conditional_edges("review", after_review)
+    graph.add_conditional_edges("judge" if judge else "review", after_review)
     graph.add_edge("answer", END)
+    if approve:
+        graph.add_node("approve", parts.node(approve), input_schema=Trajectory)
+        graph.add_conditional_edges("approve", after_approve)
+    if judge:
+        graph.add_node("judge", parts.node(judge), input_schema=Trajectory)
+        graph.add_edge("review", "judge")
     return graph
 
 
@@ -78,6 +94,7 @@ def _onward(state: Trajectory) -> Literal["solve_step", "answer"]:
 def plan(state: Trajectory, run: Run) -> Body[Update]:
     """Navigator: the abstraction and the trajectory."""
     blank: Update = {"step": 0, "results": [], "reviews": [], "templates": {}, "seen": [], "tries": [], "feedback": ""}
+    blank |= {"edited": False}
     drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
         drawn, _ = yield from run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
@@ -91,49 +108,45 @@ def plan(state: Trajectory, run: Run) -> Body[Update]:
 
 
 def retrieve(state: Trajectory, run: Run) -> Body[Update]:
-    """Library: templates for the problem and for every step still to come, above the confidence floor."""
+    """Library: templates for the problem and the steps still to come, above the confidence floor.
+
+    One query of the kind, the problem and the steps finds more than the problem's alone, and more than the fused hits of
+    a query each (docs/LOG.md). A template is noted with the steps whose own query finds it, else with the one that is due.
+    """
     drawn, due, limit = Plan(**state["plan"]), state["step"], run.context.setting.templates
-    found: dict[int, list[Document]] = {}
+    steps, texts = list(drawn.steps), dict[str, str]()
     if limit:
-        queries = {PROBLEM: f"{drawn.abstraction}\n{state['problem']}".strip()}
-        queries |= {index: step.query for index, step in enumerate(drawn.steps) if index >= due and step.query}
-        for index, query in queries.items():
-            documents: list[Document] = yield Search(query)
-            found[index] = [document for document in documents if _id(document) not in state["seen"]]
-    texts = merge(found, limit)
-    steps = [
-        step if index < due else step.model_copy(update={"templates": _ids(found.get(index, ()), texts)})
-        for index, step in enumerate(drawn.steps)
-    ]
-    if due < len(steps):  # what fits the problem as a whole is noted with the step that is carried out next
-        together = dict.fromkeys(_ids(found.get(PROBLEM, ()), texts) + steps[due].templates)
-        steps[due] = steps[due].model_copy(update={"templates": tuple(together)})
+        ahead = [f"{step.purpose}\n{step.query}" for step in steps[due:]]
+        documents: list[Document] = yield Search("\n".join((drawn.abstraction, state["problem"], *ahead)).strip())
+        found = {document_id(document): document.page_content for document in documents}
+        if not state["reviews"]:  # after a try that failed, one that does not stand out is worth a try as well
+            found = dict(list(found.items())[: _clear(documents[:limit])])
+        texts = dict([(key, text) for key, text in found.items() if key not in state["seen"]][:limit])
+        for index in range(due, len(steps)) if texts else ():
+            own: list[Document] = yield Search(f"{steps[index].purpose}\n{steps[index].query}")
+            fitting = tuple(key for document in own if (key := document_id(document)) in texts)
+            steps[index] = steps[index].model_copy(update={"templates": fitting})
+        if due < len(steps):
+            noted = {key for step in steps[due:] for key in step.templates}
+            rest = tuple(key for key in texts if key not in noted)
+            steps[due] = steps[due].model_copy(update={"templates": rest + steps[due].templates})
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
     yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
     return {"plan": drawn.model_dump(mode="json"), "templates": texts, "seen": [*state["seen"], *texts]}
 
 
-def merge(found: Mapping[int, Sequence[Document]], limit: int) -> dict[str, str]:
-    """The best `limit` documents over all queries, id -> text, by reciprocal-rank fusion (Cormack et al., 2009).
+def _clear(documents: Sequence[Document]) -> int:
+    """How many are to be used: those up to the last that stands out from the next, where the retriever can tell.
 
-    The query of the whole problem counts double: a step's own words are few and the navigator's, not the problem's.
+    A worked example that does not fit is worse than none: a small solver follows it all the same.
     """
-    score: dict[str, float] = {}
-    text: dict[str, str] = {}
-    for index, documents in found.items():
-        for rank, document in enumerate(documents[:limit]):
-            key = _id(document)
-            score[key] = score.get(key, 0.0) + (2.0 if index == PROBLEM else 1.0) / (60 + rank)
-            text[key] = document.page_content
-    return {key: text[key] for key in sorted(score, key=lambda key: -score[key])[:limit]}
+    leads = [document.metadata.get("lead", 1.0) for document in documents]
+    return max((rank for rank, lead in enumerate(leads, 1) if lead >= 1.0), default=0)
 
 
-def _id(document: Document) -> str:
+def document_id(document: Document) -> str:
+    """The template id of a document, or what stands for one where a foreign retriever gives none."""
     return str(document.id or document.metadata.get("id") or document.page_content[:80])
-
-
-def _ids(documents: Sequence[Document], kept: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(key for document in documents if (key := _id(document)) in kept)
 
 
 def refine(state: Trajectory, run: Run) -> Body[Update]:
@@ -155,14 +168,14 @@ def refine(state: Trajectory, run: Run) -> Body[Update]:
 
 def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     """Solver: the step that is due, or (granularity `whole`) the whole trajectory in one reply."""
-    drawn, whole, feedback = Plan(**state["plan"]), run.context.granularity == "whole", state["feedback"]
+    drawn, whole, feedback = Plan(**state["plan"]), is_whole(state, run), state["feedback"]
     index = len(drawn.steps) - 1 if whole else state["step"]
     results = [StepResult(**row) for row in state["results"]]
     before = [] if whole else [r for r in results if r.index < index]
     given: Update = {"problem": state["problem"], "templates": state["templates"], "plan": drawn, "feedback": feedback}
     if whole:
         given |= _as_turns(state["templates"], run)
-        if given["shown"] and not run.context.setting.refine:
+        if given["shown"] and not run.context.setting.refine and not state.get("edited"):
             given["plan"] = None  # it was drawn before the templates were known, and a template is a trajectory itself
     else:
         given |= {"step": index, "results": before}
@@ -179,6 +192,12 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     return update
 
 
+def is_whole(state: Trajectory, run: Run) -> bool:
+    """Whether one reply carries the whole trajectory out. What a person began is carried on step by step."""
+    begun = any(row["index"] < len(state["plan"]["steps"]) - 1 for row in state["results"])
+    return run.context.granularity == "whole" and not begun
+
+
 def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
     """The templates that have a worked example, to be shown as turns; the others stay text."""
     library = run.parts.library
@@ -189,34 +208,53 @@ def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
 
 def review(state: Trajectory, run: Run) -> Body[Update]:
     """Checks first, then the navigator: go on, redo, replace what is left, or finish."""
+    said = yield from assess(state, run)
+    return apply(state, run, said)
+
+
+def propose(state: Trajectory, run: Run) -> Body[Update]:
+    """As `review`, but its verdict is only noted; a person is asked before it is applied."""
+    said = yield from assess(state, run)
+    return {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
+
+
+def assess(state: Trajectory, run: Run) -> Body[Review]:
+    """The verdict on the last result."""
     drawn = Plan(**state["plan"])
     results = [StepResult(**row) for row in state["results"]]
     last = results[-1]
-    whole = run.context.granularity == "whole"
-    verdicts = state["tries"][-1]["checks"] if whole else {}
-    failed = [name for name, passed in verdicts.items() if not passed]
+    verdicts = state["tries"][-1]["checks"] if is_whole(state, run) else {}
+    failed, by = [name for name, passed in verdicts.items() if not passed], "checks"
     if verdicts.get("substitution"):
         said = Review(index=last.index, verdict="finish", feedback="the answer, put back into the problem, holds.")
     elif failed:
         again = any(row["verdict"] == "redo" for row in state["reviews"])
-        # what fails twice with these templates is tried with others, if these were what it followed
-        verdict: Verdict = "replace" if again and state["templates"] else "redo"
-        meant = " ".join(_meaning(name) for name in failed)
+        # what fails twice with these templates is tried with others, what failed without any with some
+        verdict: Verdict = "replace" if again or not state["templates"] else "redo"
+        meant = " ".join(meaning(name) for name in failed)
         said = Review(index=last.index, verdict=verdict, feedback=f"this does not hold: {meant}")
-    else:
+    elif run.context.setting.opinions or not verdicts:
+        by = "navigator"
         try:
             said, _ = yield from run.ask(
                 REVIEW, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]
             )
         except ParseError:
             said = Review(index=last.index, verdict="accept", feedback="(the review could not be read)")
+    else:
+        said = Review(index=last.index, verdict="accept", feedback="no check fails.")
     said = said.model_copy(update={"index": last.index})
-    by = "checks" if failed or verdicts.get("substitution") else "navigator"
     yield Emit("review", {"review": said.model_dump(mode="json"), "by": by})
+    return said
+
+
+def apply(state: Trajectory, run: Run, said: Review) -> Update:
+    """What a verdict on the last result means for the trajectory."""
+    drawn = Plan(**state["plan"])
     update: Update = {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
-    start = 0 if whole else last.index
+    start = 0 if is_whole(state, run) else said.index
     if said.verdict == "redo":
-        update |= {"step": last.index, "feedback": said.feedback or "it is not right."}
+        update |= {"step": said.index, "feedback": said.feedback or "it is not right."}
     elif said.verdict == "replace":
         # without a new remainder it is only the templates that are replaced
         steps = (drawn.steps[:start] + (said.steps or drawn.steps[start:]))[: run.context.max_steps]
@@ -226,7 +264,7 @@ def review(state: Trajectory, run: Run) -> Body[Update]:
     return update
 
 
-def _meaning(check: str) -> str:
+def meaning(check: str) -> str:
     """What a check stands for, in words for the solver: the first line of its docstring."""
     _, function = registered("checks").get(check, ("", None))
     return ((function.__doc__ if function else "") or f"{check}.").strip().splitlines()[0]
@@ -240,7 +278,7 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
     update: Update = {}
     if results and not made:
         text, reply = "\n\n".join(r.text for r in results), None
-        if extract_answer(results[-1].text) is None:
+        if extract_answer(results[-1].text) is None and not state.get("exhausted"):
             try:
                 end, reply = yield from run.ask(
                     ANSWER, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]

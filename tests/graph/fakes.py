@@ -93,11 +93,12 @@ class Scripted(BaseChatModel):
 
 
 class Shelf(BaseRetriever):
-    """Finds one template for every query, named after it; keeps the queries."""
+    """Finds the templates whose word the query holds, or else one named after its last word; keeps the queries."""
 
+    words: tuple[str, ...] = ()
     queries: list[str] = Field(default_factory=list)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         self.queries.append(query)
-        key = query.split()[-1]
-        return [Document(id=f"shelf/{key}", page_content=f"Template: {key}\n1. do {key}")]
+        keys = [word for word in self.words if word in query.split()] or [query.split()[-1]]
+        return [Document(id=f"shelf/{key}", page_content=f"Template: {key}\n1. do {key}") for key in keys]

@@ -17,8 +17,7 @@ PROBLEM = "What is 3 + 4?"
 
 def run(script: dict[str, Line], **given: Any) -> tuple[Scripted, Solution]:
     model = Scripted(script)
-    given.setdefault("retriever", Shelf())
-    return model, ReasonFlux(model, **given).solve(PROBLEM)
+    return model, ReasonFlux(model, **{"retriever": Shelf(), "opinions": True, **given}).solve(PROBLEM)
 
 
 # Reviews
@@ -46,11 +45,13 @@ def test_a_redo_adds_a_candidate_and_removes_none() -> None:
 
 
 def test_a_replacement_fetches_templates_for_the_new_remainder_only() -> None:
-    shelf = Shelf()
+    shelf = Shelf(words=("alpha", "beta", "gamma", "delta"))
     replies: Line = ["ACCEPT", "REPLACE: a dead end\n1. Try this | find: gamma\n2. Then that | find: delta", "ACCEPT"]
     script: dict[str, Line] = {"review": replies}
     model, solution = run(script, granularity="step", templates=5, refine=False, retriever=shelf)
-    assert shelf.queries == [f"a test\n{PROBLEM}", "alpha", "beta", f"a test\n{PROBLEM}", "gamma", "delta"]
+    first, again = (query for query in shelf.queries if PROBLEM in query)
+    assert first == f"a test\n{PROBLEM}\nLook at it\nalpha\nWork on it\nbeta\nEnd it"
+    assert again == f"a test\n{PROBLEM}\nTry this\ngamma\nThen that\ndelta"
     assert solution.plan is not None
     assert [s.purpose for s in solution.plan.steps] == ["Look at it", "Try this", "Then that"]
     assert [r.index for r in solution.results] == [0, 1, 2]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -45,7 +46,7 @@ async def test_every_way_ends_in_the_same_solution_sync_and_async(strategy: str,
 CALLS = [
     ("navigator", "low", "whole", ["plan", "solve_step"]),
     ("navigator", "low", "step", ["plan", "solve_step", "solve_step", "solve_step"]),
-    ("navigator", "medium", "whole", ["plan", "solve_step", "review"]),
+    ("navigator", "medium", "whole", ["plan", "solve_step"]),
     ("navigator", "medium", "step", ["plan"] + ["solve_step", "review"] * 3),
     ("navigator", "auto", "whole", ["draft", "draft"]),
     ("original", "low", "whole", ["analyse", "lay_out", "adjust"] + ["instruct", "follow"] * 3),
@@ -118,13 +119,37 @@ async def test_events_name_their_run_and_carry_the_tokens_and_the_solution() -> 
 
 
 def test_templates_reach_the_plan_and_the_prompts() -> None:
-    model, shelf = Scripted(), Shelf()
+    model, shelf = Scripted(), Shelf(words=("beta", "4?", "alpha"))
     solution = solve(model, effort="low", templates=2, retriever=shelf)
-    assert shelf.queries == [f"a test\n{PROBLEM}", "alpha", "beta"]
+    # one query of the kind, the problem and the steps; then each step's own, which says where a template is noted
+    assert shelf.queries[0] == f"a test\n{PROBLEM}\nLook at it\nalpha\nWork on it\nbeta\nEnd it"
+    assert shelf.queries[1:] == ["Look at it\nalpha", "Work on it\nbeta", "End it\n"]
     assert solution.plan is not None
-    assert solution.templates == ("shelf/4?", "shelf/alpha")  # the query of the whole problem counts double
-    assert "Template: alpha" in model.prompts("solve_step")[0]
-    assert "Template: beta" not in model.prompts("solve_step")[0]
+    assert [step.templates for step in solution.plan.steps] == [("shelf/4?",), ("shelf/beta",), ()]
+    assert "Template: beta" in model.prompts("solve_step")[0]
+    assert "Template: alpha" not in model.prompts("solve_step")[0]
+
+
+@pytest.mark.parametrize(("leads", "used"), [((2.0, 0.1), 1), ((0.2, 1.0), 2), ((0.9, 0.9), 0), ((None, None), 2)])
+def test_a_template_that_does_not_stand_out_is_not_used(leads: tuple[float | None, ...], used: int) -> None:
+    class Ranked(Shelf):
+        def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
+            shown = [{} if lead is None else {"lead": lead} for lead in leads]
+            return [Document(id=f"shelf/{n}", page_content=f"Template: {n}", metadata=m) for n, m in enumerate(shown)]
+
+    solution = solve(Scripted(), effort="low", templates=2, retriever=Ranked())
+    assert len(solution.templates) == used
+
+
+def test_after_a_failure_without_templates_some_are_tried() -> None:
+    class Doubtful(Shelf):
+        def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
+            return [Document(id="shelf/x", page_content="Template: x", metadata={"lead": 0.5})]
+
+    model = Scripted({"solve_step": ["1 + 1 = 3, so \\boxed{8}.", "So it is \\boxed{7}."]})
+    solution = solve(model, effort="medium", retriever=Doubtful())
+    assert [review.verdict for review in solution.reviews] == ["replace", "accept"]
+    assert ["Template: x" in prompt for prompt in model.prompts("solve_step")] == [False, True]
 
 
 def test_no_templates_means_no_search_and_no_refinement() -> None:
@@ -166,7 +191,7 @@ def test_templates_shown_as_turns_take_the_place_of_a_plan_that_did_not_know_the
 def test_prompts_of_one_run_share_their_beginning() -> None:
     for granularity in get_args(Granularity):
         model = Scripted({"refine": "1. Other | find: alpha\n2. Plan"})
-        solve(model, granularity=granularity, refine=True)
+        solve(model, granularity=granularity, refine=True, opinions=True)
         prompts = [prompt for _, prompt in model.asked]
         # once the plan stands, each prompt begins with all that the one before it had in common with its own past
         shared = [re.split("Task:|Please reason", p)[0].strip() for p in prompts[2:]]
@@ -177,14 +202,14 @@ def test_prompts_of_one_run_share_their_beginning() -> None:
 
 def test_two_models_take_their_roles() -> None:
     navigator, solver = Scripted(), Scripted()
-    ReasonFlux(navigator, solver, retriever=Shelf(), refine=True).solve(PROBLEM)
+    ReasonFlux(navigator, solver, retriever=Shelf(), refine=True, opinions=True).solve(PROBLEM)
     assert navigator.nodes == ["plan", "refine", "review"]
     assert solver.nodes == ["solve_step"]
 
 
 def test_one_model_alone_serves_both_roles() -> None:
     model = Scripted()
-    ReasonFlux(solver=model, retriever=Shelf(), refine=True).solve(PROBLEM)
+    ReasonFlux(solver=model, retriever=Shelf(), refine=True, opinions=True).solve(PROBLEM)
     assert model.nodes == ["plan", "refine", "solve_step", "review"]
 
 
@@ -219,7 +244,7 @@ def test_a_call_overrides_fields_for_itself() -> None:
 
 def test_an_effort_is_overridden_field_by_field() -> None:
     model = Scripted()
-    solve(model, effort="low", reviews=1, refine=True)
+    solve(model, effort="low", reviews=1, refine=True, opinions=True)
     assert model.nodes == ["plan", "refine", "solve_step", "review"]
     assert Context(effort="low", drafts=1).setting == EFFORTS["low"]._replace(drafts=1)
 
@@ -231,7 +256,7 @@ def test_an_effort_is_overridden_field_by_field() -> None:
         ("max_steps", 0, "max_steps = 0"),
         ("deadline", -1, "deadline = -1"),
         ("token_budget", 0, "token_budget = 0"),
-        ("temprature", 1.0, "no field 'temprature'; the fields are deadline"),
+        ("temprature", 1.0, "no field 'temprature'; the fields are ask_at_reviews"),
     ],
 )
 def test_an_impossible_context_is_refused_before_any_call(field: str, value: Any, says: str) -> None:
