@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm check
+.PHONY: format lint type test test-local test-vllm test-studio studio check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -21,5 +21,11 @@ test-local:        ## with a real embedded model (fetches 98 MB once)
 
 test-vllm:         ## with a real vLLM server (its CPU build, in an environment of its own: 3.5 GB, about ten minutes)
 	bash .ci/vllm.sh $(PYTHON)
+
+test-studio:       ## a running langgraph dev, driven with langgraph-sdk
+	REASONFLUX_TEST_STUDIO=1 $(PYTHON) -m pytest -m studio tests/graphs
+
+studio:            ## LangGraph's dev server with our graphs; nothing leaves the machine
+	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false $(PYTHON) -m langgraph_cli dev --no-browser
 
 check: lint type test

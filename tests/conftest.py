@@ -14,6 +14,7 @@ LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 SWITCHES = {
     "local_model": "REASONFLUX_TEST_LOCAL",
     "vllm": "REASONFLUX_TEST_VLLM_URL",
+    "studio": "REASONFLUX_TEST_STUDIO",
     "network": "REASONFLUX_TEST_NETWORK",
 }
 """Marker -> the environment variable that lets its tests run."""

@@ -1,0 +1,153 @@
+"""tutor: a chat agent that leads a student through a problem and keeps the answer back until it is asked for.
+
+What its model has not read it cannot give away: `reason` shows it the trajectory and the templates alone, `check_answer`
+compares the student's answer with the solution behind the scenes, and only `show_solution` puts the solution into the chat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import ToolMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt import ToolRuntime
+from langgraph.types import Checkpointer
+
+from reasonflux_agent.context import Context
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.exchanges.steps import write_steps
+from reasonflux_agent.grading import equivalent
+from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
+from reasonflux_agent.models import load_model
+from reasonflux_agent.schema import Plan, Solution
+from reasonflux_agent.toolkit import told
+
+if TYPE_CHECKING:
+    from langchain.agents.middleware import AgentMiddleware
+
+PROMPT = """You are a patient tutor of mathematics. When the student brings a problem, call reason on it first; never solve
+it yourself. Then explain the first step of the way, in a few sentences, and ask the student to carry it out; go on step by
+step with what the student answers. When the student states a final answer, call check_answer. Call show_solution only when
+the student asks for the answer or the solution. search_templates finds methods to explain. Do not state the final answer
+before that, nor work that leads straight to it."""
+UNKNOWN = "No problem was worked out in this chat yet. Call reason with the student's problem first."
+TUTORED = "A solution is ready behind the scenes. The way, without its results:"
+
+
+def create_tutor(
+    model: BaseChatModel | str | None = None,
+    *,
+    retriever: BaseRetriever | None = None,
+    context: Context | None = None,
+    checkpointer: Checkpointer = None,
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The compiled agent: messages in, messages out.
+
+    `model` (a chat model that can call tools, or a spec) speaks, and solves too; None means the context's navigator, else
+    the embedded default. `retriever` is what templates are found with. `context` holds for chats that are given none.
+    Raises SpecError when an unknown model is first needed, and MissingExtraError without the default retriever's packages.
+    """
+    from langchain.agents import create_agent
+
+    from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
+
+    defaults = context or Context()
+    model = model or defaults.navigator or DEFAULT_MODEL
+    defaults = defaults.model_copy(update={"navigator": None})
+    retriever = retriever or TemplateRetriever.from_library()
+    return create_agent(
+        cast(BaseChatModel, None),  # named call by call, so that nothing is loaded before the first one
+        [*_tools(model, retriever, defaults), template_search_tool(retriever)],
+        system_prompt=PROMPT,
+        middleware=[_speaker(model)],
+        context_schema=Context,
+        checkpointer=checkpointer,
+        name="tutor",
+    )
+
+
+def _speaker(model: BaseChatModel | str) -> AgentMiddleware[Any, Any]:
+    """Gives each call its model: the navigator of the chat's context, else `model`."""
+    from langchain.agents.middleware import AgentMiddleware, ModelRequest
+
+    class Speaker(AgentMiddleware[Any, Any]):
+        def wrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
+            return handler(request.override(model=load_model(_spec(request))))
+
+        async def awrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
+            return await handler(request.override(model=await asyncio.to_thread(load_model, _spec(request))))
+
+    def _spec(request: ModelRequest[Any]) -> BaseChatModel | str:
+        given = request.runtime.context
+        return (given.navigator if isinstance(given, Context) else None) or model
+
+    return Speaker()
+
+
+def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Context) -> list[BaseTool]:
+    """The tools that know the solution; it is the artifact of the last `reason`."""
+    graph = create_reasonflux(navigator=model, solver=defaults.solver or model, retriever=retriever, context=defaults).compile()
+    config: Any = {"tags": ["nostream"]}  # the solver's words are not the tutor's: they stay out of the chat's token stream
+
+    def _context(runtime: ToolRuntime[Any, Any]) -> Context:
+        return runtime.context if isinstance(runtime.context, Context) else defaults
+
+    def reason(problem: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
+        """Work the student's problem out behind the scenes. Give the whole problem, as the student wrote it."""
+        try:
+            state = graph.invoke({"problem": problem}, config, context=_context(runtime))
+        except InputError as error:
+            raise ToolException(str(error)) from error
+        return _outline(state["solution"])
+
+    async def areason(problem: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
+        try:
+            state = await graph.ainvoke({"problem": problem}, config, context=_context(runtime))
+        except InputError as error:
+            raise ToolException(str(error)) from error
+        return _outline(state["solution"])
+
+    def check_answer(answer: str, runtime: ToolRuntime[Any, Any]) -> str:
+        """Check the student's final answer. Says whether it is right, and nothing more."""
+        solution = _solution(runtime)
+        if solution is None:
+            return UNKNOWN
+        if solution.answer is None:
+            return "No answer was found behind the scenes either, so this one cannot be checked. Say so."
+        return "It is right." if equivalent(answer, solution.answer) else "It does not agree with the solution found."
+
+    async def acheck_answer(answer: str, runtime: ToolRuntime[Any, Any]) -> str:
+        return await asyncio.to_thread(check_answer, answer, runtime)
+
+    def show_solution(runtime: ToolRuntime[Any, Any]) -> str:
+        """The worked solution with its answer. Call this only when the student has asked for the answer."""
+        solution = _solution(runtime)
+        return told(solution) if solution else UNKNOWN
+
+    return [
+        StructuredTool.from_function(
+            reason, areason, response_format="content_and_artifact", handle_tool_error=True, name="reason"
+        ),
+        StructuredTool.from_function(check_answer, acheck_answer, name="check_answer"),
+        StructuredTool.from_function(show_solution, name="show_solution"),
+    ]
+
+
+def _outline(solution: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What the tutor may read of a solution: the trajectory and the names of its templates; and the whole as artifact."""
+    plan = Plan(**(solution["plan"] or {}))
+    used = dict.fromkeys(id for step in plan.steps for id in step.templates)
+    methods = f"\nMethods: {', '.join(used)}" if used else ""
+    return f"{TUTORED}\n{write_steps(plan) or '(no plan was made; explain with search_templates)'}{methods}", solution
+
+
+def _solution(runtime: Any) -> Solution | None:
+    """The solution of the problem that was worked out last in this chat."""
+    for message in reversed(runtime.state["messages"]):
+        if isinstance(message, ToolMessage) and message.name == "reason" and message.artifact:
+            return Solution.model_validate(message.artifact)
+    return None

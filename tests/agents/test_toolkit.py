@@ -1,0 +1,65 @@
+"""The tools for agents, called as agents and MCP servers call them: with plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reasonflux_agent import ReasonFlux
+from reasonflux_agent.schema import Solution
+from reasonflux_agent.toolkit import check_answer_tool, reason_tool
+from tests.graph.fakes import Scripted, Shelf
+
+
+async def called(tool: Any, asynchronous: bool, **args: str) -> Any:
+    call = {"name": tool.name, "args": args, "id": "1", "type": "tool_call"}
+    return await tool.ainvoke(call) if asynchronous else tool.invoke(call)
+
+
+def reason(**script: Any) -> Any:
+    return reason_tool(ReasonFlux(Scripted(script), retriever=Shelf(), effort="low"))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_reason_answers_in_text_and_hands_the_solution_on(asynchronous: bool) -> None:
+    message = await called(reason(), asynchronous, problem="What is 3 + 4?")
+    assert message.text == "So it is \\boxed{7}.\n\nAnswer: 7 (solved: 1 of 1 votes agree)"
+    assert Solution.model_validate(message.artifact).answer == "7"
+
+
+async def test_reason_says_that_it_found_nothing() -> None:
+    message = await called(reason(solve_step="I do not know."), False, problem="What is 3 + 4?")
+    assert "Answer: none found (unanswered" in message.text
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_problem_that_cannot_be_taken_is_told_and_not_raised(asynchronous: bool) -> None:
+    message = await called(reason(), asynchronous, problem=" ")
+    assert message.status == "error"
+    assert "non-empty" in message.text
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("args", "lines"),
+    [
+        ({"problem": "Solve x + 2 = 5 for x.", "answer": "3"}, ["yes: The answer satisfies the recurrence, or the equation"]),
+        ({"problem": "Solve x + 2 = 5 for x.", "answer": "4"}, ["NO: The answer satisfies the recurrence, or the equation"]),
+        ({"problem": "Add.", "answer": "8", "work": "3 + 4 = 8, so it is 8."}, ["NO: Every numeric equality"]),
+        ({"problem": "Add.", "answer": ""}, ["NO: There is a final answer"]),
+        ({"problem": "Prove it.", "answer": "7"}, ["Nothing about this answer can be checked by calculation."]),
+        ({"problem": "Halve 1.", "answer": "0.5", "expected": "\\frac{1}{2}"}, ["yes: It means the same as \\frac{1}{2}."]),
+        ({"problem": "Halve 1.", "answer": "0.4", "expected": "\\frac{1}{2}"}, ["NO: It means the same"]),
+    ],
+)
+async def test_check_answer_says_what_holds(args: dict[str, str], lines: list[str], asynchronous: bool) -> None:
+    text = (await called(check_answer_tool(), asynchronous, **args)).text
+    for line in lines:
+        assert line in text
+
+
+def test_the_tools_take_plain_text_alone() -> None:
+    for tool in (reason(), check_answer_tool()):
+        assert {field["type"] for field in tool.args.values()} == {"string"}
+        assert tool.description

@@ -1,0 +1,282 @@
+"""`langgraph dev`, started as a user starts it and driven with langgraph-sdk: what Studio draws and does.
+
+The models are served by the shipped fake. The server's way out is a proxy that nobody may use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from langgraph_sdk import get_client
+
+from reasonflux_agent import Context
+from reasonflux_agent.testing import mathematician, serve_fake
+
+pytestmark = pytest.mark.studio
+CHECKOUT = Path(__file__).parents[2]
+PROBLEM = {"problem": "What is 3 + 4?"}
+
+
+@dataclass
+class Studio:
+    """A running `langgraph dev`."""
+
+    url: str
+    log: Path
+    prompts: list[str]
+    """What the models were asked."""
+    outside: list[bytes]
+    """What the server wanted from the network."""
+
+    @property
+    def client(self) -> Any:
+        return get_client(url=self.url)
+
+
+@dataclass
+class Proxy:
+    """A listener that keeps what it is asked for and answers nothing."""
+
+    socket: socket.socket
+    asked: list[bytes] = field(default_factory=list)
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                self.asked.append(connection.recv(4096))
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    pytest.importorskip("langgraph_api")
+    folder, prompts = tmp_path_factory.mktemp("studio"), list[str]()
+    shutil.copytree(CHECKOUT / "graphs", folder / "graphs", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "langgraph.json", folder)
+    (folder / "pyproject.toml").write_text('[project]\nname = "app"\nversion = "0"\n')  # "." is a dependency of langgraph.json
+
+    def respond(prompt: str) -> str:
+        prompts.append(prompt)
+        time.sleep(0.05)
+        return mathematician(prompt)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serve_fake(respond) as models, socket.create_server(("127.0.0.1", 0)) as listener:
+        proxy = Proxy(listener)
+        threading.Thread(target=proxy.serve, daemon=True).start()
+        env = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
+        env, count = re.subn(r"(?m)^REASONFLUX_NAVIGATOR=.*$", f"REASONFLUX_NAVIGATOR=vllm:fake@{models}", env)
+        assert count == 1
+        (folder / ".env").write_text(env, encoding="utf-8")
+        way_out = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        switches = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "HTTP_PROXY": way_out, "HTTPS_PROXY": way_out, "NO_PROXY": "127.0.0.1"}
+        command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port)]
+        log = folder / "log"
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                [*command, "--n-jobs-per-worker", "8"],
+                cwd=folder,
+                env={**os.environ, **switches},
+                stdout=output,
+                stderr=output,
+            )
+            try:
+                _wait(f"http://127.0.0.1:{port}/ok", server, log)
+                yield Studio(f"http://127.0.0.1:{port}", log, prompts, proxy.asked)
+            finally:
+                server.terminate()
+                server.wait(30)
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.3)
+    raise AssertionError(f"the server did not come up: {log.read_text()[-3000:]}")
+
+
+async def _assistant(studio: Studio, graph: str) -> str:
+    (assistant,) = await studio.client.assistants.search(graph_id=graph)
+    return str(assistant["assistant_id"])
+
+
+def _question(state: Any) -> dict[str, Any]:
+    (interrupt,) = state["__interrupt__"]
+    return dict(interrupt["value"])
+
+
+# What Studio draws
+
+
+@pytest.mark.parametrize("graph", ["solve", "review", "tutor"])
+async def test_the_forms_have_titles_choices_and_descriptions(studio: Studio, graph: str) -> None:
+    schemas = await studio.client.assistants.get_schemas(await _assistant(studio, graph))
+    inputs, context = schemas["input_schema"]["properties"], schemas["context_schema"]["properties"]
+    assert inputs["messages"]["type"] == "array"
+    assert ("problem" in inputs) == (graph != "tutor")
+    assert context.keys() == Context.model_fields.keys()
+    assert context["effort"]["enum"] == ["low", "medium", "high", "auto"]
+    assert context["granularity"]["enum"] == ["whole", "step"]
+    assert all(field["title"] and field["description"] for field in context.values())
+
+
+@pytest.mark.parametrize(
+    ("graph", "nodes"),
+    [
+        ("solve", {"begin", "draft", "plan", "retrieve", "refine", "solve_step", "review", "answer", "verify"}),
+        ("review", {"approve", "judge", "plan", "solve_step", "verify"}),
+        ("tutor", {"model", "tools"}),
+    ],
+)
+async def test_the_graphs_are_drawn_with_their_nodes(studio: Studio, graph: str, nodes: set[str]) -> None:
+    drawn = await studio.client.assistants.get_graph(await _assistant(studio, graph), xray=True)
+    assert nodes <= {str(node["id"]).rpartition(":")[2] for node in drawn["nodes"]}
+
+
+# Runs
+
+
+async def test_a_run_is_streamed_in_every_mode(studio: Studio) -> None:
+    client, modes = studio.client, ["values", "updates", "messages-tuple", "custom", "debug", "tasks", "checkpoints"]
+    thread = await client.threads.create()
+    seen: dict[str, list[Any]] = {}
+    async for part in client.runs.stream(
+        thread["thread_id"], "solve", input=PROBLEM, context={"effort": "medium"}, stream_mode=modes, stream_subgraphs=True
+    ):
+        seen.setdefault(part.event.partition("|")[0], []).append(part.data)
+    assert "error" not in seen
+    assert {"values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"} <= seen.keys()
+    events = [event["type"] for event in seen["custom"]]
+    assert events == ["begin", "plan", "templates", "step", "review", "candidate", "solution"]
+    tokens = [
+        (labels["reasonflux_node"], chunk["content"]) for chunk, labels in seen["messages"] if "reasonflux_node" in labels
+    ]
+    assert "".join(text for node, text in tokens if node == "solve_step") == "Adding the numbers gives $\\boxed{7}$."
+    state = await client.threads.get_state(thread["thread_id"])
+    assert (state["values"]["solution"]["answer"], state["next"]) == ("7", [])
+
+
+@pytest.mark.parametrize("effort", ["low", "high", "auto"])
+@pytest.mark.parametrize("granularity", ["whole", "step"])
+async def test_no_node_blocks_the_servers_loop(studio: Studio, effort: str, granularity: str) -> None:
+    context = {"effort": effort, "granularity": granularity}
+    state = await studio.client.runs.wait(None, "solve", input=PROBLEM, context=context)
+    assert state["solution"]["answer"] == "7"
+    assert "locking call" not in studio.log.read_text()
+
+
+async def test_several_threads_at_once_keep_apart(studio: Studio) -> None:
+    async def one(number: int) -> str:
+        thread = await studio.client.threads.create()
+        given = {"messages": [{"role": "user", "content": f"What is {number} + 100?"}]}
+        state = await studio.client.runs.wait(thread["thread_id"], "solve", input=given)
+        return str(state["solution"]["answer"])
+
+    assert await asyncio.gather(*map(one, range(8))) == [str(100 + n) for n in range(8)]
+
+
+async def test_a_context_that_does_not_fit_is_an_error_of_that_run(studio: Studio) -> None:
+    state = await studio.client.runs.wait(None, "solve", input=PROBLEM, context={"effort": "huge"}, raise_error=False)
+    assert "effort" in str(state["__error__"])
+
+
+# A person
+
+
+async def test_a_trajectory_is_edited_and_the_run_goes_on(studio: Studio) -> None:
+    client = studio.client
+    thread = (await client.threads.create())["thread_id"]
+    asked = _question(await client.runs.wait(thread, "review", input=PROBLEM))
+    assert asked["question"] == "plan"
+    state = await client.threads.get_state(thread)
+    assert state["next"] == ["attempt"]
+    assert state["interrupts"][0]["value"] == asked
+    again = _question(await client.runs.wait(thread, "review", command={"resume": {"action": "nonsense"}}))
+    assert "Input should be 'approve'" in again["error"]
+    steps = [*reversed(asked["steps"]), {"purpose": "Say it aloud", "query": "sum of integers"}]
+    told = len(studio.prompts)
+    state = await client.runs.wait(thread, "review", command={"resume": {"action": "edit", "steps": steps}})
+    purposes = [step["purpose"] for step in state["solution"]["plan"]["steps"]]
+    assert purposes == ["Add them", "Collect the numbers", "Say it aloud"]
+    assert "3. Say it aloud" in studio.prompts[told]
+
+
+async def test_a_review_is_answered_when_the_context_asks_for_it(studio: Studio) -> None:
+    client, context = studio.client, {"ask_at_reviews": True}
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, "review", input=PROBLEM, context=context)
+    asked = _question(await client.runs.wait(thread, "review", command={"resume": "approve"}, context=context))
+    assert (asked["question"], asked["review"]["verdict"]) == ("review", "accept")
+    steps = asked["steps"]
+    steps[-1]["work"] = "By hand: \\boxed{8}."
+    state = await client.runs.wait(thread, "review", command={"resume": {"action": "edit", "steps": steps}}, context=context)
+    assert state["solution"]["answer"] == "8"
+
+
+async def test_a_run_is_forked_from_an_earlier_checkpoint(studio: Studio) -> None:
+    client = studio.client
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, "review", input=PROBLEM)
+    state = await client.threads.get_state(thread, subgraphs=True)
+    question = state["tasks"][0]["state"]["checkpoint"]
+    state = await client.runs.wait(thread, "review", command={"resume": "approve"})
+    assert state["solution"]["status"] == "solved"
+    state = await client.runs.wait(thread, "review", command={"resume": "stop"}, checkpoint=question)
+    assert state["solution"]["status"] == "exhausted"
+    assert len(await client.threads.get_history(thread, limit=100)) > 4
+
+
+async def test_a_checkpoint_before_the_attempt_plans_anew(studio: Studio) -> None:
+    client = studio.client
+    thread = (await client.threads.create())["thread_id"]
+    first = await client.runs.wait(thread, "solve", input=PROBLEM, context={"effort": "low"})
+    (before,) = [s for s in await client.threads.get_history(thread, limit=100) if s["next"] == ["attempt"]]
+    told = len(studio.prompts)
+    again = await client.runs.wait(thread, "solve", input=None, checkpoint=before["checkpoint"], context={"effort": "low"})
+    assert again["solution"]["answer"] == first["solution"]["answer"]
+    assert len(studio.prompts) == told + 2  # plan and solution, and what came before them is kept
+
+
+async def test_the_tutor_chats(studio: Studio) -> None:
+    client = studio.client
+    thread = (await client.threads.create())["thread_id"]
+    for turn in (1, 2):
+        state = await client.runs.wait(thread, "tutor", input={"messages": [{"role": "user", "content": "What is 3 + 4?"}]})
+        assert [message["type"] for message in state["messages"]] == ["human", "ai"] * turn
+
+
+def test_the_block_of_the_docs_runs(studio: Studio) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs" / "studio.md").read_text("utf-8"), re.DOTALL)
+    assert "http://127.0.0.1:2024" in block
+    program = block.replace("http://127.0.0.1:2024", studio.url)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == ["['Collect the numbers', 'Add them']", "7"]
+
+
+def test_nothing_leaves_the_machine(studio: Studio) -> None:
+    """Last in this file: after all that the tests above did."""
+    assert studio.outside == []
