@@ -1,4 +1,4 @@
-"""The built-in plugin: libraries, strategies and checks come through the same door as anybody's."""
+"""The built-in plugin: libraries, strategies, checks and benchmarks come through the same door as anybody's."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def register_checks(register: Register) -> None:
 
     for name, check in CHECKS.items():
         register(name, check)
+
+
+@hookimpl
+def register_benchmarks(register: Register) -> None:
+    """Those that the papers report on, and GSM8K."""
+    from reasonflux_agent.evaluation.benchmarks import BENCHMARKS
+
+    for name, benchmark in BENCHMARKS.items():
+        register(name, benchmark)

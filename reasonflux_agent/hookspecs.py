@@ -28,3 +28,8 @@ def register_strategies(register: Register) -> None:
 @hookspec
 def register_checks(register: Register) -> None:
     """`register("name", check)`: check(problem, text, answer) -> True, False, or None when it does not apply."""
+
+
+@hookspec
+def register_benchmarks(register: Register) -> None:
+    """`register("name", Benchmark(...))`: a data set of problems with answers (see evaluation/benchmarks.py)."""

@@ -11,8 +11,8 @@ from pluggy import PluginManager
 from reasonflux_agent import hookspecs
 from reasonflux_agent.errors import PluginError
 
-Kind = Literal["libraries", "strategies", "checks"]
-KINDS: tuple[Kind, ...] = ("libraries", "strategies", "checks")
+Kind = Literal["libraries", "strategies", "checks", "benchmarks"]
+KINDS: tuple[Kind, ...] = ("libraries", "strategies", "checks", "benchmarks")
 
 
 @cache

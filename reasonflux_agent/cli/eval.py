@@ -1,0 +1,155 @@
+"""`reasonflux eval`: methods compared on benchmarks; the report of a run; two runs compared."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reasonflux_agent.cli.exits import EPILOG
+from reasonflux_agent.errors import InputError
+
+MODELS, HOW, LIMITS, OUTPUT = "Models", "How they are solved", "Limits", "Output"
+RUN = "run"
+
+
+class _RunByDefault(TyperGroup):
+    """`reasonflux eval gsm8k ...` is `reasonflux eval run gsm8k ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_RunByDefault,
+    help="Compare methods on benchmarks: `reasonflux eval gsm8k --methods direct,navigator` is short for `eval run gsm8k ...`.",
+    no_args_is_help=True,
+)
+
+
+@app.command(RUN, epilog=EPILOG)
+def run(
+    benchmarks: Annotated[
+        list[str],
+        typer.Argument(help="Names (see `reasonflux plugins`) or paths to .jsonl files; NAME:100-150 for some of the rows."),
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            help="Comma-separated: a strategy, self-consistency@K (or @METHOD, to match its tokens), best-of@K, drafts, "
+            "no-templates, random-templates; each may set fields of the context, as in navigator,effort=low.",
+            rich_help_panel=HOW,
+        ),
+    ] = "direct,navigator",
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles.", rich_help_panel=MODELS)] = None,
+    navigator: Annotated[str | None, typer.Option(help="The model that plans; else --model.", rich_help_panel=MODELS)] = None,
+    solver: Annotated[str | None, typer.Option(help="The model that solves; else --model.", rich_help_panel=MODELS)] = None,
+    library: Annotated[
+        str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
+    ] = "builtin",
+    effort: Annotated[str | None, typer.Option(help="For methods that do not set it.", rich_help_panel=HOW)] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of second and later samples.", rich_help_panel=HOW)] = None,
+    seed: Annotated[int, typer.Option(help="Of samples, options and random templates.", rich_help_panel=HOW)] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Solve every problem so often.", rich_help_panel=HOW)] = 1,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where NAME.jsonl or NAME_dev.jsonl lie; else the cache, else the hub.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Problems per benchmark at most.", rich_help_panel=LIMITS)] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of one reply at most.", rich_help_panel=LIMITS)] = None,
+    token_budget: Annotated[int | None, typer.Option(help="Tokens of one problem at most.", rich_help_panel=LIMITS)] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds of model time a problem.", rich_help_panel=LIMITS)] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Problems at once.", rich_help_panel=LIMITS)] = 8,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder; else one in evaluations/, named by what is run.", rich_help_panel=OUTPUT),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do again what failed (a model's error, not a wrong answer).")
+    ] = False,
+) -> None:
+    """Solve the problems of benchmarks by several methods, and write a report.
+
+    The same command goes on where it was stopped. Progress goes to standard error, the results to standard output.
+    """
+    from reasonflux_agent.cli.eval_progress import EvalProgress
+    from reasonflux_agent.evaluation.methods import split_methods
+    from reasonflux_agent.evaluation.report import write_report
+    from reasonflux_agent.evaluation.runner import evaluate
+
+    fields = {
+        "effort": effort,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "token_budget": token_budget,
+        "deadline": deadline,
+    }
+    with redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
+        path = asyncio.run(
+            evaluate(
+                benchmarks,
+                split_methods(methods),
+                out=out,
+                model=model,
+                navigator=navigator,
+                solver=solver,
+                library=library,
+                data_dir=data_dir,
+                limit=limit,
+                repeats=repeats,
+                seed=seed,
+                concurrency=concurrency,
+                retry_failed=retry_failed,
+                watcher=watcher,
+                **fields,
+            )
+        )
+    write_report(path)
+    for line in watcher.summary():
+        typer.echo(line)
+    typer.echo(f"Report: {path / 'report.html'} and report.md; records: {path / 'records'}", err=True)
+
+
+Run = Annotated[Path, typer.Argument(help="The folder of an evaluation.")]
+
+
+@app.command()
+def report(
+    folder: Run,
+    prices: Annotated[
+        str | None,
+        typer.Option(help="Adds the cost: per million prompt, cached and completion tokens, as in 0.15,0.075,0.6."),
+    ] = None,
+) -> None:
+    """Write report.md and report.html into the folder, and print the former."""
+    from reasonflux_agent.evaluation.report import Prices, markdown, read_run, write_report
+
+    given = None
+    if prices is not None:
+        try:
+            given = Prices(*(float(price) for price in prices.split(",")))
+        except (TypeError, ValueError):
+            raise InputError(f"--prices {prices!r}: three numbers are needed, as in --prices 0.15,0.075,0.6.") from None
+    write_report(folder, given)
+    typer.echo(markdown(read_run(folder), given))
+
+
+@app.command()
+def compare(
+    first: Run,
+    second: Run,
+    method_a: Annotated[str | None, typer.Option(help="A method of the first; else all that both have.")] = None,
+    method_b: Annotated[str | None, typer.Option(help="The method of the second to compare it with.")] = None,
+) -> None:
+    """Compare two evaluations, paired over the problems that both solved."""
+    from reasonflux_agent.evaluation.report import compare as compared
+    from reasonflux_agent.evaluation.report import read_run
+
+    typer.echo(compared(read_run(first), read_run(second), method_a, method_b))

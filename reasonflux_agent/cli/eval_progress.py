@@ -1,0 +1,94 @@
+"""How an evaluation goes, on standard error: a bar on a terminal, else a line a row; each with accuracies and the time left."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from reasonflux_agent.cli.report import printable, shorten
+from reasonflux_agent.evaluation.folder import Folder, Row
+from reasonflux_agent.evaluation.runner import Watcher
+
+
+class EvalProgress(Watcher):
+    """Shows one evaluation; a context manager."""
+
+    def __init__(self) -> None:
+        live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+        self._bar = Progress(*columns, console=Console(stderr=True, highlight=False)) if live else None
+        self._task: Any = None
+        self._rows: list[Row] = []
+        self._total = self._before = 0
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def begin(self, folder: Folder, total: int) -> None:
+        self._rows, self._total, self._started = list(folder.rows.values()), total, time.monotonic()
+        self._before = len(self._rows)
+        done = f"; {self._before} are done" if self._before else ""
+        self.note(f"{total} problems to solve, over all methods{done}. Folder: {folder.path}")
+        if self._bar:
+            self._task = self._bar.add_task(self._standing(), total=total, completed=self._before)
+
+    def row(self, row: Row) -> None:
+        self._rows.append(row)
+        if self._bar:
+            self._bar.update(self._task, advance=1, description=self._standing())
+            return
+        said = f"failed: {row['error']}" if row["error"] else f"{row['answer']!s}, gold {row['gold']}"
+        verdict = "right" if row["correct"] else "wrong"
+        head = f"{len(self._rows)}/{self._total} {row['benchmark']} {row['id']}, {row['method']}: {verdict}"
+        print(shorten(printable(f"{head}, {self._standing()}: {said}")), file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        if self._bar:
+            self._bar.console.print(printable(text), markup=False)
+        else:
+            print(printable(text), file=sys.stderr, flush=True)
+
+    def _standing(self) -> str:
+        """Each method's accuracy so far, and the time left."""
+        shares = ", ".join(
+            f"{method} {right}/{n} ({right / n:.0%})" for _, method, right, n in self._counts(by_benchmark=False)
+        )
+        done = len(self._rows) - self._before
+        left = (time.monotonic() - self._started) / done * (self._total - len(self._rows)) if done else 0.0
+        return f"{shares}; {_duration(left)} left" if left else shares
+
+    def summary(self) -> Iterator[str]:
+        """One line a benchmark and method."""
+        counts = list(self._counts(by_benchmark=True))
+        width = max((len(f"{benchmark} {method}") for benchmark, method, _, _ in counts), default=0)
+        for benchmark, method, right, n in counts:
+            yield f"{f'{benchmark} {method}':{width}}  {right}/{n} right ({right / n:.1%})"
+
+    def _counts(self, *, by_benchmark: bool) -> Iterator[tuple[str, str, int, int]]:
+        """(benchmark, method, right, rows), in the order of their first rows."""
+        groups: dict[tuple[str, str], list[bool]] = {}
+        for row in self._rows:
+            groups.setdefault((row["benchmark"] if by_benchmark else "", row["method"]), []).append(row["correct"])
+        for (benchmark, method), verdicts in sorted(groups.items(), key=lambda group: group[0][0]):
+            yield benchmark, method, sum(verdicts), len(verdicts)
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h 05 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"

@@ -1,0 +1,244 @@
+"""Runs methods side by side over the same problems: resumable to the problem, failures in the denominator, all recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from langchain_core.language_models import BaseChatModel
+
+from reasonflux_agent import __version__
+from reasonflux_agent.api import ReasonFlux
+from reasonflux_agent.context import Context
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.evaluation.benchmarks import Item, digest, load, title
+from reasonflux_agent.evaluation.folder import FORMAT, VERSION, Folder, Row, hold
+from reasonflux_agent.evaluation.methods import (
+    MAX_SAMPLES,
+    Method,
+    RandomTemplates,
+    check_methods,
+    parse_method,
+)
+from reasonflux_agent.evaluation.solving import solve
+from reasonflux_agent.graph import DEFAULT_MODEL
+from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.record import Recorder
+
+GIVE_UP = 5
+"""Problems that fail one after another before the run ends: then it is the server that is gone, not a problem that is odd."""
+
+
+class Watcher:
+    """Is told how an evaluation goes; here nothing is made of it."""
+
+    def begin(self, folder: Folder, total: int) -> None:
+        """The rows that the folder holds are done, of `total`."""
+
+    def row(self, row: Row) -> None:
+        """A row was done."""
+
+    def note(self, text: str) -> None:
+        """Something to know about the run."""
+
+
+class Job(NamedTuple):
+    """One row that is due."""
+
+    benchmark: str
+    item: Item
+    method: Method
+    repeat: int
+
+
+async def evaluate(
+    benchmarks: Sequence[str],
+    methods: Sequence[str],
+    *,
+    out: str | Path | None = None,
+    model: BaseChatModel | str | None = None,
+    navigator: BaseChatModel | str | None = None,
+    solver: BaseChatModel | str | None = None,
+    library: TemplateLibrary | str = "builtin",
+    data_dir: str | Path | None = None,
+    limit: int | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+    concurrency: int = 8,
+    retry_failed: bool = False,
+    watcher: Watcher | None = None,
+    **context: Any,
+) -> Path:
+    """Solves every problem by every method, `concurrency` at once, and returns the folder with the results.
+
+    `benchmarks` as for `benchmarks.load`, `methods` as for `parse_method`; `context` are fields of the Context that hold for
+    all methods where they do not set them. `out` is the folder; None: one in `evaluations/`, named by what is run, so that
+    the same call goes on where the last one ended. A problem whose run fails is a row with an `error`, and wrong;
+    `retry_failed` does such rows again. `seed` decides options, random templates and the models' samples.
+
+    Raises InputError for what cannot be run (also: a folder of another evaluation, or in use), ModelError when the model's
+    server is gone; a later call goes on from there.
+    """
+    if repeats < 1 or concurrency < 1:
+        raise InputError(f"repeats={repeats}, concurrency={concurrency}: both are 1 or more.")
+    ways = check_methods([parse_method(name) for name in methods])
+    items: dict[str, list[Item]] = {}
+    for name in benchmarks:
+        if title(name) in items:
+            raise InputError(f"The benchmark {title(name)!r} is given twice. Next: give it once.")
+        items[title(name)] = load(name, data_dir, limit, seed)
+    if not (ways and items):
+        raise InputError("There is nothing to evaluate. Next: give at least one benchmark and one method.")
+    library = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
+    given = Context.from_env(**context)
+    first = navigator or model or given.navigator or solver or given.solver or DEFAULT_MODEL
+    roles = {"navigator": first, "solver": solver or model or given.solver or first}
+    loaded = [await asyncio.to_thread(load_model, role) for role in roles.values()]
+    solvers = {way.name: _solver(way, roles, library, seed, context) for way in ways}
+    shared = {"navigator", "solver", "seed"}
+    configuration = {
+        "format": FORMAT,
+        "version": VERSION,
+        "package": __version__,
+        **dict(zip(roles, map(describe, loaded), strict=True)),
+        "library": library.name,
+        "templates": digest(library.templates),
+        "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
+        "methods": [way.name for way in ways],
+        "contexts": {name: flux.context.model_dump(mode="json", exclude=shared) for name, flux in solvers.items()},
+        "seed": seed,
+        "repeats": repeats,
+    }
+    path = Path(out) if out else Path("evaluations") / f"{'-'.join(items)}-{digest(configuration)[:8]}"
+    with hold(path, configuration) as folder:
+        if retry_failed:
+            folder.forget_failures()
+        run = _Run(folder, solvers, seed, watcher or Watcher())
+        run.watcher.begin(folder, len(ways) * repeats * sum(map(len, items.values())))
+        free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
+        await run.all(_jobs(items, free, repeats), concurrency)
+        if matching:
+            if "matched" not in folder.settings:
+                folder.note("matched", _matched(folder.rows.values(), matching, items))
+            run.tell_matched()
+            await run.all(_jobs(items, matching, repeats), concurrency)
+    return path
+
+
+def _solver(way: Method, roles: dict[str, Any], library: TemplateLibrary, seed: int, context: dict[str, Any]) -> ReasonFlux:
+    retriever = RandomTemplates(library=library, seed=seed) if way.random_templates else None
+    return ReasonFlux(**roles, strategy=way.strategy, library=library, retriever=retriever, **{**context, **way.context})
+
+
+def _jobs(items: dict[str, list[Item]], methods: Sequence[Method], repeats: int) -> Iterator[Job]:
+    """Problem by problem, so that a run that is cut short has every method at about the same place."""
+    for repeat in range(repeats):
+        for line in zip_longest(*items.values()):
+            for benchmark, item in zip(items, line, strict=True):
+                if item:
+                    yield from (Job(benchmark, item, method, repeat) for method in methods)
+
+
+def _matched(rows: Iterable[Row], methods: Sequence[Method], items: dict[str, list[Item]]) -> dict[str, dict[str, Row]]:
+    """Method -> benchmark -> how many samples cost what the method that it matches costs, in mean total tokens."""
+    spent: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        if not row["error"]:
+            spent.setdefault((row["method"], row["benchmark"]), []).append(row["prompt_tokens"] + row["completion_tokens"])
+    found: dict[str, dict[str, Row]] = {}
+    for method in methods:
+        for benchmark in items:
+            target, sample = (_mean(spent.get((name, benchmark), [])) for name in (method.match, "direct"))
+            k = min(MAX_SAMPLES, max(1, round(target / sample))) if sample else 1
+            row = {"k": k, "target_tokens": target, "sample_tokens": sample}
+            found.setdefault(method.name, {})[benchmark] = row
+    return found
+
+
+def _mean(values: list[int]) -> float:
+    return round(sum(values) / len(values), 1) if values else 0.0
+
+
+class _Run:
+    """What the workers of one evaluation share."""
+
+    def __init__(self, folder: Folder, solvers: dict[str, ReasonFlux], seed: int, watcher: Watcher) -> None:
+        self.folder, self.solvers, self.seed, self.watcher = folder, solvers, seed, watcher
+        self.recorder = Recorder(folder.records)
+        self.failed: list[Row] = []
+        """Failures since the last success: results if a success follows, else the server's."""
+        self.succeeded = any(not row["error"] for row in folder.rows.values())
+
+    async def all(self, jobs: Iterable[Job], concurrency: int) -> None:
+        """Does the jobs whose rows are not there. Raises ModelError when nothing succeeds any more."""
+        due = iter([job for job in jobs if (job.benchmark, job.method.name, job.repeat, job.item.id) not in self.folder.rows])
+
+        async def work() -> None:
+            for job in due:
+                self.keep(await self.solve(job))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(concurrency):
+                    group.create_task(work())
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        if self.failed and not self.succeeded:
+            raise self.gone()
+        self.flush()
+
+    def keep(self, row: Row) -> None:
+        """Files a row; a failure only once it is known to be the problem's own."""
+        if row["error"]:
+            self.failed.append(row)
+            if len({(failed["benchmark"], failed["id"]) for failed in self.failed}) >= GIVE_UP:
+                raise self.gone()
+        else:
+            self.succeeded = True
+            self.flush()
+            self.file(row)
+
+    def flush(self) -> None:
+        """Files the failures."""
+        for row in self.failed:
+            self.file(row)
+        self.failed = []
+
+    def file(self, row: Row) -> None:
+        self.folder.append(row)
+        self.watcher.row(row)
+
+    def gone(self) -> ModelError:
+        """What the run ends with when only failures follow one another."""
+        return ModelError(
+            f"The evaluation was stopped: its last {len(self.failed)} run(s) failed one after another, which are not counted. "
+            f"The last one: {self.failed[-1]['error']} {len(self.folder.rows)} row(s) are in {self.folder.path}; "
+            "the same command goes on from there."
+        )
+
+    def tell_matched(self) -> None:
+        """Says how many samples were chosen, and by what."""
+        for method, by_benchmark in self.folder.settings["matched"].items():
+            for benchmark, row in by_benchmark.items():
+                self.watcher.note(
+                    f"{method} on {benchmark}: {row['k']} samples, {row['sample_tokens']:,.0f} tokens each by 'direct', "
+                    f"to match {row['target_tokens']:,.0f} tokens a problem"
+                )
+
+    async def solve(self, job: Job) -> Row:
+        """The row of one job."""
+        flux = self.solvers[job.method.name]
+        row = await solve(flux, job.item, job.method.select, self.recorder, **self.fields(job))
+        return {"benchmark": job.benchmark, "method": job.method.name, "repeat": job.repeat, **row}
+
+    def fields(self, job: Job) -> dict[str, Any]:
+        """What a job sets in its context; the first repeat is greedy where strategies are."""
+        # samples count from the seed on, so repeats are further apart than there can be samples
+        fields = {"seed": self.seed + 1000 * job.repeat, "greedy": job.repeat == 0}
+        if job.method.match:
+            fields["trajectories"] = self.folder.settings["matched"][job.method.name][job.benchmark]["k"]
+        return fields

@@ -1,0 +1,76 @@
+"""One problem, solved by one method and graded: its row.
+
+A row of `results.jsonl`, one for every benchmark, method, repeat and problem: `benchmark`, `method`, `repeat`, `id`,
+`subject`, `level`, `gold`, `answer`, `correct`, `status`, `reason`, `truncated` (whether the token limit cut the solution),
+`error` (why there is no answer; null), `calls`, `prompt_tokens`, `cached_tokens`, `completion_tokens`, `seconds` (summed over
+model calls), `wall` (seconds), `templates` (ids), `votes` (0 to 1), `candidates` (`source`, `answer`, `correct`, `checks`,
+`logprob` of each), `reviews` (verdicts), `escalated` (effort auto: planned attempts were made), `run` (id of the record).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from reasonflux_agent.api import ReasonFlux
+from reasonflux_agent.errors import ReasonFluxError
+from reasonflux_agent.evaluation.benchmarks import Item
+from reasonflux_agent.evaluation.folder import Row
+from reasonflux_agent.evaluation.methods import Rule, select
+from reasonflux_agent.grading import agrade
+from reasonflux_agent.record import Recorder
+from reasonflux_agent.schema import Solution, Usage
+
+
+class _Heard(BaseCallbackHandler):
+    """Hears the id of a run."""
+
+    run: str = ""
+
+    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+        if name == "reasonflux_begin":
+            self.run = data["run"]
+
+
+async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **context: Any) -> Row:
+    """The row of one problem, but for benchmark, method and repeat; a failure is a row too, with its `error`."""
+    begun, heard = time.monotonic(), _Heard()
+    row = {"id": item.id, "subject": item.subject, "level": item.level, "gold": item.answer, **_outcome(None)}
+    try:
+        solution = await flux.asolve(item.problem, config={"callbacks": [recorder, heard]}, **context)
+        chosen = await select(rule, solution)
+        correct = await is_right(chosen.answer, item)
+        candidates = [
+            {**c.model_dump(include={"source", "answer", "checks", "logprob"}), "correct": await is_right(c.answer, item)}
+            for c in solution.candidates
+        ]
+        escalated = flux.context.effort == "auto" and any(node != "draft" for node in solution.usage)
+        row |= {**_outcome(chosen), "correct": correct, "candidates": candidates, "escalated": escalated}
+    except ReasonFluxError as error:
+        row["error"] = str(error)
+    return {**row, "wall": round(time.monotonic() - begun, 3), "run": heard.run}
+
+
+async def is_right(answer: str | None, item: Item) -> bool:
+    """Whether an answer is the gold one, with its unit or without."""
+    if await agrade(answer, item.answer):
+        return True
+    return item.unit is not None and await agrade(answer, f"{item.answer} {item.unit}")
+
+
+def _outcome(solution: Solution | None) -> Row:
+    """The fields of a row that a solution decides alone; those of a failure without one."""
+    if solution is None:
+        return {
+            "answer": None, "correct": False, "status": "failed", "reason": "", "truncated": False, "error": None,
+            **Usage().model_dump(), "templates": [], "votes": 0.0, "candidates": [], "reviews": [], "escalated": False,
+        }  # fmt: skip
+    return {
+        **solution.model_dump(include={"answer", "status", "reason", "votes"}),
+        **solution.total.model_dump(),
+        "truncated": any(c.truncated for c in solution.candidates if c.text == solution.text),
+        "templates": list(solution.templates),
+        "reviews": [review.verdict for review in solution.reviews],
+    }

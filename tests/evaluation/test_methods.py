@@ -1,0 +1,91 @@
+"""Methods: how they are written, what they set, who chooses."""
+
+from __future__ import annotations
+
+import pytest
+
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.evaluation.methods import RandomTemplates, check_methods, parse_method, select, split_methods
+from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.schema import Candidate, Solution
+
+
+def test_a_list_keeps_fields_with_their_method() -> None:
+    text = "direct,self-consistency@3,navigator,effort=low,templates=0,self-consistency@navigator,effort=low,templates=0"
+    assert split_methods(text) == [
+        "direct",
+        "self-consistency@3",
+        "navigator,effort=low,templates=0",
+        "self-consistency@navigator,effort=low,templates=0",
+    ]
+
+
+def test_fields_get_the_types_of_the_context() -> None:
+    method = parse_method("navigator,effort=low,refine=true,temperature=0.3,reviews=2")
+    assert method.strategy == "navigator"
+    assert method.context == {"effort": "low", "refine": True, "temperature": 0.3, "reviews": 2}
+
+
+def test_sampled_methods() -> None:
+    majority, best = parse_method("self-consistency@5,temperature=1"), parse_method("best-of@4")
+    assert (majority.strategy, majority.select, majority.context["trajectories"]) == ("direct", "majority", 5)
+    assert majority.context["temperature"] == 1.0
+    assert (best.strategy, best.select, best.context["trajectories"]) == ("direct", "checks", 4)
+    assert parse_method("self-consistency@navigator,effort=low").match == "navigator,effort=low"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("navgator", "There are: direct, navigator, original, propose, drafts, no-templates, random-templates"),
+        ("", "There is no method ''"),
+        ("direct@3", "There is no method 'direct@3'"),
+        ("self-consistency", "self-consistency@K"),
+        ("self-consistency@0", "'0' is no number of samples from 1 to 64"),
+        ("best-of@many", "'many' is no number of samples"),
+        ("best-of@65", "from 1 to 64"),
+        ("navigator,efort=low", "The method 'navigator,efort=low': The run's context does not fit. no field 'efort'"),
+        ("navigator,effort=huge", "effort = 'huge'"),
+        ("direct,seed=3", "'seed' is the same for all methods"),
+    ],
+)
+def test_what_is_no_method_is_answered_with_what_there_is(text: str, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_method(text)
+    assert says in str(error.value)
+
+
+def test_a_matching_method_needs_its_partners() -> None:
+    with pytest.raises(InputError, match="but the run has no 'navigator'"):
+        check_methods([parse_method("direct"), parse_method("self-consistency@navigator")])
+    with pytest.raises(InputError, match="but the run has no 'direct'"):
+        check_methods([parse_method("navigator"), parse_method("self-consistency@navigator")])
+    with pytest.raises(InputError, match="given twice"):
+        check_methods([parse_method("direct"), parse_method("direct")])
+
+
+def solution(*answers: tuple[str | None, bool]) -> Solution:
+    made = [Candidate(source="direct", text=f"{a} {i}", answer=a, checks={"whole": ok}) for i, (a, ok) in enumerate(answers)]
+    return Solution(problem="x", answer="?", text="?", status="solved", votes=0.1, candidates=tuple(made))
+
+
+async def test_a_plain_majority_asks_no_checks() -> None:
+    chosen = await select("majority", solution(("1", True), ("1/2", False), (None, True), ("0.5", False)))
+    assert (chosen.answer, chosen.votes, chosen.reason) == ("1/2", 2 / 3, "2 of 3 samples agree")
+    assert (await select("majority", solution(("7", False), ("8", True)))).answer == "7"
+
+
+async def test_the_best_by_checks_asks_no_majority() -> None:
+    assert (await select("checks", solution(("1", False), ("1", False), ("2", True)))).answer == "2"
+    assert (await select("run", solution(("1", True)))).answer == "?"
+    assert (await select("majority", solution((None, True)))).answer == "?"
+
+
+def test_random_templates_are_drawn_by_query_and_seed() -> None:
+    library = TemplateLibrary.builtin()
+    drawn = RandomTemplates(library=library, seed=1).invoke("add numbers")
+    assert drawn == RandomTemplates(library=library, seed=1).invoke("add numbers")
+    assert drawn != RandomTemplates(library=library, seed=2).invoke("add numbers")
+    assert drawn != RandomTemplates(library=library, seed=1).invoke("add more numbers")
+    assert len({document.id for document in drawn}) == 8
+    assert all(document.id in library for document in drawn)

@@ -1,0 +1,334 @@
+"""The runner: rows, resuming after a kill, failures, locks, matched tokens, grading that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.evaluation.folder import Folder, key_of
+from reasonflux_agent.evaluation.runner import Watcher, evaluate
+from reasonflux_agent.grading import pool
+from reasonflux_agent.record import read_record
+from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
+from tests.models.recorder import Recorder, reply, serving
+
+METHODS = ["direct", "self-consistency@3", "no-templates,effort=low"]
+
+
+def sums(folder: Path, count: int = 6) -> str:
+    """A benchmark of additions; every third answer is not the one that the fake model gives."""
+    path = folder / "sums.jsonl"
+    rows = [{"problem": f"Add {n} and 3.", "answer": str(n + 3 + (n % 3 == 2)), "level": n % 2} for n in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / "results.jsonl").read_text().split("\n") if line]
+
+
+class Notes(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.done = self.total = 0
+
+    def begin(self, folder: Folder, total: int) -> None:
+        self.done, self.total = len(folder.rows), total
+
+    def row(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+async def test_every_method_solves_every_problem_side_by_side(tmp_path: Path) -> None:
+    path = await evaluate([sums(tmp_path)], METHODS, model=FakeModel(), out=tmp_path / "run", concurrency=1, seed=3)
+    rows = rows_of(path)
+    order = [(row["id"], row["method"]) for row in rows]
+    assert order == [(f"sums/{n}", method) for n in range(6) for method in METHODS]
+    assert [row["correct"] for row in rows] == [n % 3 != 2 for n in range(6) for _ in METHODS]
+    direct, majority, planned = rows[:3]
+    assert (direct["gold"], direct["answer"], direct["level"], direct["error"]) == ("3", "3", 0, None)
+    assert (direct["calls"], majority["calls"], planned["calls"]) == (1, 3, 2)
+    assert majority["reason"] == "3 of 3 samples agree"
+    assert [candidate["correct"] for candidate in majority["candidates"]] == [True] * 3
+    assert (planned["candidates"][0]["source"], planned["escalated"], planned["templates"]) == ("navigator", False, [])
+    assert planned["prompt_tokens"] > direct["prompt_tokens"] > 0
+    for row in rows:
+        record = read_record(path / "records" / f"{row['run']}.jsonl")
+        assert record.solution is not None
+        assert sum(len(call["reply"]["text"]) > 0 for call in record.calls) == row["calls"]
+    settings = json.loads((path / "run.json").read_text())
+    assert settings["methods"] == METHODS
+    assert settings["benchmarks"]["sums"]["n"] == 6
+    assert (settings["navigator"], settings["library"], settings["seed"]) == ("FakeModel", "builtin", 3)
+
+
+async def test_a_finished_evaluation_calls_no_model_again(tmp_path: Path) -> None:
+    model, problems = FakeModel(calls=[]), sums(tmp_path, 2)
+    path = await evaluate([problems], ["direct"], model=model, out=tmp_path / "run")
+    notes = Notes()
+    assert len(model.calls) == 2
+    assert await evaluate([problems], ["direct"], model=model, out=tmp_path / "run", watcher=notes) == path
+    assert (len(model.calls), notes.done, notes.total, notes.rows) == (2, 2, 2, [])
+
+
+async def test_auto_tells_whether_it_escalated(tmp_path: Path) -> None:
+    def respond(prompt: str) -> str:
+        astray = "Python program" in prompt and "Add 1" in prompt  # its drafts disagree
+        return "```python\nprint(0)\n```" if astray else mathematician(prompt)
+
+    path = await evaluate(
+        [sums(tmp_path, 3)], ["no-templates,effort=auto"], model=FakeModel(respond=respond), out=tmp_path / "r"
+    )
+    assert {row["id"]: row["escalated"] for row in rows_of(path)} == {"sums/0": False, "sums/1": True, "sums/2": False}
+
+
+async def test_any_text_of_a_model_is_kept(tmp_path: Path) -> None:
+    answer = "\\text{\u2028 \x00 \ud800 <b>}"
+    model = FakeModel(respond=lambda _: f"\\boxed{{{answer}}}")
+    path = await evaluate([sums(tmp_path, 1)], ["direct"], model=model, out=tmp_path / "run")
+    (row,) = rows_of(path)
+    assert (row["answer"], row["correct"], row["error"]) == (answer, False, None)
+    assert await evaluate([sums(tmp_path, 1)], ["direct"], model=model, out=tmp_path / "run") == path
+
+
+async def test_a_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
+    problems = sums(tmp_path, 2)
+    await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run")
+    with pytest.raises(InputError, match=r"seed was 0, is 1\. Next: give the same options"):
+        await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run", seed=1)
+    with pytest.raises(InputError, match=r"benchmarks\.sums\.n was 2, is 1; benchmarks\.sums\.sha256"):
+        await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run", limit=1)
+    with pytest.raises(InputError, match=r"contexts\.direct\.max_tokens was 1536, is 99"):
+        await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run", max_tokens=99)
+    assert len(rows_of(tmp_path / "run")) == 2
+
+
+async def test_without_a_folder_the_same_call_finds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = sums(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    first = await evaluate([problems], ["direct"], model=FakeModel())
+    assert first == await evaluate([problems], ["direct"], model=FakeModel())
+    assert first != await evaluate([problems], ["direct"], model=FakeModel(), seed=1)
+
+
+async def test_the_majority_matches_the_tokens_of_a_method(tmp_path: Path) -> None:
+    notes, methods = Notes(), ["self-consistency@no-templates", "direct", "no-templates"]
+    path = await evaluate([sums(tmp_path)], methods, model=FakeModel(), out=tmp_path / "run", watcher=notes)
+    rows = rows_of(path)
+    mean = {
+        method: sum(row["prompt_tokens"] + row["completion_tokens"] for row in rows if row["method"] == method) / 6
+        for method in methods
+    }
+    matched = json.loads((path / "run.json").read_text())["matched"]["self-consistency@no-templates"]["sums"]
+    assert matched["k"] == round(mean["no-templates"] / mean["direct"]) > 1
+    assert (matched["target_tokens"], matched["sample_tokens"]) == (round(mean["no-templates"], 1), round(mean["direct"], 1))
+    assert mean[methods[0]] == pytest.approx(mean["no-templates"], abs=mean["direct"])
+    assert {row["calls"] for row in rows if row["method"] == methods[0]} == {matched["k"]}
+    assert [row["method"] for row in rows[-6:]] == [methods[0]] * 6
+    assert f"{matched['k']} samples" in notes.notes[0]
+
+
+async def test_one_problem_that_fails_is_a_row_and_is_retried_on_request(tmp_path: Path) -> None:
+    problems = sums(tmp_path)
+    broken = True
+
+    def respond(prompt: str) -> str:
+        if broken and "Add 4" in prompt:
+            raise RuntimeError("the server stumbled")
+        return mathematician(prompt)
+
+    model = FakeModel(respond=respond)
+    path = await evaluate([problems], ["direct"], model=model, out=tmp_path / "run")
+    by_id = {row["id"]: row for row in rows_of(path)}
+    assert len(by_id) == 6
+    failed = by_id["sums/4"]
+    assert "the server stumbled" in failed["error"]
+    assert (failed["correct"], failed["status"], failed["answer"]) == (False, "failed", None)
+    await evaluate([problems], ["direct"], model=model, out=tmp_path / "run")
+    assert {row["id"]: row for row in rows_of(path)} == by_id
+    broken = False
+    await evaluate([problems], ["direct"], model=model, out=tmp_path / "run", retry_failed=True)
+    again = {row["id"]: row for row in rows_of(path)}
+    assert again["sums/4"]["correct"]
+    assert len(rows_of(path)) == 6
+
+
+async def test_a_server_that_is_gone_ends_the_run_and_costs_no_problem(tmp_path: Path) -> None:
+    problems, gone = sums(tmp_path, 20), False
+
+    def respond(prompt: str) -> str:
+        nonlocal gone
+        gone = gone or "Add 10 " in prompt
+        if gone:
+            raise RuntimeError("nobody there")
+        return mathematician(prompt)
+
+    model = FakeModel(respond=respond)
+    with pytest.raises(ModelError, match=r"stopped: its last 5 run\(s\) failed.*nobody there.*the same command goes on"):
+        await evaluate([problems], ["direct"], model=model, out=tmp_path / "run", concurrency=1)
+    assert [row["error"] for row in rows_of(tmp_path / "run")] == [None] * 10
+    path = await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run")
+    assert Counter(key_of(row) for row in rows_of(path)) == {("sums", "direct", 0, f"sums/{n}"): 1 for n in range(20)}
+
+
+async def test_a_dead_server_is_an_error_and_no_rows(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="could not be reached"):
+        await evaluate([sums(tmp_path, 1)], ["direct"], model="vllm:fake@http://127.0.0.1:9/v1", out=tmp_path / "run")
+    assert not (tmp_path / "run" / "results.jsonl").exists()
+
+
+async def test_repeats_and_samples_have_seeds_of_their_own(tmp_path: Path) -> None:
+    answers = Recorder((200, reply("So $\\boxed{3}$.")))
+    with serving(answers) as server:
+        path = await evaluate(
+            [sums(tmp_path, 2)],
+            ["self-consistency@3"],
+            model=f"vllm:fake@{server.url}",
+            out=tmp_path / "run",
+            repeats=2,
+            seed=5,
+        )
+    assert len(rows_of(path)) == 4
+    drawn = Counter((body["seed"], body["temperature"]) for body in answers.bodies)
+    assert drawn == {(5, 0.0): 2, (6, 0.7): 2, (7, 0.7): 2, (1005, 0.7): 2, (1006, 0.7): 2, (1007, 0.7): 2}
+
+
+HANGING = r"9^{9^{9^9}}"
+
+
+async def test_a_grader_that_is_killed_costs_one_problem(tmp_path: Path) -> None:
+    path = tmp_path / "hard.jsonl"
+    golds = ["1+2i", "x^2+x", "3+4i"]  # each takes a worker
+    path.write_text("".join(json.dumps({"problem": f"Problem {n}", "answer": gold}) + "\n" for n, gold in enumerate(golds)))
+    replies = ["2i + 1", HANGING, "4i + 3"]
+
+    def respond(prompt: str) -> str:
+        return f"\\boxed{{{next(reply for n, reply in enumerate(replies) if f'Problem {n}' in prompt)}}}"
+
+    stop = threading.Event()
+
+    def kill_what_hangs() -> None:
+        """Kills a worker that has been busy for a second, as the kernel does when memory runs out."""
+        while not stop.wait(1.0):
+            for worker in [worker for worker in list(pool._alive) if worker not in pool._idle]:
+                stat = Path(f"/proc/{worker.process.pid}/stat")
+                if stat.exists() and int(stat.read_text().split()[13]) > 300:  # ticks of CPU: it works, and does not start
+                    os.kill(worker.process.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_what_hangs, daemon=True)
+    killer.start()
+    run = await evaluate([str(path)], ["direct"], model=FakeModel(respond=respond), out=tmp_path / "run", concurrency=1)
+    stop.set()
+    assert [row["correct"] for row in rows_of(run)] == [True, False, True]
+
+
+SCRIPT = """
+import asyncio, sys
+from reasonflux_agent.evaluation.runner import evaluate
+problems, url, out = sys.argv[1:]
+asyncio.run(evaluate([problems], ["direct", "no-templates"], model=f"vllm:fake@{url}", out=out, concurrency=3))
+"""
+
+
+@contextmanager
+def child(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    problems, out, asked = sums(tmp_path, 12), tmp_path / "run", Counter[str]()
+    lines = out / "results.jsonl"
+
+    def respond(prompt: str) -> str:
+        task = "plan" if "Do not solve" in prompt else "solve" if "plan" in prompt else "direct"
+        asked[f"{task} {prompt.split('Add ')[-1][:6]}"] += 1
+        time.sleep(0.05)
+        return mathematician(prompt)
+
+    with serve_fake(respond) as url, child(problems, url, str(out)) as first:
+        deadline = time.monotonic() + 120
+        while (lines.read_bytes().count(b"\n") if lines.exists() else 0) < 8 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        with lines.open("ab") as file:
+            file.write(b'{"benchmark": "sums", "method": "dir')  # the kill cut a line
+        before = {key_of(json.loads(line)) for line in lines.read_text().split("\n")[:-1]}
+        assert 8 <= len(before) < 24
+        asked.clear()
+        with child(problems, url, str(out)) as second:
+            assert second.wait(timeout=300) == 0, second.stderr and second.stderr.read()
+    after = Counter(key_of(row) for row in rows_of(out))
+    assert set(after.values()) == {1}
+    assert {key[1:] for key in after} == {(m, 0, f"sums/{n}") for m in ("direct", "no-templates") for n in range(12)}
+    done = {int(key[3].split("/")[1]) for key in before if key[1] == "direct"} & {
+        int(key[3].split("/")[1]) for key in before if key[1] == "no-templates"
+    }
+    assert done
+    assert [prompt for prompt in asked for n in done if f" {n} and" in prompt] == []  # nothing finished was asked again
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    problems, out = sums(tmp_path, 12), tmp_path / "run"
+
+    def slow(prompt: str) -> str:
+        time.sleep(0.5)
+        return mathematician(prompt)
+
+    with serve_fake(slow) as url, child(problems, url, str(out)) as first:
+        deadline = time.monotonic() + 120
+        while not (out / "run.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with pytest.raises(InputError, match=rf"Another process \({first.pid}\) is evaluating into .*run"):
+            asyncio.run(evaluate([problems], ["direct", "no-templates"], model=f"vllm:fake@{url}", out=out))
+
+
+async def test_bad_input_is_refused_before_any_model_is_loaded(tmp_path: Path) -> None:
+    problems, nobody = sums(tmp_path, 1), "vllm:fake@http://127.0.0.1:9/v1"
+    for benchmarks, methods, more, says in [
+        ([problems], ["nothing"], {}, "There is no method 'nothing'"),
+        (["nothing"], ["direct"], {}, "There is no benchmark 'nothing'"),
+        ([problems, problems], ["direct"], {}, "'sums' is given twice"),
+        ([problems], [], {}, "nothing to evaluate"),
+        ([problems], ["direct"], {"repeats": 0}, "repeats=0"),
+        ([problems], ["direct"], {"temperature": 9}, "temperature = 9"),
+    ]:
+        with pytest.raises(InputError, match=says):
+            await evaluate(benchmarks, methods, model=nobody, out=tmp_path / "run", **more)  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.local_model
+async def test_a_real_model_is_evaluated(tmp_path: Path) -> None:
+    path = await evaluate(
+        [sums(tmp_path, 3)], ["direct", "navigator,effort=low"], model="local:smollm2-135m", out=tmp_path / "run",
+        max_tokens=64, concurrency=4,
+    )  # fmt: skip
+    rows = rows_of(path)
+    assert len(rows) == 6
+    assert all(row["error"] is None and row["completion_tokens"] > 0 and row["seconds"] > 0 for row in rows)
