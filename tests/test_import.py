@@ -11,6 +11,7 @@ import pytest
 import reasonflux_agent
 
 EXTRAS = {"torch", "faiss", "transformers", "sentence_transformers", "wordllama", "xllamacpp"}
+EXTRAS |= {"starlette", "uvicorn", "prometheus_client", "datasets"}
 HEAVY = EXTRAS | {"langgraph", "langchain", "langchain_core", "langchain_openai", "openai", "numpy", "pydantic_monty"}
 HEAVY |= {"sympy", "math_verify", "typer", "rich"}
 

@@ -1,0 +1,90 @@
+"""`reasonflux serve`: the graph behind an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reasonflux_agent.errors import InputError, MissingExtraError
+
+DRAIN_SECONDS = 20
+"""What runs under way get to finish when the server is told to end."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to serve on; any but this machine's own needs a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8400,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL ...")] = None,
+    navigator: Annotated[str | None, typer.Option(help="The model that plans and reviews; else --model.")] = None,
+    solver: Annotated[str | None, typer.Option(help="The model that carries steps out; else --model.")] = None,
+    library: Annotated[str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="REASONFLUX_API_KEY", help="The key that clients must send. Other users see what is typed here."),
+    ] = None,
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Runs at once; four times as many requests may wait.")] = 8,
+    max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request at most.")] = 1_000_000,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of a request at most; then the best answer so far is sent.")
+    ] = 600.0,
+) -> None:
+    """Serve the graph to OpenAI clients: /v1/chat/completions, /v1/models, /healthz, /metrics.
+
+    What a request does not set (effort, granularity ...) is taken from the environment: REASONFLUX_EFFORT and so on. The
+    access log goes to standard error, one JSON object a line.
+    """
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        raise MissingExtraError("The HTTP server", "uvicorn", "serve") from None
+    from reasonflux_agent.context import Context
+    from reasonflux_agent.graph import DEFAULT_MODEL
+    from reasonflux_agent.models import load_model
+    from reasonflux_agent.serving.app import create_app
+    from reasonflux_agent.serving.guard import require_key
+    from reasonflux_agent.serving.service import Service
+
+    require_key(host, api_key)
+    context = Context.from_env()
+    navigator, solver = navigator or model or context.navigator, solver or model or context.solver
+    navigator, solver = navigator or solver or DEFAULT_MODEL, solver or navigator or DEFAULT_MODEL
+    service = Service(
+        navigator=navigator,
+        solver=solver,
+        library=library,
+        context=context.model_copy(update={"navigator": None, "solver": None}),
+        record=record,
+        max_concurrency=max_concurrency,
+        timeout=timeout,
+    )
+    app = create_app(service, api_key=api_key, max_body=max_body)
+    listener = _listen(host, port)
+    for spec in dict.fromkeys((navigator, solver)):
+        typer.echo(f"Loading {spec}", err=True)
+        load_model(spec)
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    logging.getLogger("reasonflux_agent.serving").setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn drains, then raises the signal again
+    address = f"[{host}]" if ":" in host else host
+    typer.echo(f"Serving on http://{address}:{listener.getsockname()[1]}/v1", err=True)
+    # log_config None: loggers stay as they are set above; the access log is the guard's
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+    except OSError as error:
+        raise InputError(
+            f"{host} port {port} cannot be served on: {error.strerror or error}. Next: name another --port or --host."
+        ) from None

@@ -1,0 +1,114 @@
+"""What holds for every request: the key, the host, the access log, the metrics, and errors in OpenAI's shape."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.serving.replies import error_of
+from reasonflux_agent.serving.requests import Refused
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from reasonflux_agent.serving.metrics import Metrics
+
+log = logging.getLogger("reasonflux_agent.serving")
+"""One JSON object a line and request; no contents of messages, no keys."""
+OPEN = ("/healthz",)
+"""Paths that need no key."""
+CLOSED = 499
+"""Status in log and metrics of a request whose client went away, as nginx has it."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_key(host: str, key: str | None) -> None:
+    """Raises InputError for an address that others can reach, without a key."""
+    if not key and not is_loopback(host):
+        raise InputError(
+            f"Serving on {host!r} lets other machines in, and there is no key. Next: set REASONFLUX_API_KEY, "
+            "or serve on 127.0.0.1."
+        )
+
+
+class Guard:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp, *, key: str | None, metrics: Metrics) -> None:
+        self._app, self._key, self._metrics = app, key, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on if it may pass; whatever becomes of it is counted and logged once."""
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":  # none is served, and none shall slip by the key
+            return await send({"type": "websocket.close"})
+        status, begun = 0, time.monotonic()
+        facts: dict[str, Any] = scope.setdefault("state", {}).setdefault("facts", {})
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._metrics.in_flight.inc()
+        try:
+            self._admit(scope)
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if not isinstance(error, InputError):
+                log.exception("a request failed")
+            if status:
+                raise  # the answer has begun: the server can but cut the connection
+            await error_response(error)(scope, receive, watched)
+        finally:
+            self._metrics.in_flight.dec()
+            seconds = time.monotonic() - begun
+            status = facts.pop("status", status) or CLOSED
+            self._metrics.requests.labels(facts.get("model", ""), str(status)).inc()
+            if "model" in facts:
+                self._metrics.seconds.labels(facts["model"]).observe(seconds)
+            about = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 3)}
+            client = (scope.get("client") or ("",))[0]
+            log.info(json.dumps({"time": round(time.time(), 3), "client": client, **about, **facts}))
+
+    def _admit(self, scope: Scope) -> None:
+        headers = {name: value for name, value in scope["headers"] if name in (b"authorization", b"host")}
+        if not self._key:
+            # a page of another site can make a browser call this address, by a name of that site's own
+            host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+            if not is_loopback(host):
+                raise Refused(
+                    f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server.",
+                    status=403,
+                )
+        elif scope["path"] not in OPEN:
+            kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+            if kind.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._key.encode()):
+                raise Refused(
+                    "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'.",
+                    status=401,
+                    code="invalid_api_key",
+                )
+
+
+def error_response(error: Exception) -> Any:
+    """The response to an error."""
+    from starlette.responses import JSONResponse
+
+    status, body, headers = error_of(error)
+    return JSONResponse(body, status, headers)

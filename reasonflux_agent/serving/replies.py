@@ -1,0 +1,117 @@
+"""OpenAI's chat-completions format, written: completions, chunks, errors. Pure functions, no I/O.
+
+Source of the shapes: the public API reference of OpenAI; `reasoning_content` is the field in which vLLM and DeepSeek's
+servers put what a model thought.
+"""
+
+from __future__ import annotations
+
+import time
+
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.schema import Plan, Solution
+from reasonflux_agent.serving.requests import JSON, PREFIX, Ask, Refused
+
+
+def reasoning(event: JSON) -> str:
+    """What an event of a run (see `ReasonFlux.stream`) says in `reasoning_content`: one paragraph, or nothing."""
+    match event["type"]:
+        case "plan" | "refined":
+            plan = Plan(**event["plan"])
+            title = "Plan" if event["type"] == "plan" else "Refined plan"
+            lines = [f"{title}: {plan.abstraction}".rstrip(": ") + ":"]
+            lines += [f"{number}. {step.purpose}" for number, step in enumerate(plan.steps, 1)]
+        case "templates":
+            lines = ["Templates: " + ("; ".join(event["templates"]) or "none fits")]
+        case "step":
+            lines = [f"Result up to step {event['result']['index'] + 1}:", event["result"]["text"]]
+        case "program":
+            lines = ["Program:", f"```python\n{event['code']}\n```", f"```output\n{event['error'] or event['output']}\n```"]
+        case "review":
+            review = event["review"]
+            lines = [f"Review: {review['verdict']}" + (f". {review['feedback']}" if review["feedback"] else "")]
+            lines += [f"{number}. {step['purpose']}" for number, step in enumerate(review["steps"], 1)]
+        case "candidate":
+            failed = [name for name, passed in event["checks"].items() if not passed]
+            doubt = f" (failed checks: {', '.join(failed)})" if failed else ""
+            lines = [f"Candidate by {event['source']}: {event['answer'] or 'no answer'}{doubt}"]
+        case _:
+            return ""
+    return "\n".join(lines) + "\n\n"
+
+
+class Writer:
+    """Writes what one run is answered with; `run` is its id, the one of its record."""
+
+    def __init__(self, ask: Ask, run: str) -> None:
+        self._ask, self._run = ask, run
+        self._base = {"id": f"chatcmpl-{run}", "created": int(time.time()), "model": ask.model}
+
+    def completion(self, thought: str, solution: Solution) -> JSON:
+        """The whole answer."""
+        message = {"role": "assistant", "content": _content(solution), "reasoning_content": thought, "refusal": None}
+        choice = {"index": 0, "message": message, "finish_reason": _finish(solution), "logprobs": None}
+        body = {**self._base, "object": "chat.completion", "choices": [choice], "usage": usage(solution)}
+        return {**body, PREFIX: self._about(solution)}
+
+    def opening(self) -> JSON:
+        """The chunk that begins a stream."""
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def thought(self, text: str) -> JSON:
+        """A piece of reasoning."""
+        return self._chunk({"reasoning_content": text})
+
+    def closing(self, solution: Solution) -> list[JSON]:
+        """The chunks that end a stream: the answer's text, the end, and the usage if it was asked for."""
+        end = {**self._chunk({}, _finish(solution)), PREFIX: self._about(solution)}
+        chunks = [self._chunk({"content": _content(solution)}), end]
+        if self._ask.include_usage:
+            chunks.append({**self._chunk({}), "choices": [], "usage": usage(solution)})
+        return chunks
+
+    def _chunk(self, delta: JSON, finish: str | None = None) -> JSON:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        chunk = {**self._base, "object": "chat.completion.chunk", "choices": [choice]}
+        return {**chunk, "usage": None} if self._ask.include_usage else chunk
+
+    def _about(self, solution: Solution) -> JSON:
+        """What OpenAI's format has no place for."""
+        return {"run": self._run, **solution.model_dump(include={"answer", "status", "reason", "strategy", "votes"})}
+
+
+def usage(solution: Solution) -> JSON:
+    """The tokens of all model calls of the run."""
+    total = solution.total
+    return {
+        "prompt_tokens": total.prompt_tokens,
+        "completion_tokens": total.completion_tokens,
+        "total_tokens": total.tokens,
+        "prompt_tokens_details": {"cached_tokens": total.cached_tokens},
+    }
+
+
+def _content(solution: Solution) -> str:
+    return solution.text or f"No solution was found: {solution.reason}."
+
+
+def _finish(solution: Solution) -> str:
+    """`length` where a limit cut the run, or the winning reply: the content is the best so far."""
+    cut = any(candidate.truncated for candidate in solution.candidates if candidate.text == solution.text)
+    return "length" if cut or solution.status == "exhausted" else "stop"
+
+
+def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
+    """(HTTP status, body, headers) for an error. What is not raised on purpose tells the client nothing but that."""
+    refused = error if isinstance(error, Refused) else None
+    if refused:
+        status = refused.status
+    elif isinstance(error, InputError):
+        status = 400
+    else:
+        status = 502 if isinstance(error, ModelError) else 500
+    kind = {429: "rate_limit_error"}.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    code = refused.code if refused else {502: "model_error", 500: "internal_error"}.get(status)
+    text = str(error) if status < 500 or status == 502 else "The server failed. Its operator finds the reason in its log."
+    body = {"error": {"message": text[:2000], "type": kind, "param": refused.param if refused else None, "code": code}}
+    return status, body, {"Retry-After": str(refused.retry_after)} if refused and refused.retry_after else {}

@@ -1,0 +1,223 @@
+"""OpenAI's chat-completions format, read: what a request asks for, and what is refused. Pure functions, no I/O.
+
+Source of the shapes: the public API reference of OpenAI.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reasonflux_agent.context import EFFORTS, Context
+from reasonflux_agent.errors import InputError
+
+JSON = dict[str, Any]
+PREFIX = "reasonflux"
+
+IGNORED = frozenset(
+    (
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+    )
+)
+"""Parameters that leave a reply as it is, or are hints."""
+INERT: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "top_p": (1,),
+    "stop": ([],),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "parallel_tool_calls": (True, False),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "modalities": (["text"],),
+    "audio": (),
+    "prediction": (),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+}
+"""Parameters that cannot be honoured -> the values that ask for nothing, which clients send; null always does."""
+FIELDS = Context.model_fields.keys() - {"navigator", "solver"}
+"""Fields of the Context that a client may set; not the models, since a spec can name any file or address the server reaches."""
+
+
+class Refused(InputError):
+    """A request that is not served; `status` is HTTP's, the rest are the fields of OpenAI's error object."""
+
+    def __init__(
+        self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None, retry_after: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.status, self.param, self.code, self.retry_after = status, param, code, retry_after
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    type: Literal["text"]
+    text: str
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[_Part]
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+
+
+class _StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+    """Padding against traffic analysis; there is none."""
+
+
+class _Request(BaseModel):
+    """What is left of a request's body without IGNORED and INERT."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    model: str
+    messages: list[_Message] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    reasoning_effort: str | None = None
+    reasonflux: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request as read."""
+
+    model: str
+    strategy: str
+    messages: list[dict[str, str]]
+    """The conversation, {"role", "content"}; the last one is the user's, and is the problem."""
+    context: JSON
+    """Fields of the Context that the request sets."""
+    stream: bool
+    include_usage: bool
+
+
+def model_names(strategies: Iterable[str]) -> dict[str, tuple[str, str | None]]:
+    """Model name -> (strategy, effort); the name without an effort leaves it to the request, or to the server's default."""
+    names: dict[str, tuple[str, str | None]] = {}
+    for strategy in strategies:
+        names[f"{PREFIX}-{strategy}"] = (strategy, None)
+        names |= {f"{PREFIX}-{strategy}-{effort}": (strategy, effort) for effort in EFFORTS}
+    return names
+
+
+def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> Ask:
+    """The request in `body`, for one of the model `names`. Raises Refused, naming the parameter, for what cannot be served."""
+    given = _object(body)
+    for name, harmless in INERT.items():
+        if (value := given.pop(name, None)) is not None and value not in harmless:
+            raise Refused(
+                f"{name!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out.",
+                param=name,
+                code="unsupported_parameter",
+            )
+    try:
+        request = _Request.model_validate({name: value for name, value in given.items() if name not in IGNORED})
+    except ValidationError as error:
+        _refuse(error)
+    if request.model not in names:
+        raise Refused(
+            f"The model {request.model!r} does not exist. There are: {', '.join(names)}.",
+            status=404,
+            param="model",
+            code="model_not_found",
+        )
+    if request.stream_options and not request.stream:
+        raise Refused("'stream_options' is for streams alone. Next: set 'stream' to true.", param="stream_options")
+    strategy, effort = names[request.model]
+    return Ask(
+        model=request.model,
+        strategy=strategy,
+        messages=_conversation(request.messages),
+        context=_context(request, effort),
+        stream=bool(request.stream),
+        include_usage=bool(request.stream_options and request.stream_options.include_usage),
+    )
+
+
+def _object(body: bytes) -> JSON:
+    try:
+        given = json.loads(body.decode(), parse_constant=_no_number)
+        json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair is legal in JSON, and no text
+    except UnicodeError:
+        raise Refused("The body is not UTF-8 text, or holds half of a surrogate pair.", code="invalid_json") from None
+    except RecursionError:
+        raise Refused("The body is nested too deeply.", code="invalid_json") from None
+    except ValueError as error:
+        raise Refused(f"The body is not JSON: {error}.", code="invalid_json") from None
+    if not isinstance(given, dict):
+        raise Refused(f"The body is a JSON {type(given).__name__}, not an object.", code="invalid_json")
+    return given
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _refuse(error: ValidationError) -> NoReturn:
+    """OpenAI's answer to the first thing that does not fit."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    # where a value may have several types, the path names the type that was tried: no part of the client's path
+    place = [str(p) for p in first["loc"] if not isinstance(p, str) or (p.isidentifier() and p not in ("str",))]
+    param = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(_Request.model_fields)
+        hint = f" Those that are read: {known}. Fields of the run's context go into 'reasonflux'." if len(place) == 1 else ""
+        raise Refused(f"Unrecognized request argument supplied: {param}.{hint}", param=param, code="unknown_parameter")
+    hint = " Only text can be read, in the roles system, developer, user and assistant." if place[0] == "messages" else ""
+    raise Refused(f"{param}: {first['msg']}.{hint}", param=param, code="invalid_value")
+
+
+def _conversation(messages: list[_Message]) -> list[dict[str, str]]:
+    if messages[-1].role != "user":
+        raise Refused(
+            f"The last message is the {messages[-1].role}'s; it must be the user's, and state the problem.", param="messages"
+        )
+    return [{"role": m.role, "content": m.text} for m in messages]
+
+
+def _context(request: _Request, effort: str | None) -> JSON:
+    own = request.reasonflux or {}
+    if unknown := own.keys() - FIELDS:
+        raise Refused(
+            f"'reasonflux' has no field {min(unknown)!r} that a client may set. There are: {', '.join(sorted(FIELDS))}.",
+            param="reasonflux",
+            code="unknown_parameter",
+        )
+    given = {
+        "effort": request.reasoning_effort or effort,
+        "max_tokens": request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+        **own,
+    }
+    return {name: value for name, value in given.items() if value is not None}
