@@ -11,11 +11,10 @@ from typing import Any
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.checks import run_checks
+from reasonflux_agent.checks import meaning, objection, run_checks
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.grading import equivalent
 from reasonflux_agent.schema import Solution
-from reasonflux_agent.strategies.navigator import meaning
 
 FORMAL = frozenset({"complete", "answered", "not_repeating"})
 """Checks of a reply's form: that an answer passes them says nothing about whether it is right."""
@@ -66,7 +65,7 @@ def check_answer_tool() -> BaseTool:
         possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`."""
         verdicts = run_checks(problem, work or answer, answer)
         lines = [
-            f"{'yes' if passed else 'NO'}: {meaning(name)}"
+            f"yes: {meaning(name)}" if passed else f"NO: {objection(name, problem, work or answer, answer)}"
             for name, passed in verdicts.items()
             if not (passed and name in FORMAL)
         ]

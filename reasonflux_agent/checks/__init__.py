@@ -1,7 +1,8 @@
 """What can be checked of a solution without a model.
 
 A check is a pure function of the problem, the solution's text and its answer; it says True or False only where that is
-sure, and None where it does not apply. The built-in ones are registered like those of any plugin (hookspecs.py).
+sure, and None where it does not apply. In place of False it may say in words what is wrong, which is what a redo is told.
+The built-in ones are registered like those of any plugin (hookspecs.py).
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from reasonflux_agent.grading import answers, formulas
 from reasonflux_agent.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.plugins import manager, registered
 
-Check = Callable[[str, str, str | None], bool | None]
-"""`check(problem, text, answer)` -> passed, failed, or None: does not apply."""
+Verdict = bool | str | None
+"""Passed, failed (or what is wrong, in words), or None: does not apply."""
+Check = Callable[[str, str, str | None], Verdict]
+"""`check(problem, text, answer)` -> its verdict."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +33,32 @@ def run_checks(problem: str, text: str, answer: str | None, *, truncated: bool =
     A plugin's check that raises counts as one that does not apply; the log says so.
     """
     verdicts = {"complete": not truncated}
-    for name, (plugin, check) in _registered(frozenset(manager().get_plugins())).items():
-        try:
-            verdict = check(problem, text, answer)
-        except Exception:
-            logger.exception("The check %r of the plugin %r failed and is passed over", name, plugin)
-            continue
+    for name in _registered(frozenset(manager().get_plugins())):
+        verdict = _verdict(name, problem, text, answer)
         if verdict is not None:
-            verdicts[name] = bool(verdict)
+            verdicts[name] = bool(verdict) and not isinstance(verdict, str)
     return verdicts
+
+
+def meaning(name: str) -> str:
+    """What a check stands for, in one sentence: the first line of its docstring."""
+    _, check = _registered(frozenset(manager().get_plugins())).get(name, ("", None))
+    return ((check.__doc__ if check else "") or "The text goes on to its end.").strip().splitlines()[0]
+
+
+def objection(name: str, problem: str, text: str, answer: str | None) -> str:
+    """What a check that failed has against a solution: in its own words, else what it stands for."""
+    verdict = None if name == "complete" else _verdict(name, problem, text, answer)
+    return verdict if isinstance(verdict, str) else f"This does not hold: {meaning(name)}"
+
+
+def _verdict(name: str, problem: str, text: str, answer: str | None) -> Verdict:
+    plugin, check = _registered(frozenset(manager().get_plugins()))[name]
+    try:
+        return check(problem, text, answer)
+    except Exception:
+        logger.exception("The check %r of the plugin %r failed and is passed over", name, plugin)
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -63,10 +83,13 @@ def not_repeating(problem: str, text: str, answer: str | None) -> bool | None:
     )
 
 
-def arithmetic(problem: str, text: str, answer: str | None) -> bool | None:
+def arithmetic(problem: str, text: str, answer: str | None) -> Verdict:
     """Every numeric equality that the text writes out is true when recomputed."""
-    verdicts = [verdict for pair in equalities.equalities(text) if (verdict := equalities.holds(*pair)) is not None]
-    return all(verdicts) if verdicts else None
+    verdicts = {pair: verdict for pair in equalities.equalities(text) if (verdict := equalities.holds(*pair)) is not None}
+    wrong = [f"{left} = {right}" for (left, right), true in verdicts.items() if not true]
+    if wrong:
+        return f"It is not true that {'; '.join(wrong[:3])}."
+    return True if verdicts else None
 
 
 _COUNTED = re.compile(

@@ -14,7 +14,7 @@ TERMS = 8
 """Terms beyond the given ones to which a general term is compared."""
 
 
-def substitution(problem: str, text: str, answer: str | None) -> bool | None:
+def substitution(problem: str, text: str, answer: str | None) -> bool | str | None:
     """The answer satisfies the recurrence, or the equation, that the problem states.
 
     None unless all is clear.
@@ -41,7 +41,7 @@ _ASKED = re.compile(
 )
 
 
-def _recurrence(problem: str, answer: str) -> bool | None:
+def _recurrence(problem: str, answer: str) -> bool | str | None:
     """Iterates `a_1 = 3, a_{n+1} = 2a_n + 5` and compares each term with the answer's formula in n."""
     problem = re.sub(r"\\left|\\right|\\[{}!,]|\$", " ", problem)
     rules = [match.groups() for match in _RULE.finditer(problem)]
@@ -61,7 +61,10 @@ def _recurrence(problem: str, answer: str) -> bool | None:
         if None in values.values():
             return None
         terms[index] = rule.value({"n": Fraction(n), **{term: value for term, value in values.items() if value is not None}})
-    return all(_equal(formula, {"n": Fraction(index)}, value) for index, value in terms.items())
+    for index, value in terms.items():
+        if not _equal(formula, {"n": Fraction(index)}, value):
+            return f"{name}_{index} is {value}, but the answer's formula does not give that."
+    return True
 
 
 def _right_side(answer: str) -> str:
@@ -97,7 +100,7 @@ _SIDE = r"(?:[-+*/^().\d\s]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+"
 _PLAIN = re.compile(rf"(?<![\w$])({_SIDE}={_SIDE})")
 
 
-def _equation(problem: str, answer: str) -> bool | None:
+def _equation(problem: str, answer: str) -> bool | str | None:
     """Substitutes each root into the one equation in one unknown that the problem asks to be solved."""
     if "=" not in problem or _ELSEWHERE.search(problem):
         return None
@@ -112,8 +115,10 @@ def _equation(problem: str, answer: str) -> bool | None:
     (name,) = names
     if not re.search(_SOLVE.replace("{name}", re.escape(name)), problem, re.IGNORECASE):
         return None
-    roots = [formulas.evaluate(root) for root in answers.listed(answer)]
-    return all(_satisfied(left, right, {name: root}) for root in roots)
+    for root in answers.listed(answer):
+        if not _satisfied(left, right, {name: formulas.evaluate(root)}):
+            return f"{name} = {root} does not satisfy {equations[0].strip(' .')}."
+    return True
 
 
 def _satisfied(left: Formula, right: Formula, point: Mapping[str, Number]) -> bool:

@@ -13,6 +13,7 @@ from langchain_core.documents import Document
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.candidates import candidate, solve
+from reasonflux_agent.checks import objection
 from reasonflux_agent.context import Context
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.answer import ANSWER
@@ -22,7 +23,6 @@ from reasonflux_agent.exchanges.review import REVIEW
 from reasonflux_agent.exchanges.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.nodes import Body, Emit, NodeBody, OutOfBudget, Parts, Run, Search
-from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
@@ -231,8 +231,9 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
         again = any(row["verdict"] == "redo" for row in state["reviews"])
         # what fails twice with these templates is tried with others, what failed without any with some
         verdict: Verdict = "replace" if again or not state["templates"] else "redo"
-        meant = " ".join(meaning(name) for name in failed)
-        said = Review(index=last.index, verdict=verdict, feedback=f"this does not hold: {meant}")
+        tried = state["tries"][-1]
+        wrong = " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
+        said = Review(index=last.index, verdict=verdict, feedback=wrong)
     elif run.context.setting.opinions or not verdicts:
         by = "navigator"
         try:
@@ -262,12 +263,6 @@ def apply(state: Trajectory, run: Run, said: Review) -> Update:
         update |= {"plan": drawn.model_dump(mode="json"), "step": start, "feedback": said.feedback}
         update["results"] = [row for row in state["results"] if row["index"] < start]
     return update
-
-
-def meaning(check: str) -> str:
-    """What a check stands for, in words for the solver: the first line of its docstring."""
-    _, function = registered("checks").get(check, ("", None))
-    return ((function.__doc__ if function else "") or f"{check}.").strip().splitlines()[0]
 
 
 def answer(state: Trajectory, run: Run) -> Body[Update]:

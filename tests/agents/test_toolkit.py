@@ -45,9 +45,9 @@ async def test_a_problem_that_cannot_be_taken_is_told_and_not_raised(asynchronou
     ("args", "lines"),
     [
         ({"problem": "Solve x + 2 = 5 for x.", "answer": "3"}, ["yes: The answer satisfies the recurrence, or the equation"]),
-        ({"problem": "Solve x + 2 = 5 for x.", "answer": "4"}, ["NO: The answer satisfies the recurrence, or the equation"]),
-        ({"problem": "Add.", "answer": "8", "work": "3 + 4 = 8, so it is 8."}, ["NO: Every numeric equality"]),
-        ({"problem": "Add.", "answer": ""}, ["NO: There is a final answer"]),
+        ({"problem": "Solve x + 2 = 5 for x.", "answer": "4"}, ["NO: x = 4 does not satisfy x + 2 = 5."]),
+        ({"problem": "Add.", "answer": "8", "work": "3 + 4 = 8, so it is 8."}, ["NO: It is not true that 3 + 4 = 8."]),
+        ({"problem": "Add.", "answer": ""}, ["NO: This does not hold: There is a final answer"]),
         ({"problem": "Prove it.", "answer": "7"}, ["Nothing about this answer can be checked by calculation."]),
         ({"problem": "Halve 1.", "answer": "0.5", "expected": "\\frac{1}{2}"}, ["yes: It means the same as \\frac{1}{2}."]),
         ({"problem": "Halve 1.", "answer": "0.4", "expected": "\\frac{1}{2}"}, ["NO: It means the same"]),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.checks import CHECKS, arithmetic, equalities, in_range, integral, not_repeating, run_checks
+from reasonflux_agent.checks import CHECKS, arithmetic, equalities, in_range, integral, not_repeating, objection, run_checks
 from reasonflux_agent.checks.substitution import substitution
 from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.plugins import manager
@@ -43,6 +43,27 @@ def test_answered() -> None:
     assert CHECKS["answered"]("", "", " 5") is True
     assert CHECKS["answered"]("", "", " ") is False
     assert CHECKS["answered"]("", "", None) is False
+
+
+def plain(verdict: bool | str | None) -> bool | None:
+    """A verdict without its words."""
+    return False if isinstance(verdict, str) else verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "answer", "said"),
+    [
+        ("arithmetic", "", "9", "It is not true that 3 + 4 = 8."),
+        ("substitution", "a_1 = 3, a_{n+1} = 2a_n + 5. Find the general term.", "2^{n+1} - 1", "a_2 is 11, but the answer"),
+        ("substitution", "Solve 2x + 3 = 11.", "5", "x = 5 does not satisfy 2x + 3 = 11."),
+        ("integral", "How many apples are left?", "2.5", "This does not hold: Where the problem asks how many"),
+        ("complete", "", "9", "This does not hold: The text goes on to its end."),
+    ],
+)  # fmt: skip
+def test_an_objection_says_what_is_wrong(name: str, problem: str, answer: str, said: str) -> None:
+    text = "Then 3 + 4 = 8 remain."
+    assert run_checks(problem, text, answer, truncated=True)[name] is False
+    assert objection(name, problem, text, answer).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +121,7 @@ def test_not_repeating(text: str, verdict: bool) -> None:
     ],
 )
 def test_arithmetic(text: str, verdict: bool | None) -> None:
-    assert arithmetic("", text, None) is verdict
+    assert plain(arithmetic("", text, None)) is verdict
 
 
 @given(st.text(alphabet="0123456789+-*/=()^{}$\\.,; \nxacdfrot&", max_size=300))
@@ -200,10 +221,11 @@ FIBONACCI = r"\frac{1}{\sqrt5}\left(\left(\frac{1+\sqrt5}{2}\right)^n-\left(\fra
     ],
 )  # fmt: skip
 def test_substitution(problem: str, answer: str | None, verdict: bool | None) -> None:
-    assert substitution(problem, "", answer) is verdict
+    assert plain(substitution(problem, "", answer)) is verdict
 
 
 @given(st.text(alphabet="anx_{}+-=123^ ,.$\\Findsolve()", max_size=120), st.text(alphabet="nx^+-12{}= ,", max_size=20))
 def test_no_check_raises(problem: str, answer: str) -> None:
     for check in CHECKS.values():
-        assert check(f"{problem} a_1 = 2, a_{{n+1}} = {answer} Find a_n. How many?", problem, answer) in (True, False, None)
+        verdict = check(f"{problem} a_1 = 2, a_{{n+1}} = {answer} Find a_n. How many?", problem, answer)
+        assert plain(verdict) in (True, False, None)

@@ -106,7 +106,7 @@ def test_checks_come_before_the_navigators_opinion() -> None:
     solver: Line = ["I do not know.", "So it is \\boxed{7}."]
     model, solution = run({"solve_step": solver}, reviews=1)
     assert "review" not in model.nodes  # the check alone asked for the second try
-    assert "this does not hold: There is a final answer." in model.prompts("solve_step")[1]
+    assert "This does not hold: There is a final answer." in model.prompts("solve_step")[1]
     assert solution.reviews[0].verdict == "redo"
     assert solution.answer == "7"
 

@@ -44,8 +44,8 @@ def _():
 
 @recompute("Recurrence with a different exponential term")
 def _():
-    assert matches(iterate(8, lambda a, n: 3 * a + 2 * 5**n), lambda n: 3**n + 5**n)
-    return "3^n + 5^n"
+    assert matches(iterate(8, lambda a, n: 4 * a + 5**n), lambda n: 5**n + 3 * 4 ** (n - 1))
+    return "5^n + 3*4^(n-1)"
 
 
 @recompute("Recurrence with an equal exponential term: divide")
@@ -76,8 +76,8 @@ def _():
 
 @recompute("Accumulation: add up the differences")
 def _():
-    assert matches(iterate(5, lambda a, n: a + 4 * n - 1), lambda n: 2 * n * n - 3 * n + 6)
-    return "2*n^2 - 3*n + 6"
+    assert matches(iterate(5, lambda a, n: a + 4 * n), lambda n: 2 * n * n - 2 * n + 5)
+    return "2*n^2 - 2*n + 5"
 
 
 @recompute("Product type: multiply the ratios")
