@@ -27,7 +27,7 @@ def register_strategies(register: Register) -> None:
 
 @hookspec
 def register_checks(register: Register) -> None:
-    """`register("name", check)`: check(problem, text, answer) -> True; False, or what is wrong in words; None: does not apply."""
+    """`register("name", check)`: check(problem, text, answer) -> True, False (or what is wrong), None: does not apply."""
 
 
 @hookspec
