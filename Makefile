@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm test-studio studio check
+.PHONY: format lint type test test-local test-vllm test-studio test-harness studio check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -24,6 +24,9 @@ test-vllm:         ## with a real vLLM server (its CPU build, in an environment 
 
 test-studio:       ## a running langgraph dev, driven with langgraph-sdk
 	REASONFLUX_TEST_STUDIO=1 $(PYTHON) -m pytest -m studio tests/graphs
+
+test-harness:      ## lm-evaluation-harness, really run (needs the extra `eval`)
+	$(PYTHON) -m pytest -m "harness and not local_model" tests/evaluation/test_harness.py
 
 studio:            ## LangGraph's dev server with our graphs; nothing leaves the machine
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false $(PYTHON) -m langgraph_cli dev --no-browser

@@ -81,6 +81,10 @@ BENCHMARKS: dict[str, Benchmark] = {
         split="train",
         distractors=("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"),
     ),
+    # the sets of the s1 evaluation: figures as Asymptote code, or left out
+    "aime24_figures": Benchmark("simplescaling/aime24_figures", split="train"),
+    "aime24_nofigures": Benchmark("simplescaling/aime24_nofigures", split="train"),
+    "aime25_nofigures": Benchmark("simplescaling/aime25_nofigures", split="train"),
     "gsm8k": Benchmark("openai/gsm8k", {"problem": "question", "answer": "answer"}, config="main", worked=True),
 }
 

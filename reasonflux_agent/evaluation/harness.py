@@ -1,8 +1,6 @@
 """lm-evaluation-harness: its model class `reasonflux`, the tasks of `tasks/`, and its own command line with both added.
 
-    from reasonflux_agent.evaluation.harness import TASKS, ReasonFluxLM
-    lm_eval.simple_evaluate(ReasonFluxLM(model="vllm:NAME@http://host:8000/v1", effort="medium"),
-                            tasks=["reasonflux_math500"], task_manager=lm_eval.tasks.TaskManager(include_path=TASKS))
+docs/lm-eval.md shows them in use. The harness finds no model of another package by itself: this module registers it.
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from reasonflux_agent.graph import MAX_PROBLEM
 from reasonflux_agent.schema import Solution
 
 try:
+    import lm_eval.models  # noqa: F401  # it registers its own models only where none is yet, so they must come before ours
     from lm_eval.api.model import LM
     from lm_eval.api.registry import register_model
 except ImportError:
@@ -175,8 +174,8 @@ def run(arguments: list[str], data_dir: Path | None = None) -> None:
         cli = HarnessCLI()
         given = cli.parse_args()
         file = EvaluatorConfig.load_yaml_config(given.config) if getattr(given, "config", None) else {}
-        theirs = getattr(given, "include_path", None) or file.get("include_path")
-        given.include_path = [TASKS, theirs] if theirs else [TASKS]
+        theirs = getattr(given, "include_path", None) or file.get("include_path") or []
+        given.include_path = [TASKS, *([theirs] if isinstance(theirs, str) else theirs)]
         if given.command == "run":
             given.model = given.model or file.get("model") or "reasonflux"
             if given.model == "reasonflux" and "apply_chat_template" not in {**file, **vars(given)}:
