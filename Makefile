@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm test-studio test-harness studio check
+.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community studio check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -27,6 +27,13 @@ test-studio:       ## a running langgraph dev, driven with langgraph-sdk
 
 test-harness:      ## lm-evaluation-harness, really run (needs the extra `eval`)
 	$(PYTHON) -m pytest -m "harness and not local_model" tests/evaluation/test_harness.py
+
+test-mcp-adapters: ## langchain-mcp-adapters (mcp 1, an environment of its own) against our MCP server
+	bash .ci/mcp_adapters.sh $(PYTHON)
+
+test-community:    ## templates in langchain-community's FAISS
+	$(PYTHON) -m pip install --quiet 'langchain-community>=0.4.1,<0.5'
+	$(PYTHON) -m pytest tests/tools/test_langchain.py -k community
 
 studio:            ## LangGraph's dev server with our graphs; nothing leaves the machine
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false $(PYTHON) -m langgraph_cli dev --no-browser

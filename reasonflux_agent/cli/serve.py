@@ -65,7 +65,7 @@ def serve(
         timeout=timeout,
     )
     app = create_app(service, api_key=api_key, max_body=max_body)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     for spec in dict.fromkeys((navigator, solver)):
         typer.echo(f"Loading {spec}", err=True)
         load_model(spec)
@@ -81,7 +81,7 @@ def serve(
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
     except OSError as error:

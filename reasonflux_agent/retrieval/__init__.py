@@ -290,7 +290,7 @@ def template_search_tool(retriever: BaseRetriever) -> BaseTool:
     """A tool that looks templates up: a plain query in, readable text out. It takes only text, so MCP can serve it."""
 
     def show(documents: list[Document]) -> str:
-        return "\n\n".join(document.page_content for document in documents) or "No template of the library fits this query."
+        return "\n\n".join(f"{d.page_content}\nId: {d.id}" for d in documents) or "No template of the library fits this query."
 
     def search(query: str) -> str:
         return show(retriever.invoke(query))

@@ -44,6 +44,12 @@ def require_key(host: str, key: str | None) -> None:
         )
 
 
+def bears(scope: Scope, key: str) -> bool:
+    """Whether a request says `Authorization: Bearer KEY`; compared in constant time."""
+    kind, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+    return kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), key.encode())
+
+
 class Guard:
     """ASGI middleware around the whole app."""
 
@@ -97,8 +103,7 @@ class Guard:
                     status=403,
                 )
         elif scope["path"] not in OPEN:
-            kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-            if kind.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._key.encode()):
+            if not bears(scope, self._key):
                 raise Refused(
                     "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'.",
                     status=401,

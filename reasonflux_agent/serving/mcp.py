@@ -6,7 +6,6 @@ cost thousands of tokens.
 
 from __future__ import annotations
 
-import hmac
 import json
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
+from reasonflux_agent.serving.guard import bears
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
 
@@ -99,13 +99,9 @@ def _keyed(app: ASGIApp, key: str) -> ASGIApp:
     text = "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'."
     refusal = PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
 
-    def admitted(scope: Scope) -> bool:
-        kind, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
-        return kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), key.encode())
-
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         # nothing but HTTP has a route
-        await (app if scope["type"] != "http" or admitted(scope) else refusal)(scope, receive, send)
+        await (app if scope["type"] != "http" or bears(scope, key) else refusal)(scope, receive, send)
 
     return guarded
 

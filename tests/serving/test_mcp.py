@@ -4,52 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import httpx2  # what the SDK's client is built on
 import pytest
 
+from reasonflux_agent import TemplateLibrary
 from reasonflux_agent.testing import serve_fake
+from tests.serving.mcp_server import COMMAND, ENV, over_http
 from tests.serving.servers import ENVIRONMENT, Silent, silent, until
 
 pytest.importorskip("mcp.client", reason="the extra mcp is not installed")
+import httpx2  # what the SDK's client is built on
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-COMMAND = [sys.executable, "-m", "reasonflux_agent.cli", "mcp"]
 MODES = ["auto", "legacy"]
 """The protocol of 2026, without sessions, and the ones before, which begin with a handshake."""
 PROBLEM = {"problem": "What is 3 + 4?"}
 EVIL = "evil.example"
-
-
-@contextmanager
-def over_http(*args: str, **env: str) -> Iterator[str]:
-    """The server on a free port; gives its URL."""
-    with tempfile.TemporaryDirectory() as directory:
-        log = Path(directory) / "log"
-        with log.open("wb") as out:
-            command = [*COMMAND, "--transport", "http", "--port", "0", *args]
-            process = subprocess.Popen(command, stdout=out, stderr=out, env={**ENVIRONMENT, **env})
-        try:
-            assert until(lambda: "/mcp\n" in log.read_text() or process.poll() is not None, 120.0)
-            found = re.search(r"Serving on http://\S+?:(\d+)/mcp\n", log.read_text())
-            assert found, log.read_text()
-            yield f"http://127.0.0.1:{found[1]}/mcp"
-        finally:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +52,7 @@ def url(model: str) -> Iterator[str]:
 
 
 def stdio(*args: str) -> StdioServerParameters:
-    return StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], *args], env=ENVIRONMENT)
-
-
-@asynccontextmanager
-async def connected(server: Any, mode: str) -> AsyncIterator[Client]:
-    async with Client(server, mode=mode) as client:  # type: ignore[arg-type]
-        yield client
+    return StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], *args], env=ENV)
 
 
 def text(result: Any) -> str:
@@ -110,7 +85,7 @@ async def meet(client: Client) -> None:
 
     assert text(await client.call_tool("search_templates", {"query": "remainder of a large power"})).startswith("Template: ")
     checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": "4"})
-    assert text(checked).startswith("NO: The answer satisfies")
+    assert text(checked).startswith("NO: ")
 
     for arguments, said in (({"problem": " "}, "non-empty"), ({"problem": "x" * 20_001}, "at most 20,000"), ({}, "problem")):
         refused = await client.call_tool("reason", arguments)
@@ -121,7 +96,7 @@ async def meet(client: Client) -> None:
     kinds = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
     assert kinds == {"templates://chapters/{chapter}", "template://{+id}"}
     chapters = await read(client, "templates://chapters")
-    assert sum(row["templates"] for row in chapters) == 597
+    assert sum(row["templates"] for row in chapters) == len(TemplateLibrary.builtin())
     rows = await read(client, next(row["uri"] for row in chapters if " " in row["chapter"]))
     template = await read(client, rows[0]["uri"])
     assert template["name"] == rows[0]["name"]
@@ -139,18 +114,18 @@ async def read(client: Client, uri: str) -> Any:
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_client_over_stdio_finds_all(model: str, mode: str) -> None:
-    async with connected(stdio("--model", model), mode) as client:
+    async with Client(stdio("--model", model), mode=mode) as client:
         await meet(client)
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_client_over_http_finds_all(url: str, mode: str) -> None:
-    async with connected(url, mode) as client:
+    async with Client(url, mode=mode) as client:
         await meet(client)
 
 
 async def test_many_calls_go_on_at_once(url: str) -> None:
-    async with connected(url, "auto") as client:
+    async with Client(url, mode="auto") as client:
         calls = [client.call_tool("reason", {"problem": f"What is {n} + 1?"}) for n in range(12)]
         answers = [text(done) for done in await asyncio.gather(*calls)]
     assert [re.findall(r"Answer: (\d+)", answer) for answer in answers] == [[str(n + 1)] for n in range(12)]
@@ -168,7 +143,7 @@ def waiting(upstream: Silent) -> Iterator[dict[str, Any]]:
 async def test_a_cancelled_call_ends_its_model_call(
     upstream: Silent, waiting: dict[str, Any], transport: str, mode: str
 ) -> None:
-    async with connected(waiting[transport], mode) as client:
+    async with Client(waiting[transport], mode=mode) as client:
         call = asyncio.create_task(client.call_tool("reason", PROBLEM))
         assert await asyncio.to_thread(upstream.asked.acquire, timeout=60)
         call.cancel()
@@ -178,7 +153,7 @@ async def test_a_cancelled_call_ends_its_model_call(
 
 
 async def test_a_client_that_goes_away_ends_server_and_run(upstream: Silent, waiting: dict[str, Any]) -> None:
-    async with connected(waiting["stdio"], "auto") as client:
+    async with Client(waiting["stdio"], mode="auto") as client:
         call = asyncio.create_task(client.call_tool("reason", PROBLEM))
         assert await asyncio.to_thread(upstream.asked.acquire, timeout=60)
     assert await asyncio.to_thread(upstream.hung_up.acquire, timeout=20)
@@ -190,7 +165,7 @@ async def test_a_client_that_goes_away_ends_server_and_run(upstream: Silent, wai
     ("spec", "said"), [("vllm:fake@http://127.0.0.1:9/v1", "Next:"), ("nonsense", "'nonsense' names no model")]
 )
 async def test_a_model_that_fails_is_a_tool_error_with_our_text(spec: str, said: str) -> None:
-    async with connected(stdio("--model", spec), "auto") as client:
+    async with Client(stdio("--model", spec), mode="auto") as client:
         failed = await client.call_tool("reason", PROBLEM)
     assert failed.is_error
     assert said in text(failed)
@@ -199,24 +174,34 @@ async def test_a_model_that_fails_is_a_tool_error_with_our_text(spec: str, said:
 def test_stdout_is_the_protocols_alone_and_the_server_ends_with_stdin() -> None:
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n"
-    done = subprocess.run(COMMAND, input=line, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
+    done = subprocess.run(COMMAND, input=line, capture_output=True, text=True, timeout=60, env=ENV, check=False)
     assert done.returncode == 0, done.stderr
     assert [json.loads(row)["id"] for row in done.stdout.splitlines()] == [1]
 
 
 def test_it_ends_when_it_is_told_to() -> None:
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([*COMMAND, "--transport", "http", "--port", "0"], stderr=log, env=ENVIRONMENT)
+        process = subprocess.Popen([*COMMAND, "--transport", "http", "--port", "0"], stderr=log, env=ENV)
 
         def said() -> bytes:
             log.seek(0)
             return log.read()
 
         assert until(lambda: b"Serving on" in said(), 60.0), said()
-        time.sleep(0.3)  # the address is known a moment before the signals are caught
         process.terminate()
         assert process.wait(20) == 0, said()
         assert b"Traceback" not in said()
+
+
+@pytest.mark.local_model
+async def test_a_model_in_the_servers_own_process_leaves_the_protocol_alone() -> None:
+    server = stdio("--model", "local:smollm2-135m")
+    cache = {name: os.environ[name] for name in ("REASONFLUX_CACHE",) if name in os.environ}
+    server.env = {**ENVIRONMENT, **cache, "REASONFLUX_EFFORT": "low", "REASONFLUX_MAX_TOKENS": "48"}
+    async with Client(server, mode="auto") as client:
+        done = await client.call_tool("reason", PROBLEM)
+    assert not done.is_error
+    assert "Answer: " in text(done)
 
 
 # Who may ask
@@ -236,8 +221,8 @@ async def test_with_a_key_whoever_bears_it_is_served_under_any_name(model: str) 
             assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
         headers = {"Authorization": "Bearer secret", "Host": EVIL}
         async with (
-            httpx2.AsyncClient(headers=headers) as bearing,
-            connected(streamable_http_client(url, http_client=bearing), "auto") as client,
+            httpx2.AsyncClient(headers=headers, timeout=60) as bearing,
+            Client(streamable_http_client(url, http_client=bearing), mode="auto") as client,
         ):
             assert "Answer: 7" in text(await client.call_tool("reason", PROBLEM))
 
@@ -253,7 +238,7 @@ async def test_with_a_key_whoever_bears_it_is_served_under_any_name(model: str) 
     ],
 )
 def test_what_cannot_be_served_is_refused(args: list[str], said: str, code: int) -> None:
-    done = subprocess.run([*COMMAND, *args], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
+    done = subprocess.run([*COMMAND, *args], capture_output=True, text=True, timeout=60, env=ENV, check=False)
     assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -262,13 +247,13 @@ def test_what_cannot_be_served_is_refused(args: list[str], said: str, code: int)
 def test_a_port_that_is_taken_is_named(url: str) -> None:
     port = url.split(":")[2].split("/")[0]
     command = [*COMMAND, "--transport", "http", "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENV, check=False)
     assert done.returncode == 2
     assert f"port {port} cannot be served on" in done.stderr
 
 
 def test_without_the_extra_the_pip_line_is_printed() -> None:
     program = "import sys; sys.modules['mcp'] = None; sys.argv[1:] = ['mcp']; import reasonflux_agent.cli as c; c.main()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=ENV)
     assert done.returncode == 5
     assert "The MCP server needs mcp, which is not installed. Next: pip install 'reasonflux-agent[mcp]'" in done.stderr

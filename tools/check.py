@@ -1,0 +1,5 @@
+"""The tool `check_answer`; it needs no settings."""
+
+from reasonflux_agent.toolkit import check_answer_tool
+
+check_answer = check_answer_tool()
