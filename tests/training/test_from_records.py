@@ -1,0 +1,227 @@
+"""Data sets from run records that the real graph wrote: rows, yields, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import f1_sft
+import navigator_sft
+import pytest
+import step_dpo
+
+from reasonflux_agent.errors import InputError, RecordError
+from reasonflux_agent.exchanges.direct import DIRECT
+from reasonflux_agent.exchanges.plan import PLAN
+from reasonflux_agent.exchanges.propose import PROPOSE
+from reasonflux_agent.testing import mathematician
+
+from .conftest import CHECKOUT, assert_golden, left, read, write_lines
+
+Solve = Callable[..., Path]
+SEVEN, FIFTEEN, ODD = "What is 3 plus 4?", "What is 10 plus 5?", "What is 20 plus 1?"
+
+
+def corrected(prompt: str) -> str:
+    """Gets the first try wrong, has it turned down, and gets the second one right."""
+    if "reviewer of the work" in prompt:
+        return "REDO the sum is wrong" if "\\boxed{1}" in prompt else "ACCEPT"
+    if "Please reason" in prompt and "rejected" not in prompt:
+        return "It must be $\\boxed{1}$."
+    return mathematician(prompt)
+
+
+def by_steps(prompt: str) -> str:
+    """Carries steps out one by one; the first one is turned down once."""
+    if "reviewer of the work" in prompt:
+        return "REDO list both" if "only one" in prompt else "ACCEPT"
+    if "carry out step 1" in prompt:
+        return "The numbers are 10 and 5." if "rejected" in prompt else "There is only one number."
+    return mathematician(prompt)
+
+
+def test_navigator_rows(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    records = solve(SEVEN, SEVEN, FIFTEEN, ODD, "What is 1 plus 1?", effort="medium", templates=1)
+    out = tmp_path / "data" / "navigator_sft.json"
+    navigator_sft.main([str(records), "--gold", str(gold), "--out", str(out)])
+    rows = read(out)
+    assert_golden("navigator_sft.json", rows)
+    asked = PLAN.render(FIFTEEN)
+    assert rows[0]["instruction"] == asked[-1]["content"]
+    assert [text for pair in rows[0]["history"] for text in pair] == [message["content"] for message in asked[:-1]]
+    thought, _, trajectory = rows[0]["output"].partition("</think>")
+    assert thought.startswith("<think>")
+    assert [step.purpose for step in PLAN.parse(trajectory).steps] == ["Collect the numbers", "Add them"]
+    manifest = read(out.with_suffix(".manifest.json"))
+    assert manifest["stages"] == {
+        "records": 5,
+        "records: answer wrong": 1,
+        "records: kept": 3,
+        "records: no gold answer": 1,
+        "problems": 2,
+    }
+    assert manifest["rows"] == 2
+    assert manifest["projection"]["rows"] == 15_000
+    assert read(out.parent / "dataset_info.json")["navigator_sft"] == {
+        "file_name": "navigator_sft.json",
+        "columns": {"prompt": "instruction", "query": "input", "response": "output", "history": "history"},
+    }
+
+
+def test_a_thought_of_its_own_is_kept(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def thinking(prompt: str) -> str:
+        said = mathematician(prompt)
+        return f"<think>Both are integers.</think>{said}" if said.startswith("Kind") else said
+
+    out = tmp_path / "rows.json"
+    navigator_sft.main([str(solve(SEVEN, respond=thinking)), "--gold", str(gold), "--out", str(out)])
+    assert read(out)[0]["output"].startswith("<think>\nBoth are integers.\n</think>\n\nKind: addition\n1. ")
+
+
+def test_rows_without_thought_and_for_the_proposer(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def proposing(prompt: str) -> str:
+        form = "Kind: addition\nConditions: two integers\n1. Add them"
+        return form if "solved in general" in prompt else mathematician(prompt)
+
+    out = tmp_path / "rows.json"
+    flux_records = solve(SEVEN, respond=proposing, strategy="propose")
+    navigator_sft.main([str(flux_records), "--gold", str(gold), "--out", str(out), "--exchange", "propose", "--no-thought"])
+    (row,) = read(out)
+    assert row["instruction"] == PROPOSE.render(SEVEN)[0]["content"]
+    assert row["output"] == "Kind: addition\nConditions: two integers\n1. Add them"
+    assert "history" not in row
+
+
+def test_a_trajectory_that_cannot_be_read_back_gives_no_row(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def two_lines(prompt: str) -> str:
+        said = mathematician(prompt)
+        return '{"kind": "sum", "steps": ["Collect\\n1. and add", "Say it"]}' if said.startswith("Kind") else said
+
+    records = solve(SEVEN, respond=two_lines)
+    with pytest.raises(InputError, match=r"No row is left.*records: trajectory unreadable 1"):
+        navigator_sft.main([str(records), "--gold", str(gold), "--out", str(tmp_path / "out" / "rows.json")])
+
+
+def test_f1_rows(solve: Solve, gold: Path, library: Path, tmp_path: Path) -> None:
+    solve(SEVEN, templates=1)
+    records = solve(FIFTEEN, ODD, respond=corrected, templates=1, reviews=2, opinions=True)
+    out = tmp_path / "f1_sft.json"
+    f1_sft.main([str(records), "--gold", str(gold), "--library", str(library), "--out", str(out)])
+    rows = read(out)
+    assert_golden("f1_sft.json", rows)
+    assert rows[0]["instruction"] == DIRECT.render(FIFTEEN)[0]["content"]
+    thought = rows[0]["output"]
+    assert thought.index("\\boxed{1}") < thought.index("the sum is wrong") < thought.index("\\boxed{15}")
+    assert all(row["output"].endswith("$.") and "</think>\n\nThe answer is $\\boxed{" in row["output"] for row in rows)
+    assert read(out.with_suffix(".manifest.json"))["stages"]["records: answer wrong"] == 1
+
+
+def test_a_chain_of_thought_runs_no_programs(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def programming(prompt: str) -> str:
+        if "The program printed" in prompt:
+            return "So it is $\\boxed{7}$."
+        return "```python\nprint(7)\n```" if "Please reason" in prompt else mathematician(prompt)
+
+    with pytest.raises(InputError, match=r"No row is left, and nothing was written.*by a program 1"):
+        f1_sft.main([str(solve(SEVEN, respond=programming)), "--gold", str(gold), "--out", str(tmp_path / "out" / "f1.json")])
+    assert left(tmp_path / "out") == {"f1.work.jsonl"}
+
+
+def test_step_pairs(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    solve(SEVEN, respond=corrected, reviews=2, opinions=True, templates=0)
+    records = solve(FIFTEEN, respond=by_steps, reviews=2, granularity="step", templates=0)
+    out = tmp_path / "step_dpo.json"
+    step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
+    rows = sorted(read(out), key=str)
+    assert_golden("step_dpo.json", rows)
+    texts = {(row["chosen"]["value"], row["rejected"]["value"]) for row in rows}
+    assert texts == {
+        ("Adding the numbers gives $\\boxed{7}$.", "It must be $\\boxed{1}$."),
+        ("The numbers are 10 and 5.", "There is only one number."),
+    }
+    assert not any("rejected" in turn["value"] for row in rows for turn in row["conversations"])
+    entry = read(tmp_path / "dataset_info.json")["step_dpo"]
+    assert entry["ranking"] is True
+    assert entry["columns"] == {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
+
+
+def test_attempts_that_ran_at_once_are_kept_apart(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    records = solve(SEVEN, respond=corrected, effort="high", drafts=0, reviews=2, templates=0)
+    out = tmp_path / "pairs.json"
+    step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
+    stages = read(out.with_suffix(".manifest.json"))["stages"]
+    assert stages["redos: kept"] >= 2
+    assert stages["redos: the first was right as well"] == 0
+    assert len(read(out)) == 1  # all attempts say the same
+    assert stages["rows: said before"] == stages["redos: kept"] - 1
+
+
+@pytest.mark.parametrize("builder", [navigator_sft, f1_sft, step_dpo])
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        ("not json\n", "is no run record"),
+        ('{"format": "reasonflux-record", "version": 99}\n', "has version 99"),
+        ('{"format": "reasonflux-record", "version": 1}\n', "is damaged: KeyError: 'problem'"),
+        (
+            json.dumps({"format": "reasonflux-record", "version": 1, "problem": SEVEN, "type": "begin"})
+            + '\n{"type": "solution", "solution": {"answer": 7}}\n',
+            "is damaged: ValidationError",
+        ),
+    ],
+)
+def test_a_malformed_record_is_refused(
+    builder: object, damage: str, text: str, solve: Solve, gold: Path, tmp_path: Path
+) -> None:
+    records = solve(SEVEN)
+    (records / "broken.jsonl").write_text(damage)
+    out = tmp_path / "out" / "rows.json"
+    with pytest.raises(RecordError, match=text) as raised:
+        builder.main([str(records), "--gold", str(gold), "--out", str(out)])  # type: ignore[attr-defined]
+    assert "broken.jsonl" in str(raised.value)
+    assert left(out.parent, "rows.work.jsonl") == set()
+
+
+def test_a_killed_run_is_counted_and_not_refused(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    records = solve(SEVEN)
+    (record,) = records.iterdir()
+    lines = record.read_text().splitlines(keepends=True)
+    (records / "killed.jsonl").write_text("".join(lines[:-1]) + lines[-1][:50])
+    out = tmp_path / "rows.json"
+    navigator_sft.main([str(records), "--gold", str(gold), "--out", str(out)])
+    assert read(out.with_suffix(".manifest.json"))["stages"]["records: unfinished"] == 1
+
+
+def test_a_benchmarks_problem_is_dropped_and_counted(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    write_lines(tmp_path / "benchmarks" / "dev.jsonl", [{"problem": "what is 3   plus 4", "answer": "7"}])
+    out = tmp_path / "rows.json"
+    records = solve(SEVEN, FIFTEEN)
+    navigator_sft.main([str(records), "--gold", str(gold), "--out", str(out), "--benchmarks", str(tmp_path / "benchmarks")])
+    manifest = read(out.with_suffix(".manifest.json"))
+    assert manifest["stages"]["rows: in a benchmark"] == 1
+    assert manifest["benchmarks"]["dev.jsonl"]["problems"] == 1
+    assert "3 plus 4" not in out.read_text()
+
+
+SCRIPTS = sorted(
+    path for path in (CHECKOUT / "training" / "data").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_help_is_the_docstring(script: Path) -> None:
+    done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, timeout=120, check=True)
+    assert f"python training/data/{script.name}" in done.stdout
+    assert "--benchmarks DIR" in done.stdout
+
+
+def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    script = CHECKOUT / "training" / "data" / "navigator_sft.py"
+    command = [sys.executable, str(script), str(tmp_path), "--gold", "nowhere.jsonl", "--out", str(tmp_path / "x.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: There is no record in")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,237 @@
+"""Data sets that models are asked for: rewards, pairs, extracted templates, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import extract_templates
+import pytest
+import trajectory_dpo
+from structure import SHOWN, read, write
+
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges.plan import PLAN
+from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
+
+from . import conftest
+
+PROBLEMS = [
+    {"id": str(n), "problem": f"What is {n} plus {n + 1}?", "answer": str(2 * n + 1), "solution": f"Add: {n} + {n + 1}."}
+    for n in range(1, 11)
+]
+GOOD, BAD = "Kind: addition\n1. Add them | find: sum", "Kind: guess\n1. Guess | find: luck"
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    return conftest.write_lines(tmp_path / "train.jsonl", PROBLEMS)
+
+
+def planning(prompt: str) -> str:
+    """Writes a good and a bad trajectory by turns; of an even problem only good ones; and once one that cannot be read."""
+    problem = prompt.split("Problem:\n")[-1]
+    if int(problem.split()[2]) % 2 == 0:
+        return GOOD
+    turn = next(planning.turns)  # type: ignore[attr-defined]
+    return "no plan" if turn == 2 else BAD if turn % 2 else GOOD
+
+
+def solving(prompt: str) -> str:
+    return "I guess $\\boxed{0}$." if "Guess" in prompt else mathematician(prompt)
+
+
+def pairs(problems: Path, out: Path, *more: str, solver: FakeModel | None = None, navigator: FakeModel | None = None) -> Path:
+    planning.turns = count()  # type: ignore[attr-defined]
+    models = {
+        "navigator": navigator or FakeModel(respond=planning, calls=[]),
+        "solver": solver or FakeModel(respond=solving, calls=[]),
+    }
+    options = ["--problems", str(problems), "--out", str(out), "--jobs", "1", "--templates", "0", *more]
+    trajectory_dpo.main(options, models)
+    return out
+
+
+def test_trajectory_pairs(problems: Path, tmp_path: Path) -> None:
+    solver = FakeModel(respond=solving, calls=[])
+    out = pairs(problems, tmp_path / "pairs.json", "--limit", "3", solver=solver)
+    rows = conftest.read(out)
+    conftest.assert_golden("trajectory_dpo.json", rows)
+    shown = [{"human": "user", "gpt": "assistant"}[turn["from"]] for turn in rows[0]["conversations"]]
+    assert [
+        {"role": role, "content": turn["value"]} for role, turn in zip(shown, rows[0]["conversations"], strict=True)
+    ] == PLAN.render(PROBLEMS[0]["problem"])
+    assert {(row["chosen"]["value"], row["rejected"]["value"]) for row in rows} == {(GOOD, BAD)}
+    manifest = conftest.read(out.with_suffix(".manifest.json"))
+    assert manifest["stages"] == {
+        "training set": 10,
+        "training set: in a benchmark": 0,
+        "problems": 3,
+        "problems: fewer than two trajectories": 1,
+        "problems: rewarded": 2,
+        "pairs: kept": 2,
+        "pairs: tie": 0,
+        "pairs: below the margin": 0,
+    }
+    assert manifest["projection"]["rows"] == 10_000
+    rewards = [json.loads(line) for line in out.with_suffix(".rewards.jsonl").read_text().splitlines()]
+    first = rewards[0]
+    assert first["unreadable"] == 1
+    assert {t["reply"]: t["reward"] for t in first["trajectories"]} == {GOOD: 1.0, BAD: 0.0}
+    assert all(len(t["graded"]) == 3 for t in first["trajectories"])
+    assert "1" not in {row["id"] for t in first["trajectories"] for row in t["graded"]}  # never the problem itself
+    assert all("Plan:\n1. " in prompt for prompt in solver.calls)
+
+
+def test_models_are_asked_over_http_by_their_specs(problems: Path, tmp_path: Path) -> None:
+    def both(prompt: str) -> str:
+        return planning(prompt) if "Please reason" not in prompt else solving(prompt)
+
+    planning.turns = count()  # type: ignore[attr-defined]
+    out = tmp_path / "pairs.json"
+    with serve_fake(both) as url:
+        spec = f"vllm:fake@{url}"
+        options = ["--problems", str(problems), "--out", str(out), "--navigator", spec, "--limit", "2", "--templates", "0"]
+        trajectory_dpo.main([*options, "--jobs", "4"])
+        assert conftest.read(out.with_suffix(".manifest.json"))["solver"] == spec
+    (row,) = conftest.read(out)
+    assert (row["chosen"]["value"], row["rejected"]["value"]) == (GOOD, BAD)
+
+
+def test_ties_are_discarded_and_counted(problems: Path, tmp_path: Path) -> None:
+    solver = FakeModel(respond=mathematician, calls=[])
+    with pytest.raises(InputError, match=r"No row is left.*pairs: tie 2"):
+        pairs(problems, tmp_path / "out" / "pairs.json", "--limit", "3", solver=solver)
+    assert conftest.left(tmp_path / "out") == {"pairs.work.jsonl", "pairs.rewards.jsonl"}
+
+
+def test_templates_go_with_a_trajectory(problems: Path, library: Path, tmp_path: Path) -> None:
+    solver = FakeModel(respond=solving, calls=[])
+    out = pairs(problems, tmp_path / "p.json", "--limit", "1", "--templates", "1", "--library", str(library), solver=solver)
+    assert any("Methods that may help:\nTemplate: Adding up" in prompt for prompt in solver.calls)
+    record = json.loads(out.with_suffix(".rewards.jsonl").read_text())
+    assert {"arithmetic/sums/adding-up"} in [set(t["templates"]) for t in record["trajectories"]]
+
+
+def test_a_stopped_build_goes_on_where_it_ended(problems: Path, tmp_path: Path) -> None:
+    out, calls = tmp_path / "pairs.json", count()
+
+    def dying(prompt: str) -> str:
+        if next(calls) == 8:
+            raise RuntimeError("the server is gone")
+        return solving(prompt)
+
+    with pytest.raises(ModelError, match="the server is gone"):
+        pairs(problems, out, "--limit", "3", solver=FakeModel(respond=dying, calls=[]))
+    assert conftest.left(tmp_path, "train.jsonl") == {"pairs.work.jsonl"}
+    with (tmp_path / "pairs.work.jsonl").open("a") as journal:
+        journal.write('{"unit": "cut by a ki')
+    navigator = FakeModel(respond=planning, calls=[])
+    pairs(problems, out, "--limit", "3", navigator=navigator)
+    assert len(navigator.calls) == 4  # samples of the third problem alone: two were done
+    assert len(conftest.read(out)) >= 1
+    with pytest.raises(InputError, match=r"other settings: similar 3, now 2.*another --out"):
+        pairs(problems, out, "--limit", "3", "--similar", "2")
+    pairs(problems, out, "--limit", "3", "--margin", "1", navigator=navigator)
+    assert len(navigator.calls) == 4  # another margin asks nothing anew
+
+
+@pytest.mark.parametrize("option", [["--samples", "1"], ["--margin", "0"], ["--jobs", "0"], ["--similar", "0"]])
+def test_options_of_no_use_are_refused_before_any_call(option: list[str], problems: Path, tmp_path: Path) -> None:
+    navigator = FakeModel(respond=planning, calls=[])
+    with pytest.raises(InputError, match="2 or more"):
+        pairs(problems, tmp_path / "pairs.json", *option, navigator=navigator)
+    assert navigator.calls == []
+
+
+def test_a_training_problem_in_a_benchmark_is_never_used(problems: Path, tmp_path: Path) -> None:
+    conftest.write_lines(tmp_path / "benchmarks" / "b.jsonl", PROBLEMS[1:4])
+    out = pairs(problems, tmp_path / "pairs.json", "--limit", "1", "--benchmarks", str(tmp_path / "benchmarks"))
+    assert conftest.read(out.with_suffix(".manifest.json"))["stages"]["training set: in a benchmark"] == 3
+    (line,) = out.with_suffix(".rewards.jsonl").read_text().splitlines()
+    used = {row["id"] for t in json.loads(line)["trajectories"] for row in t["graded"]}
+    assert used.isdisjoint({"2", "3", "4"})
+
+
+def writing(prompt: str) -> str:
+    """A template that helps for small numbers, one that does not for 5 and 6, a form of its own for the others."""
+    number = int(prompt.split("Problem:\n")[-1].split()[2])
+    name = "Adding up" if number < 5 else "Staring" if number < 7 else ""
+    text = f"Name: {name}\nTags: sums\nDescription: {name} two integers.\nScope:\n- sums\nFlow:\n1. {name} the first\n2. Go on"
+    return text if name else "I would rather not."
+
+
+def shown_only(prompt: str) -> str:
+    return mathematician(prompt) if "Method: Adding up" in prompt else "I guess $\\boxed{0}$."
+
+
+def extract(problems: Path, out: Path, *more: str) -> Path:
+    models = {"writer": FakeModel(respond=writing, calls=[]), "solver": FakeModel(respond=shown_only, calls=[])}
+    extract_templates.main(["--problems", str(problems), "--out", str(out), "--jobs", "1", "--effect", "2", *more], models)
+    return out
+
+
+def test_extracted_templates_are_a_library_whose_effect_is_measured(problems: Path, tmp_path: Path) -> None:
+    out = extract(problems, tmp_path / "extracted.json")
+    library = TemplateLibrary.load(str(out))
+    assert [template.name for template in library] == ["Adding up"]
+    conftest.assert_golden("extracted.json", conftest.read(out))
+    manifest = conftest.read(out.with_suffix(".manifest.json"))
+    assert manifest["effect"] == {"templates": 1, "problems": 2, "with": 2, "without": 0}
+    stages = manifest["stages"]
+    assert stages["solutions"] == stages["solutions: written"] + stages["solutions: unreadable"] == 8
+    assert stages["templates"] == 2
+    assert stages["templates: kept"] == stages["templates: no help"] == 1
+    assert stages["solutions: template said before"] == stages["solutions: written"] - 2
+
+
+def test_what_measures_the_effect_neither_wrote_nor_chose(problems: Path, tmp_path: Path) -> None:
+    writer, solver = FakeModel(respond=writing, calls=[]), FakeModel(respond=shown_only, calls=[])
+    options = ["--problems", str(problems), "--out", str(tmp_path / "e.json"), "--jobs", "1", "--effect", "2"]
+    extract_templates.main(options, {"writer": writer, "solver": solver})
+
+    def asked(prompt: str) -> str:
+        return prompt.split("Problem:\n")[-1].split("?")[0]
+
+    read_ = {asked(prompt) for prompt in writer.calls}
+    # the last two problems that the solver was shown the template for are those set aside
+    measured = {asked(prompt) for prompt in solver.calls if "Method: Adding up" in prompt} - read_
+    assert len(read_) == 8
+    assert len(measured) == 2
+
+
+def test_a_known_template_is_not_written_again(problems: Path, library: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No template helped, and nothing was written"):
+        extract(problems, tmp_path / "out" / "extracted.json", "--known", str(library))
+    assert conftest.left(tmp_path / "out") == {"extracted.work.jsonl"}
+
+
+def test_solved_problems_are_needed(tmp_path: Path) -> None:
+    path = conftest.write_lines(tmp_path / "p.jsonl", [{k: v for k, v in row.items() if k != "solution"} for row in PROBLEMS])
+    with pytest.raises(InputError, match="no row has a `solution`"):
+        extract(path, tmp_path / "extracted.json")
+
+
+def test_a_template_written_is_read_back() -> None:
+    text = f"**Name:** {SHOWN.name}\nTags: {', '.join(SHOWN.tags)}\n{write(SHOWN)}"
+    assert read(text) == SHOWN.model_copy(update={"id": "open", "example": None})
+
+
+@pytest.mark.parametrize("reply", ["", "Name: x", "Flow:\n1. go", "Name:\nFlow:\n"])
+def test_a_reply_without_name_or_flow_is_refused(reply: str) -> None:
+    with pytest.raises(ParseError, match="no line `Name"):
+        read(reply)
+
+
+def test_shared_helpers_take_no_part_of_a_prompt_for_a_leak(data: Path) -> None:
+    """What all prompts show holds no run of words of any benchmark; else every row would be dropped."""
+    from rows import Leaks
+    from structure import render_extract
+
+    leaks = Leaks(data / "benchmarks")
+    messages: list[dict[str, Any]] = [*PLAN.render("x"), *render_extract("x", "y")]
+    assert not any(leaks.found("x", message["content"]) for message in messages)

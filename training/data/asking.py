@@ -1,0 +1,92 @@
+"""What the builders that ask models share: calls, graded solutions, and similar problems by embedding."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from files import digest
+from langchain_core.language_models import BaseChatModel
+from records import is_right
+
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.evaluation.benchmarks import Item
+from reasonflux_agent.exchanges import Exchange, Message, ParseError
+from reasonflux_agent.exchanges.solve import WHOLE
+from reasonflux_agent.grading import extract_answer
+from reasonflux_agent.models import (
+    TRIES,
+    CallOptions,
+    Reply,
+    call_kwargs,
+    model_error,
+    read_reply,
+    retries_itself,
+    transient,
+)
+
+
+def ask(model: BaseChatModel, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0, seed: int = 0) -> Reply:
+    """One call; greedy at temperature 0. Raises ModelError after the retries that are due."""
+    options = CallOptions(max_tokens=max_tokens, temperature=temperature, seed=seed if temperature else None)
+    for attempt in range(1, TRIES + 1):
+        try:
+            sent: Any = [dict(message) for message in messages]
+            return read_reply(model.invoke(sent, **call_kwargs(model, options)))
+        except Exception as error:  # whatever the model's client raises
+            if attempt == TRIES or retries_itself(model) or not transient(error):
+                raise model_error(model, error) from error
+            time.sleep(0.5 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def solves(model: BaseChatModel, item: Item, max_tokens: int, **given: Any) -> dict[str, Any]:
+    """How the solver answers a problem in one greedy reply, given what `WHOLE.render` takes: `id`, `answer`, `correct`."""
+    exchange: Exchange[str] = WHOLE
+    try:
+        text = exchange.parse(ask(model, exchange.render(item.problem, **given), max_tokens).text)
+    except ParseError:
+        text = ""
+    answer = extract_answer(text)
+    return {"id": item.id, "answer": answer, "correct": is_right(answer, item)}
+
+
+def accuracy(graded: Sequence[Mapping[str, Any]]) -> float:
+    """The share of graded answers that are right."""
+    return sum(bool(row["correct"]) for row in graded) / len(graded) if graded else 0.0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Problems with their embeddings."""
+
+    items: tuple[Item, ...]
+    vectors: Any
+    """n x d float32, rows of length 1."""
+
+    @classmethod
+    def of(cls, items: Sequence[Item], embedder: str) -> Pool:
+        """Embeds the problems. Raises SpecError, MissingExtraError, ModelError."""
+        from reasonflux_agent.retrieval.embeddings import load_embeddings, unit_rows
+
+        if not items:
+            raise InputError("There is no problem to work on: none was given, or all are in the benchmarks.")
+        return cls(tuple(items), unit_rows(load_embeddings(embedder).embed_documents([item.problem for item in items])))
+
+    def similar(self, item: Item, count: int, without: Sequence[str] = ()) -> list[Item]:
+        """The `count` problems of the pool nearest to one of it, that one and those of the ids in `without` left out.
+
+        A problem in the same words counts as that one.
+        """
+        vector = self.vectors[self.items.index(item)]
+        order = (self.vectors @ vector).argsort(kind="stable")[::-1]
+        words = item.problem.split()
+        found = (self.items[row] for row in order)
+        return [other for other in found if other.problem.split() != words and other.id not in without][:count]
+
+
+def to_key(item: Item) -> str:
+    """What names a problem's work: changes with its text and answer."""
+    return f"{item.id}:{digest([item.problem, item.answer])}"

@@ -1,0 +1,85 @@
+"""Reads run records against gold answers: which of a run's solutions are right, decided by grading alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from files import digest_files
+
+from reasonflux_agent.errors import InputError, RecordError
+from reasonflux_agent.evaluation.benchmarks import Item, load
+from reasonflux_agent.grading import grade
+from reasonflux_agent.record import Record, read_record
+from reasonflux_agent.schema import Candidate, Solution
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A finished run of a problem whose answer is known."""
+
+    record: Record
+    solution: Solution
+    item: Item
+
+    @property
+    def right(self) -> list[Candidate]:
+        """The candidates whose answer is right and whose text is whole, in the order in which they were made."""
+        return [c for c in self.solution.candidates if not c.truncated and is_right(c.answer, self.item)]
+
+    @property
+    def seconds(self) -> float:
+        """Of all its model calls, summed."""
+        return seconds(self.record)
+
+
+def record_files(paths: Sequence[Path]) -> dict[str, Path]:
+    """All records (*.jsonl) in these files and folders, by a key that changes with their content. Raises InputError."""
+    found = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.jsonl")))]
+    if not found:
+        raise InputError(f"There is no record in {', '.join(map(str, paths))}. Next: name a folder that `--record` wrote.")
+    # by content, so that neither the folder's place nor the order of its files matters, and a copy counts once
+    return dict(sorted((digest_files([file])["sha256"][:16], file) for file in found))
+
+
+def read_gold(path: Path) -> dict[str, Item]:
+    """Problem, blanks evened out -> its item, from rows with `problem` and `answer`. Raises InputError."""
+    return {_evened(item.problem): item for item in load(str(path))}
+
+
+def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
+    """The run of a record, or in words why there is none. Raises RecordError for what is damaged."""
+    with reading(path):
+        record = read_record(path)
+        item, solution = gold.get(_evened(record.header["problem"])), record.solution
+    if item is None:
+        return "no gold answer"
+    return Solved(record, solution, item) if solution else "unfinished"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What goes wrong inside over the shape of a record is the record's fault."""
+    try:
+        yield
+    except RecordError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # pydantic's ValidationError is a ValueError
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise RecordError(f"The record {path} is damaged: {why}. Next: take it out, or solve its problem again.") from None
+
+
+def is_right(answer: str | None, item: Item) -> bool:
+    """Whether an answer is the gold one, with its unit or without."""
+    return grade(answer, item.answer) or (item.unit is not None and grade(answer, f"{item.answer} {item.unit}"))
+
+
+def seconds(record: Record) -> float:
+    """What the model calls of a record took, summed."""
+    return sum(float(call.get("seconds") or 0.0) for call in record.calls)
+
+
+def _evened(text: str) -> str:
+    return " ".join(text.split())

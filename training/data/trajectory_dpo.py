@@ -1,0 +1,157 @@
+r"""Trajectory preference (the paper's stage 2): pairs of trajectories, rewarded by what they do for similar problems.
+
+    python training/data/trajectory_dpo.py --problems data/train/math_train.jsonl --out data/trajectory_dpo.json \
+        --navigator vllm:my-navigator --solver vllm:my-solver --benchmarks data/benchmarks --limit 500
+
+For each problem x the navigator samples N trajectories T. The M problems of the file most similar to x are found by
+embedding. The reward R(T) is the mean graded accuracy of the solver on those M problems, guided by T and the templates that
+the library has for it. The best and the worst trajectory become a pair where their rewards differ by the margin; else the
+problem is discarded, and counted. FILE.rewards.jsonl keeps every trajectory with its reward and the answers it was given for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from asking import Pool, accuracy, ask, solves, to_key
+from common import Build, Result, arguments, run
+from files import digest, to_line
+from langchain_core.language_models import BaseChatModel
+from rows import preference
+
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.evaluation.benchmarks import Item, load
+from reasonflux_agent.exchanges import Exchange, ParseError
+from reasonflux_agent.exchanges.plan import PLAN
+from reasonflux_agent.exchanges.propose import PROPOSE
+from reasonflux_agent.exchanges.steps import write_steps
+from reasonflux_agent.library import TemplateLibrary, write_atomically
+from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.schema import Plan
+
+EXCHANGES: dict[str, Exchange[Plan]] = {"plan": PLAN, "propose": PROPOSE}
+
+
+def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] | None = None) -> None:
+    """The command; `models` (navigator, solver) take the place of the specs."""
+    parser = arguments(__doc__)
+    add = parser.add_argument
+    add("--problems", type=Path, required=True, help="*.jsonl with `problem` and `answer`: the training set")
+    add("--navigator", default="local:qwen2.5-coder-1.5b", help="spec of the model to be trained (default: %(default)s)")
+    add("--solver", help="spec of the solver (default: the navigator's)")
+    add("--exchange", choices=EXCHANGES, default="plan", help="whose prompt: plan (v1), propose (v2, without a library)")
+    add("--limit", type=int, help="pairs are looked for at the first so many problems (default: all)")
+    add("--samples", type=int, default=4, help="trajectories a problem, N (default: %(default)s)")
+    add("--similar", type=int, default=3, help="similar problems a trajectory, M (default: %(default)s)")
+    add("--margin", type=float, default=0.3, help="least difference of rewards in a pair (default: %(default)s)")
+    add("--templates", type=int, default=1, help="templates that go with a trajectory (default: %(default)s)")
+    add("--temperature", type=float, default=0.9, help="of the navigator's samples (default: %(default)s)")
+    add("--max-tokens", type=int, default=1536, help="of one reply of the solver at most (default: %(default)s)")
+    add("--library", default="builtin", help="name or path (default: %(default)s)")
+    add("--embedder", default="wordllama", help="spec, for similar problems and templates (default: %(default)s)")
+    add("--seed", type=int, default=0)
+    add("--jobs", type=int, default=8, help="problems worked on at once (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.samples < 2 or min(args.similar, args.jobs) < 1 or args.max_tokens < 1 or not 0 < args.margin <= 1:
+        raise InputError("--samples is 2 or more; --similar, --jobs and --max-tokens 1 or more; --margin above 0, at most 1.")
+    named = models or {"navigator": load_model(args.navigator), "solver": load_model(args.solver or args.navigator)}
+    names = ("exchange", "samples", "similar", "templates", "temperature", "max_tokens", "library", "embedder", "seed")
+    settings = {name: getattr(args, name) for name in names} | {role: describe(model) for role, model in named.items()}
+    build = Build(__file__, args, settings, {"problems": [args.problems]})
+    # what is similar to a problem depends on the whole training set
+    build.settings["training set"] = digest([build.inputs["problems"], build.leaks.sources])
+    build.choices = {"margin": args.margin, "limit": args.limit}
+
+    items = load(str(args.problems))
+    clean = [item for item in items if not build.leaks.found(item.problem)]
+    build.stages.update({"training set": len(items), "training set: in a benchmark": len(items) - len(clean)})
+    pool = Pool.of(clean, args.embedder)
+    if len(clean) <= args.similar:
+        raise InputError(f"{args.problems}: {len(clean)} problems are too few to find {args.similar} similar to each.")
+    work = _Work(args, pool, named["navigator"], named["solver"])
+    units = {to_key(item): item for item in clean[: args.limit]}
+    results = build.each("problems", units, work.rewarded, args.jobs)
+    for result in results:
+        result |= _pair(result["trajectories"], args.margin) if result["outcome"] == "rewarded" else {}
+    for outcome in ("kept", "tie", "below the margin"):
+        build.stages[f"pairs: {outcome}"] = sum(result["outcome"] == outcome for result in results)
+    lines = b"".join(to_line({"problem": item.problem, **result}) for item, result in zip(units.values(), results, strict=True))
+    write_atomically(build.beside(".rewards.jsonl"), lines)
+    rows = []
+    for item, result in zip(units.values(), results, strict=True):
+        if result["outcome"] == "kept":
+            made = result["trajectories"]
+            best, worst = made[result["chosen"]]["reply"], made[result["rejected"]]["reply"]
+            rows.append((item.problem, preference(EXCHANGES[args.exchange].render(item.problem), best, worst)))
+    build.write(rows, "preference")
+
+
+class _Work:
+    """Samples and rewards the trajectories of a problem."""
+
+    def __init__(self, args: argparse.Namespace, pool: Pool, navigator: BaseChatModel, solver: BaseChatModel) -> None:
+        self.args, self.pool, self.navigator, self.solver = args, pool, navigator, solver
+        self.exchange = EXCHANGES[args.exchange]
+        self.retriever: Any = None
+        if args.templates > 0 and args.exchange == "plan":
+            from reasonflux_agent.retrieval import TemplateRetriever
+
+            library = TemplateLibrary.load(args.library)
+            self.retriever = TemplateRetriever.from_library(library, args.embedder, k=args.templates)
+
+    def rewarded(self, item: Item) -> Result:
+        """The trajectories of a problem with their rewards, R(T)."""
+        drawn = self._sampled(item)
+        found: Result = {"id": item.id, "unreadable": self.args.samples - sum(t["times"] for t in drawn), "trajectories": drawn}
+        if len(drawn) < 2:
+            return {"outcome": "fewer than two trajectories", **found}
+        similar = self.pool.similar(item, self.args.similar)
+        for trajectory in drawn:
+            plan = Plan.model_validate(trajectory["plan"])
+            templates = self._templates(item, plan)
+            graded = [solves(self.solver, other, self.args.max_tokens, plan=plan, templates=templates) for other in similar]
+            trajectory |= {"templates": list(templates), "graded": graded, "reward": accuracy(graded)}
+        return {"outcome": "rewarded", **found}
+
+    def _sampled(self, item: Item) -> list[dict[str, Any]]:
+        """The distinct trajectories among the samples, each as the navigator wrote it and as the graph reads it."""
+        drawn: dict[str, dict[str, Any]] = {}
+        for sample in range(self.args.samples):
+            limit, seed = self.exchange.max_tokens or 400, self.args.seed + sample
+            reply = ask(self.navigator, self.exchange.render(item.problem), limit, self.args.temperature, seed)
+            try:
+                plan = self.exchange.parse(reply.text)
+            except ParseError:
+                continue
+            if not reply.truncated:
+                new = {"reply": reply.text.strip(), "plan": plan.model_dump(mode="json"), "times": 0}
+                drawn.setdefault(write_steps(plan).lower(), new)["times"] += 1
+        return list(drawn.values())
+
+    def _templates(self, item: Item, plan: Plan) -> dict[str, str]:
+        """Template id -> text: what the graph's search finds for a problem and its trajectory."""
+        if self.retriever is None:
+            return {}
+        steps = [f"{step.purpose}\n{step.query}" for step in plan.steps]
+        documents = self.retriever.invoke("\n".join((plan.abstraction, item.problem, *steps)).strip())
+        return {str(document.id): document.page_content for document in documents}
+
+
+def _pair(trajectories: Sequence[Mapping[str, Any]], margin: float) -> Result:
+    """Which two of a problem's trajectories make a pair, or why none do."""
+    rewards = [trajectory["reward"] for trajectory in trajectories]
+    best, worst = rewards.index(max(rewards)), rewards.index(min(rewards))
+    if rewards[best] == rewards[worst]:
+        return {"outcome": "tie"}
+    # the rewards are fractions, and 2/3 - 1/3 is a little less than 1/3
+    if rewards[best] - rewards[worst] < margin - 1e-9:
+        return {"outcome": "below the margin"}
+    return {"outcome": "kept", "chosen": best, "rejected": worst}
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
