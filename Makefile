@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-llamafactory studio bench check
+.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-llamafactory test-postgres studio bench check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -38,6 +38,9 @@ test-community:    ## templates in langchain-community's FAISS
 
 test-llamafactory: ## LLaMA-Factory's own parser takes the recipes (an environment of its own: 2.1 GB, about nine minutes)
 	REASONFLUX_TEST_LLAMAFACTORY=$$(bash training/env.sh) $(PYTHON) -m pytest -m llamafactory tests/training
+
+test-postgres:     ## threads in a real PostgreSQL server, which the tests start (Debian: apt-get install postgresql)
+	REASONFLUX_TEST_POSTGRES=1 $(PYTHON) -m pytest tests/threads/test_postgres.py
 
 studio:            ## LangGraph's dev server with our graphs; nothing leaves the machine
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false $(PYTHON) -m langgraph_cli dev --no-browser

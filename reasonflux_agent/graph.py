@@ -26,7 +26,7 @@ from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.nodes import Body, Emit, Load, Parts, Run, Same
+from reasonflux_agent.nodes import Body, Emit, Load, Parts, Run, Same, add_router
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Solution, Usage
 from reasonflux_agent.state import Attempt, Attempted, InputState, OutputState, State
@@ -95,10 +95,10 @@ def create_reasonflux(
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", parts.node(partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
-    graph.add_conditional_edges("begin", launch, ["draft", "attempt", "verify"])
+    add_router(graph, "begin", launch, ["draft", "attempt", "verify"])
     graph.add_edge("draft", "verify")
     graph.add_edge("attempt", "verify")
-    graph.add_conditional_edges("verify", after_verify, ["attempt", END])
+    add_router(graph, "verify", after_verify, ["attempt", END])
     return graph
 
 

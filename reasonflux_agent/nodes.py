@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import set_config_context
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.config import get_config, get_stream_writer
 from langgraph.func import task
+from langgraph.graph import StateGraph
 from langgraph.runtime import get_runtime
 from langgraph.types import RetryPolicy, interrupt
 
@@ -227,8 +229,18 @@ class Parts:
 
     def model(self, role: Role, context: Context) -> BaseChatModel:
         """The model of a role in this run; equal specs share one loaded model."""
-        spec = getattr(context, role) or getattr(self, role)
-        return models.load_model(spec)
+        return models.load_model(self.spec(role, context))
+
+    async def amodel(self, role: Role, context: Context) -> BaseChatModel:
+        """As `model`, on the event loop; in a thread only where there is something to load."""
+        spec = self.spec(role, context)
+        ready = models.loaded(spec)
+        return await asyncio.to_thread(models.load_model, spec) if ready is None else ready
+
+    def spec(self, role: Role, context: Context) -> BaseChatModel | str:
+        """What plays a role in this run."""
+        spec: BaseChatModel | str = getattr(context, role) or getattr(self, role)
+        return spec
 
     def names(self, context: Context) -> dict[str, str]:
         """What the run is made of, for its record; its models are loaded for it, so that an unknown one is refused early."""
@@ -318,7 +330,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
     async def _ado(self, effect: Effect, run: Run, config: RunnableConfig | None) -> Any:
         match effect:
             case Call(_, _, options):
-                model = await asyncio.to_thread(self.parts.model, effect.role, run.context)
+                model = await self.parts.amodel(effect.role, run.context)
                 if run.unit and (kept := _checkpointer(config)):
                     for _ in range(PATIENCE):
                         if _is_kept(await kept.aget_tuple(_where(run, config)), run):
@@ -332,8 +344,9 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 except Exception as error:
                     return _failure(model, effect, run, error)
             case Search(query):
-                searcher = await asyncio.to_thread(lambda: self.parts.searcher)  # the first use builds its index
-                return await searcher.ainvoke(query, config)
+                if "searcher" not in vars(self.parts):
+                    await asyncio.to_thread(lambda: self.parts.searcher)  # the first use builds its index
+                return await self.parts.searcher.ainvoke(query, config)
             case Load():
                 return await asyncio.to_thread(self.parts.names, run.context)
             case RunProgram(code):
@@ -347,6 +360,28 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 get_stream_writer()(event)
                 await adispatch_custom_event(f"reasonflux_{name}", event, config=config)
         return None
+
+
+class Router(Runnable[Any, Any]):
+    """A router that the event loop runs itself: LangGraph hands a plain function to a thread, and waits for it."""
+
+    def __init__(self, route: Callable[[Any], Any]) -> None:
+        self.route = route
+        self.name: str = route.__name__
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        with set_config_context(config or {}) as context:
+            return context.run(self.route, input)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self.invoke(input, config)
+
+
+def add_router(
+    graph: StateGraph[Any, Any, Any, Any], source: str, route: Callable[[Any], Any], targets: Sequence[str] | None = None
+) -> None:
+    """Adds conditional edges; `targets` are those of the Literal that `route` returns, where they are not given."""
+    graph.add_conditional_edges(source, Router(route), list(targets or get_args(get_type_hints(route)["return"])))
 
 
 def _usage(row: dict[str, Any]) -> Usage:

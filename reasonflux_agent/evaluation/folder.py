@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.jsonl import lock, read_rows, to_line
 from reasonflux_agent.library import write_atomically
 
 FORMAT, VERSION = "reasonflux-eval", 1
@@ -26,11 +27,6 @@ Key = tuple[str, str, int, str]
 def key_of(row: Row) -> Key:
     """What a row is the result of."""
     return row["benchmark"], row["method"], row["repeat"], row["id"]
-
-
-def _line(row: Row) -> bytes:
-    # a lone surrogate, which a model's reply can hold, becomes its JSON escape
-    return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
 @dataclass
@@ -56,13 +52,13 @@ class Folder:
     def append(self, row: Row) -> None:
         """Adds a result, in one write."""
         with self.results.open("ab") as file:
-            file.write(_line(row))
+            file.write(to_line(row))
         self.rows[key_of(row)] = row
 
     def forget_failures(self) -> None:
         """Removes the rows with an error, so that they are done again."""
         self.rows = {key: row for key, row in self.rows.items() if not row["error"]}
-        write_atomically(self.results, b"".join(map(_line, self.rows.values())))
+        write_atomically(self.results, b"".join(map(to_line, self.rows.values())))
 
     def note(self, name: str, value: Any) -> None:
         """Adds something that was decided on the way to `run.json`."""
@@ -78,13 +74,13 @@ def hold(path: Path, configuration: Row) -> Iterator[Folder]:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / "lock").open("a+")
+        held = (path / "lock").open("a+")
     except OSError as error:
         raise InputError(f"The folder {path} cannot be written: {error}. Next: name another with --out.") from None
-    with lock:
-        _lock(lock, path)
+    with held:
+        _lock(held, path)
         folder = Folder(path, _settings(path, json.loads(json.dumps(configuration))))
-        folder.rows = {key_of(row): row for row in _rows(folder.results)}
+        folder.rows = {key_of(row): row for row in read_rows(folder.results, key_of)}
         if "started" not in folder.settings:
             folder.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         yield folder
@@ -92,18 +88,12 @@ def hold(path: Path, configuration: Row) -> Iterator[Folder]:
 
 def _lock(file: Any, path: Path) -> None:
     """Keeps other processes out until the file is closed, also by a crash."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not lock(file):
         file.seek(0)
         raise InputError(
             f"Another process ({file.read().strip() or 'unknown'}) is evaluating into {path}. "
             "Next: wait for it, stop it, or name another folder with --out."
-        ) from None
+        )
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -136,22 +126,3 @@ def _flat(value: Any, name: str = "") -> Row:
         return {name: value}
     parts = ((f"{name}.{part}" if name else part, inner) for part, inner in value.items())
     return {key: leaf for part, inner in parts for key, leaf in _flat(inner, part).items()}
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    """The rows of a file; a last line that a kill cut is removed from it."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        os.truncate(path, whole)
-    for number, line in enumerate(data[:whole].splitlines(), 1):
-        try:
-            row = json.loads(line)
-            key_of(row)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(
-                f"{path} is damaged in line {number}: {error!r}. Next: remove that line; it is done again."
-            ) from None
-        yield row

@@ -76,10 +76,20 @@ def load_model(spec: str | BaseChatModel) -> BaseChatModel:
     if not name:
         raise _spec_error(spec, "it has no 'KIND:' in front, or nothing after it")
     with _lock:  # so that two threads that ask at once do not both load
-        return _load_local(spec.strip(), name) if kind == "local" else _load(spec.strip(), kind, name)
+        if kind == "local":
+            return _load_local(spec.strip(), name)
+        model = _loaded[spec] = _load(spec.strip(), kind, name)
+        return model
 
 
 _lock = threading.Lock()
+_loaded: dict[str, BaseChatModel] = {}
+"""Models that are there, but for `local:` ones, whose server may have died."""
+
+
+def loaded(spec: str | BaseChatModel) -> BaseChatModel | None:
+    """What `load_model` would give at once; None where it may take a while."""
+    return _loaded.get(spec) if isinstance(spec, str) else spec
 
 
 @cache
@@ -324,6 +334,7 @@ def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
     _load.cache_clear()
+    _loaded.clear()
     _local_client.cache_clear()
 
 

@@ -22,7 +22,7 @@ from reasonflux_agent.exchanges.refine import REFINE
 from reasonflux_agent.exchanges.review import REVIEW
 from reasonflux_agent.exchanges.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.grading import extract_answer
-from reasonflux_agent.nodes import Body, Emit, NodeBody, OutOfBudget, Parts, Run, Search
+from reasonflux_agent.nodes import Body, Emit, NodeBody, OutOfBudget, Parts, Run, Search, add_router
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
@@ -72,15 +72,15 @@ def navigator(
         graph.add_node(body.__name__, parts.node(body), input_schema=Trajectory)
     graph.add_node("review", parts.node(propose if judge else review, "review"), input_schema=Trajectory)
     graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", after_plan)
-    graph.add_conditional_edges("retrieve", after_retrieve, ["refine", carry_out])
-    graph.add_conditional_edges("refine", after_refine, [carry_out, "answer"])
-    graph.add_conditional_edges("solve_step", after_solve)
-    graph.add_conditional_edges("judge" if judge else "review", after_review)
+    add_router(graph, "plan", after_plan)
+    add_router(graph, "retrieve", after_retrieve, ["refine", carry_out])
+    add_router(graph, "refine", after_refine, [carry_out, "answer"])
+    add_router(graph, "solve_step", after_solve)
+    add_router(graph, "judge" if judge else "review", after_review)
     graph.add_edge("answer", END)
     if approve:
         graph.add_node("approve", parts.node(approve), input_schema=Trajectory)
-        graph.add_conditional_edges("approve", after_approve)
+        add_router(graph, "approve", after_approve)
     if judge:
         graph.add_node("judge", parts.node(judge), input_schema=Trajectory)
         graph.add_edge("review", "judge")

@@ -15,7 +15,7 @@ from reasonflux_agent.candidates import candidate
 from reasonflux_agent.context import Context
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
-from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search
+from reasonflux_agent.nodes import Body, Emit, OutOfBudget, Parts, Run, Search, add_router
 from reasonflux_agent.schema import Plan, Step, StepResult
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
@@ -45,9 +45,9 @@ def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     graph.add_edge(START, "analyse")
     graph.add_edge("analyse", "lay_out")
     graph.add_edge("lay_out", "adjust")
-    graph.add_conditional_edges("adjust", after)
+    add_router(graph, "adjust", after)
     graph.add_edge("instruct", "follow")
-    graph.add_conditional_edges("follow", after)
+    add_router(graph, "follow", after)
     graph.add_edge("answer", END)
     return graph
 

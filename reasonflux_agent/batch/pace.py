@@ -1,0 +1,122 @@
+"""How fast a batch may ask: as fast as its rows do, until the server says that this is too much."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackHandler
+
+from reasonflux_agent.models import transient
+
+LONGEST = 60.0
+"""Seconds of a pause at most, unless the server asks for more."""
+
+
+OVERLOADED = (429, 502, 503, 504, 529)
+"""HTTP statuses by which servers, gateways and providers turn a call away."""
+
+
+class Pace:
+    """Shared by the calls of a batch. A server that is overloaded or gone holds all of them back: as long as it asks, in
+    Retry-After, else 1 s, 2 s, 4 s ... until a call succeeds. It also halves how many calls may be under way, which then grows
+    by one each time that so many succeed. Such waiting counts towards a deadline of the Context.
+
+    `patience`: seconds without one success after which nothing is held back any more, so that the rows fail and the batch ends.
+    """
+
+    def __init__(self, patience: float = 600.0) -> None:
+        self.patience = patience
+        self.pauses = 0
+        """Pauses so far."""
+        self.answered = False
+        """Whether any call has succeeded."""
+        self._failing: float | None = None
+        self._until = self._pause = 0.0
+        self._limit = float("inf")
+        self._under_way: set[UUID] = set()
+        self._left = asyncio.Event()
+
+    async def enter(self, call: UUID) -> None:
+        """Returns when a call may be sent by the current task; to be followed by `leave`, or by the task's end."""
+        while (wait := self._until - time.monotonic()) > 0 or len(self._under_way) >= self._limit:
+            if wait > 0:
+                await asyncio.sleep(wait + random.uniform(0, self._pause / 4))  # not all at once
+            else:
+                await self._left.wait()
+        self._under_way.add(call)
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: self._forget(call))  # of a call that is cancelled nothing more is heard
+
+    def leave(self, call: UUID, error: BaseException | None = None) -> None:
+        """A call has ended, with `error` if it failed."""
+        if error is None:
+            self.answered, self._pause, self._failing = True, 0.0, None
+            self._limit += 1 / self._limit
+        elif self.worth_waiting(error):
+            self._slow_down(retry_after(error))
+        self._forget(call)
+
+    def worth_waiting(self, error: BaseException) -> bool:
+        """Whether a failure is the server's, for now; one that never answered is not waited for, nor one gone too long."""
+        hopeless = self._failing is not None and time.monotonic() - self._failing > self.patience
+        return overloaded(error) and not hopeless and (self.answered or hasattr(error, "status_code"))
+
+    def _slow_down(self, asked: float | None) -> None:
+        now = time.monotonic()
+        self._failing = self._failing or now
+        if now >= self._until:  # else the call was sent before the pause that is on
+            self.pauses += 1
+            self._pause = min(LONGEST, max(1.0, 2 * self._pause)) if asked is None else asked
+            self._limit = max(1.0, min(self._limit, len(self._under_way)) / 2)
+        self._until = max(self._until, now + (self._pause if asked is None else asked))
+
+    def _forget(self, call: UUID) -> None:
+        self._under_way.discard(call)
+        self._left.set()
+        self._left = asyncio.Event()
+
+
+class Listener(AsyncCallbackHandler):
+    """Hears the calls of one row: holds them to the pace, and knows the id of the run."""
+
+    run_inline = True
+    ignore_chain = True
+    ignore_retriever = True
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace, self.run = pace, ""
+
+    async def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
+        """A call is about to be sent."""
+        await self.pace.enter(run_id)
+
+    async def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
+        """A call was answered."""
+        self.pace.leave(run_id)
+
+    async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """A call failed."""
+        self.pace.leave(run_id, error)
+
+    async def on_custom_event(self, name: str, data: Any, run_id: UUID, **_: Any) -> None:
+        """The first event of a run names it."""
+        self.run = self.run or (data["run"] if name == "reasonflux_begin" else "")
+
+
+def overloaded(error: BaseException) -> bool:
+    """Whether the server is not up to its calls, or gone for now; a 500 is a matter of the one call."""
+    status = getattr(error, "status_code", None)
+    return isinstance(error, Exception) and (transient(error) if status is None else status in OVERLOADED)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Seconds that a server asks to wait; None where it says nothing (or a date: servers of models send seconds)."""
+    try:
+        return max(0.0, min(3600.0, float(error.response.headers["retry-after"])))  # type: ignore[attr-defined]
+    except (AttributeError, KeyError, ValueError):
+        return None
