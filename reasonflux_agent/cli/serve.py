@@ -7,11 +7,14 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reasonflux_agent.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 DRAIN_SECONDS = 20
 """What runs under way get to finish when the server is told to end."""
@@ -34,6 +37,7 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds of a request at most; then the best answer so far is sent.")
     ] = 600.0,
+    ui: Annotated[bool, typer.Option("--ui", help="Serve the run page under /ui too; on this machine alone.")] = False,
 ) -> None:
     """Serve the graph to OpenAI clients: /v1/chat/completions, /v1/models, /healthz, /metrics.
 
@@ -52,19 +56,30 @@ def serve(
     from reasonflux_agent.serving.service import Service
 
     require_key(host, api_key)
+    if ui and api_key:
+        raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
     context = Context.from_env()
     navigator, solver = navigator or model or context.navigator, solver or model or context.solver
     navigator, solver = navigator or solver or DEFAULT_MODEL, solver or navigator or DEFAULT_MODEL
+    context = context.model_copy(update={"navigator": None, "solver": None})
     service = Service(
         navigator=navigator,
         solver=solver,
         library=library,
-        context=context.model_copy(update={"navigator": None, "solver": None}),
+        context=context,
         record=record,
         max_concurrency=max_concurrency,
         timeout=timeout,
     )
-    app = create_app(service, api_key=api_key, max_body=max_body)
+    pages: list[BaseRoute] = []
+    if ui:
+        from reasonflux_agent.cli.ui import RECORDS
+        from reasonflux_agent.serving.ui.routes import ui_routes
+        from reasonflux_agent.serving.ui.runs import Runs
+
+        runs = Runs(record or RECORDS, navigator=navigator, solver=solver, library=library, context=context)
+        pages = ui_routes(runs)
+    app = create_app(service, api_key=api_key, max_body=max_body, extra_routes=pages)
     listener = listen(host, port)
     for spec in dict.fromkeys((navigator, solver)):
         typer.echo(f"Loading {spec}", err=True)

@@ -102,13 +102,12 @@ class Guard:
                     f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server.",
                     status=403,
                 )
-        elif scope["path"] not in OPEN:
-            if not bears(scope, self._key):
-                raise Refused(
-                    "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'.",
-                    status=401,
-                    code="invalid_api_key",
-                )
+        elif scope["path"] not in OPEN and not bears(scope, self._key):
+            raise Refused(
+                "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'.",
+                status=401,
+                code="invalid_api_key",
+            )
 
 
 def error_response(error: Exception) -> Any:

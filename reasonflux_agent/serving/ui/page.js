@@ -1,0 +1,83 @@
+// Two things that a page without script cannot do: show a run while it happens, and move the steps of a form.
+
+/** Puts new content into a section; what a reader had opened stays open, and the focus stays where it was. */
+function fill(section, html) {
+  const open = new Map([...section.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
+  const focused = document.activeElement?.closest("details[id]");
+  const back = focused && section.contains(focused) ? focused.id : null;
+  section.innerHTML = html; // made by the server, which escapes all that it did not write itself
+  for (const details of section.querySelectorAll("details[id]")) {
+    if (open.has(details.id)) details.open = open.get(details.id);
+  }
+  if (back) document.getElementById(back)?.querySelector("summary")?.focus();
+}
+
+function watch(place) {
+  const source = new EventSource(place);
+  source.addEventListener("sections", (event) => {
+    for (const [id, html] of Object.entries(JSON.parse(event.data))) {
+      const section = document.getElementById(id);
+      if (section) fill(section, html);
+      if (id === "questions") section.querySelectorAll("form.question").forEach(edit);
+    }
+  });
+  source.addEventListener("news", (event) => {
+    document.getElementById("news").textContent = JSON.parse(event.data);
+  });
+  source.addEventListener("end", () => source.close());
+}
+
+/** Buttons of a question's form: add, delete, and move a step. */
+function edit(form) {
+  const list = form.querySelector("ol.edit");
+  const blank = form.querySelector("template");
+  let made = 0;
+  const prepare = () => {
+    [...list.children].forEach((item, index) => {
+      item.querySelector("legend").textContent = `Step ${index + 1}`;
+      for (const button of item.querySelectorAll("[data-do]")) {
+        button.hidden = false;
+        button.setAttribute("aria-label", `${button.textContent}: step ${index + 1}`);
+      }
+    });
+  };
+  const act = {
+    add() {
+      const item = blank.content.firstElementChild.cloneNode(true);
+      made += 1;
+      for (const field of item.querySelectorAll("[name]")) {
+        field.name = field.name.replace(/^new\./, `new${made}.`);
+        if (field.name === "step") field.value = `new${made}`;
+      }
+      list.append(item);
+      item.querySelector("textarea").focus();
+    },
+    delete(item) {
+      const next = item.nextElementSibling || item.previousElementSibling;
+      item.remove();
+      (next?.querySelector("textarea") || form.querySelector("[data-do=add]")).focus();
+    },
+    up(item) {
+      item.previousElementSibling?.before(item);
+    },
+    down(item) {
+      item.nextElementSibling?.after(item);
+    },
+  };
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-do]");
+    if (!button) return;
+    act[button.dataset.do](button.closest("ol.edit > li"));
+    prepare();
+    if (button.isConnected && button.dataset.do !== "add") button.focus(); // moving an element takes its focus
+    const item = button.closest("ol.edit > li");
+    const place = item?.isConnected ? `now step ${[...list.children].indexOf(item) + 1} of` : "the form has";
+    document.getElementById("news").textContent = `${button.dataset.do}: ${place} ${list.children.length} steps`;
+  });
+  form.querySelector("[data-do=add]").hidden = false;
+  prepare();
+}
+
+const live = document.querySelector("[data-events]");
+if (live) watch(live.dataset.events);
+document.querySelectorAll("form.question").forEach(edit);

@@ -1,0 +1,70 @@
+"""The list of runs in a folder: newest first, searchable. What was read of a record is kept while its file stays the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reasonflux_agent.record import FORMAT
+from reasonflux_agent.serving.ui.pages import Row
+from reasonflux_agent.serving.ui.runs import Runs
+
+SHOWN = 100
+"""Runs in the list at most; the search finds the others."""
+UNFINISHED = "unfinished"
+"""State of a record without an end; `open` is one that waits for an answer or was stopped, and can go on."""
+
+
+class Past:
+    """The runs of a folder."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._read: dict[str, tuple[tuple[int, int], Row | None]] = {}
+
+    def search(self, query: str, kept: set[str]) -> tuple[list[Row], int]:
+        """The newest runs whose problem, answer or state holds `query`, and how many runs there are in all.
+
+        `kept`: the runs that can go on.
+        """
+        rows = sorted(self._rows(kept), key=lambda row: row.begun, reverse=True)
+        wanted = query.casefold()
+        return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state}".casefold()][:SHOWN], len(rows)
+
+    def _rows(self, kept: set[str]) -> Iterator[Row]:
+        for path in self._runs.directory.glob("*.jsonl"):
+            stat = path.stat()
+            stamp = stat.st_mtime_ns, stat.st_size
+            if self._read.get(path.name, (None,))[0] != stamp:
+                self._read[path.name] = stamp, _row(path)
+            row = self._read[path.name][1]
+            if row and row.state == UNFINISHED:
+                row = row._replace(
+                    state="running" if self._runs.is_live(row.run) else "open" if row.run in kept else UNFINISHED
+                )
+            if row:
+                yield row
+
+
+def _row(path: Path) -> Row | None:
+    """What the list says of a record: from its first and its last line. None for a file that is none."""
+    with path.open("rb") as file:
+        header = _object(file.readline())
+        last = b""
+        for line in file:
+            last = line
+    if header.get("format") != FORMAT:
+        return None
+    solution = _object(last).get("solution")
+    answer, state = (solution["answer"] or "", solution["status"]) if solution else ("", UNFINISHED)
+    return Row(path.stem, header["time"], header["problem"], state, answer)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
