@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
-from langgraph.types import Checkpointer
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import StateSnapshot
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.nodes import CHECKPOINTER
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
+from reasonflux_agent.threads import BEGUN, thread_ids, unknown_thread
 
 Event = dict[str, Any]
 """{"type": ..., "run": ..., "node": ..., ...}; the types are listed at `ReasonFlux.stream`."""
@@ -45,7 +51,7 @@ class ReasonFlux:
         library: TemplateLibrary | str | None = None,
         retriever: BaseRetriever | None = None,
         record: str | Path | None = None,
-        checkpointer: Checkpointer = None,
+        checkpointer: BaseCheckpointSaver[Any] | None = None,
         navigator_path: str | None = None,
         inference_path: str | None = None,
         template_matcher_path: str | None = None,
@@ -75,23 +81,58 @@ class ReasonFlux:
         )
         self._checkpointer = checkpointer
         self._recorder = Recorder(record) if record is not None else None
+        named = library or template_path
+        self._begun = {
+            "strategy": strategy,
+            "library": str(Path(named).resolve() if Path(named).exists() else named) if isinstance(named, str) else None,
+            "record": None if record is None else str(Path(record).resolve()),
+        }
 
     @cached_property
     def graph(self) -> Any:
         """The compiled graph."""
         return self._graph.compile(checkpointer=self._checkpointer, name="reasonflux")
 
+    def with_checkpointer(self, checkpointer: BaseCheckpointSaver[Any] | None) -> Self:
+        """The same, with its runs kept by `checkpointer`: for one that only opens where an event loop runs."""
+        other = copy.copy(self)
+        other.__dict__.pop("graph", None)
+        other._checkpointer = checkpointer
+        return other
+
     def solve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """Solves one problem. Bad model output ends in a Solution; see its `status`.
 
         Raises InputError before any model is called, and ModelError when a model's server fails.
         """
-        state = self.graph.invoke(_input(problem), self._config(config), context=self._context(context))
+        state = self.graph.invoke(_input(problem), **self._how(config, self._context(context)))
         return Solution.model_validate(state["solution"])
 
     async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """As `solve`, on the event loop."""
-        state = await self.graph.ainvoke(_input(problem), self._config(config), context=self._context(context))
+        state = await self.graph.ainvoke(_input(problem), **self._how(config, self._context(context)))
+        return Solution.model_validate(state["solution"])
+
+    def resume(self, thread: str, *, config: RunnableConfig | None = None) -> Solution:
+        """Goes on with a stopped or killed run after its last finished model call, in the context that it was begun with.
+
+        A finished run's Solution is returned as it is, without a model call. Raises ThreadError for a thread that the
+        checkpointer does not know, or that another strategy began, and ModelError when a model's server fails.
+        """
+        kept, snapshot = self._kept, self.graph.get_state(_on(thread))
+        if snapshot.created_at is None:
+            raise unknown_thread(thread, thread_ids(kept))
+        # not `next`: that leaves out tasks whose results are kept already
+        state = self.graph.invoke(None, **self._resumed(thread, snapshot, config)) if snapshot.tasks else snapshot.values
+        return Solution.model_validate(state["solution"])
+
+    async def aresume(self, thread: str, *, config: RunnableConfig | None = None) -> Solution:
+        """As `resume`, on the event loop."""
+        kept, snapshot = self._kept, await self.graph.aget_state(_on(thread))
+        if snapshot.created_at is None:
+            raise unknown_thread(thread, await asyncio.to_thread(thread_ids, kept))
+        how = self._resumed(thread, snapshot, config)
+        state = await self.graph.ainvoke(None, **how) if snapshot.tasks else snapshot.values
         return Solution.model_validate(state["solution"])
 
     def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Iterator[Event]:
@@ -101,7 +142,7 @@ class ReasonFlux:
         and last solution (`solution`, a `schema.Solution` as a dict).
         """
         for part in self.graph.stream(
-            _input(problem), self._config(config), context=self._context(context), stream_mode=_MODES, subgraphs=True
+            _input(problem), **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
         ):
             if event := _event(part):
                 yield event
@@ -109,7 +150,7 @@ class ReasonFlux:
     async def astream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> AsyncIterator[Event]:
         """As `stream`, on the event loop."""
         async for part in self.graph.astream(
-            _input(problem), self._config(config), context=self._context(context), stream_mode=_MODES, subgraphs=True
+            _input(problem), **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
         ):
             if event := _event(part):
                 yield event
@@ -118,12 +159,8 @@ class ReasonFlux:
         self, problems: Iterable[str], *, max_concurrency: int = 8, config: RunnableConfig | None = None, **context: Any
     ) -> list[Solution | Exception]:
         """Solves many problems, `max_concurrency` at once; a problem that fails gives its exception in its place."""
-        states = self.graph.batch(
-            [{"problem": problem} for problem in problems],
-            {**self._config(config), "max_concurrency": max_concurrency},
-            context=self._context(context),
-            return_exceptions=True,
-        )
+        how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
+        states = self.graph.batch([{"problem": problem} for problem in problems], **how, return_exceptions=True)
         return [s if isinstance(s, Exception) else Solution.model_validate(s["solution"]) for s in states]
 
     def reason(self, problem: str) -> Solution:
@@ -133,12 +170,39 @@ class ReasonFlux:
     def _context(self, overrides: dict[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
-    def _config(self, config: RunnableConfig | None) -> RunnableConfig:
-        recorder: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
-        return merge_configs(config, recorder)
+    def _how(self, config: RunnableConfig | None, context: Context) -> dict[str, Any]:
+        """The keyword arguments of a run. With a checkpointer it is noted what the run was begun with, and each step is
+        saved before the next one begins."""
+        ours: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
+        if self._checkpointer is None:
+            return {"config": merge_configs(config, ours), "context": context}
+        ours["configurable"] = {CHECKPOINTER: self._checkpointer}
+        ours["metadata"] = {BEGUN: json.dumps({**self._begun, "context": context.model_dump(mode="json")})}
+        return {"config": merge_configs(config, ours), "context": context, "durability": "sync"}
+
+    @property
+    def _kept(self) -> BaseCheckpointSaver[Any]:
+        if self._checkpointer is None:
+            raise InputError("Nothing can be resumed without a checkpointer. Next: give ReasonFlux the one that kept the run.")
+        return self._checkpointer
+
+    def _resumed(self, thread: str, snapshot: StateSnapshot, config: RunnableConfig | None) -> dict[str, Any]:
+        noted = dict(snapshot.metadata or {}).get(BEGUN)
+        begun = json.loads(str(noted)) if noted else {}  # nothing, if the bare graph began it
+        if begun.get("strategy", self._begun["strategy"]) != self._begun["strategy"]:
+            raise ThreadError(
+                f"The thread {thread!r} was begun with the strategy {begun['strategy']!r}, not {self._begun['strategy']!r}. "
+                f"Next: ReasonFlux(strategy={begun['strategy']!r}, ...).resume({thread!r})."
+            )
+        context = Context.of(**begun["context"]) if begun else self.context
+        return self._how(merge_configs(config, _on(thread)), context)
 
 
 _MODES = ["custom", "messages"]
+
+
+def _on(thread: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread}}
 
 
 def _input(problem: str) -> dict[str, Any]:

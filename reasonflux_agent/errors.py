@@ -38,3 +38,7 @@ class PluginError(ReasonFluxError):
 
 class RecordError(InputError):
     """A run record that cannot be read."""
+
+
+class ThreadError(InputError):
+    """A thread that is unknown, under way in another process or unfinished, or whose database cannot be used."""

@@ -7,12 +7,13 @@ and the graph's events in order; the last line of a finished run is its `solutio
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -50,14 +51,14 @@ class Recorder(BaseCallbackHandler):
         """Where the record of a run lies."""
         return self.directory / f"{run}.jsonl"
 
-    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+    def on_custom_event(self, name: str, data: Any, *, metadata: JSON | None = None, **_: Any) -> None:
         """An event of the graph; `begin` opens the record."""
         if not name.startswith("reasonflux_") or not data.get("run"):
             return
         line = {key: value for key, value in data.items() if key != "run"}
         if line["type"] == "begin":
             line = {"format": FORMAT, "version": VERSION, "package": __version__, "run": data["run"], **line}
-        self._write(data["run"], line)
+        self._write(data["run"], {**line, "task": _task(metadata)})
 
     def on_chat_model_start(
         self, serialized: JSON, messages: list[list[BaseMessage]], *, run_id: UUID, metadata: JSON | None = None, **_: Any
@@ -69,6 +70,7 @@ class Recorder(BaseCallbackHandler):
                 "node": metadata["reasonflux_node"],
                 "role": metadata["reasonflux_role"],
                 "model": metadata.get("ls_model_name", ""),
+                "task": _task(metadata),
                 "messages": [{"role": _ROLES.get(m.type, m.type), "content": m.text} for m in messages[0]],
             }
             with self._lock:
@@ -97,8 +99,21 @@ class Recorder(BaseCallbackHandler):
     def _write(self, run: str, line: JSON) -> None:
         text = json.dumps({**line, "time": round(time.time(), 3)}, ensure_ascii=False, default=str)
         # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
-        with self._lock, self.path(run).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+        with self._lock, self.path(run).open("ab+") as file:
+            _drop_cut_line(file)
+            file.write(text.encode() + b"\n")
+
+
+def _task(metadata: JSON | None) -> str:
+    """The unit of work that a line comes from; it has the same name when a resumed run does it again."""
+    return str((metadata or {}).get("langgraph_checkpoint_ns", ""))
+
+
+def _drop_cut_line(file: BinaryIO) -> None:
+    """A kill may have cut the last line of a run that goes on now."""
+    if file.tell() and (file.seek(-1, os.SEEK_CUR), file.read(1))[1] != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 _ROLES = {"human": "user", "ai": "assistant"}
@@ -139,7 +154,20 @@ def read_record(path: str | Path) -> Record:
             f"The record {path} has version {rows[0].get('version')}; this package reads version {VERSION}. "
             "Next: use the package version that wrote it."
         )
-    return Record(rows[0], rows[1:])
+    return Record(rows[0], _once(rows[1:]))
+
+
+def _once(lines: list[JSON]) -> list[JSON]:
+    """The lines without those that a resumed run wrote again, having done the work again whose result a kill took: the
+    later line counts. A call that failed and the one that was made in its stead are both kept."""
+    last = {key: index for index, line in enumerate(lines) if (key := _identity(line))}
+    return [line for index, line in enumerate(lines) if last.get(_identity(line), index) == index]
+
+
+def _identity(line: JSON) -> tuple[Any, ...]:
+    """What is the same for the same work; empty for a line that stands for itself."""
+    failed = line["type"] == "call" and "error" in line
+    return (line["task"], line["type"], line.get("number")) if line.get("task") and not failed else ()
 
 
 def _rows(lines: list[str], path: str | Path) -> Iterator[JSON]:

@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from reasonflux_agent import __version__
-from reasonflux_agent.cli import model, plugins, solve, templates
+from reasonflux_agent.cli import batch, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
+from reasonflux_agent.cli import eval as evaluation
 from reasonflux_agent.cli.exits import CLOSED, EPILOG, INTERRUPTED, code_of, explain
 
 
@@ -39,9 +40,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=EPILOG)(solve.solve)
+app.command(epilog=EPILOG)(batch.batch)
+app.command()(serve.serve)
+app.command()(ui.ui)
+app.command()(mcp.mcp)
+app.command(epilog=EPILOG)(threads.resume)
+app.add_typer(threads.app, name="threads")
 app.command()(plugins.plugins)
 app.add_typer(templates.app, name="templates")
 app.add_typer(model.app, name="model")
+app.add_typer(evaluation.app, name="eval")
+# the harness has options and a --help of its own
+app.command("lm-eval", context_settings=lm_eval.PASS_ON)(lm_eval.lm_eval)
 
 
 def _version(asked: bool) -> None:

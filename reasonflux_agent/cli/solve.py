@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 import time
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,8 @@ from reasonflux_agent.cli.exits import STATUS
 from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.progress import Progress
     from reasonflux_agent.schema import Solution
@@ -55,7 +59,7 @@ def solve(
     ] = None,
     drafts: Annotated[int | None, typer.Option(help="Direct solutions beside the plans.", rich_help_panel=HOW)] = None,
     trajectories: Annotated[int | None, typer.Option(help="Planned attempts at most.", rich_help_panel=HOW)] = None,
-    templates: Annotated[int | None, typer.Option(help="Templates per step at most; 0: none.", rich_help_panel=HOW)] = None,
+    templates: Annotated[int | None, typer.Option(help="Templates at most; 0: none.", rich_help_panel=HOW)] = None,
     reviews: Annotated[int | None, typer.Option(help="Reviews at most.", rich_help_panel=HOW)] = None,
     no_programs: Annotated[
         bool, typer.Option("--no-programs", help="Run no Python that a model writes.", rich_help_panel=HOW)
@@ -66,6 +70,14 @@ def solve(
     deadline: Annotated[float | None, typer.Option(help="Seconds of model time at most.", rich_help_panel=LIMITS)] = None,
     record: Annotated[
         Path | None, typer.Option(help="Write the run's record into this directory.", rich_help_panel=OUTPUT)
+    ] = None,
+    thread: Annotated[
+        str | None,
+        typer.Option(help="Keep the run under this id, to be resumed when it was stopped or killed.", rich_help_panel=OUTPUT),
+    ] = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(help="Where threads are kept: a SQLite file or a postgresql:// URL.", rich_help_panel=OUTPUT),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The Solution as one line of JSON.", rich_help_panel=OUTPUT)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer and nothing else.", rich_help_panel=OUTPUT)] = False,
@@ -93,11 +105,14 @@ def solve(
     from reasonflux_agent.cli.progress import Progress
 
     flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
-    roles = _load(flux, navigator or model, solver or model, quiet=quiet)
-    started = time.monotonic()
-    with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress:  # stdout is the answer's alone
-        run, solution = asyncio.run(_run(flux, text, roles, progress))
-    _print(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
+    roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
+    with ExitStack() as open_:
+        url = _claim(open_, thread, checkpoints)
+        started = time.monotonic()
+        open_.enter_context(redirect_stdout(sys.stderr))  # stdout is the answer's alone
+        progress = open_.enter_context(Progress(quiet=quiet))
+        run, solution = asyncio.run(_run(flux, text, roles, progress, url, thread))
+    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
     if record and not quiet:
         typer.echo(f"Record: {record / run}.jsonl", err=True)
     raise typer.Exit(STATUS[solution.status])
@@ -126,7 +141,7 @@ def read_problem(argument: str | None, file: Path | None) -> str:
     return text
 
 
-def _load(flux: ReasonFlux, navigator: str | None, solver: str | None, *, quiet: bool) -> dict[str, Any]:
+def load_models(flux: ReasonFlux, navigator: str | None, solver: str | None, *, quiet: bool) -> dict[str, Any]:
     """The spec of each role, its model loaded: a download shows its own progress, which no live view may disturb."""
     from reasonflux_agent.graph import DEFAULT_MODEL
     from reasonflux_agent.models import load_model
@@ -140,17 +155,59 @@ def _load(flux: ReasonFlux, navigator: str | None, solver: str | None, *, quiet:
     return roles
 
 
-async def _run(flux: ReasonFlux, problem: str, roles: dict[str, Any], progress: Progress) -> tuple[str, Solution]:
+def _claim(open_: ExitStack, thread: str | None, checkpoints: str | None) -> str | None:
+    """Locks the thread until `open_` closes; its database. Raises ThreadError for one whose run is not finished."""
+    if thread is None:
+        if checkpoints:
+            raise InputError("--checkpoints says where a thread is kept, and no --thread is given. Next: add --thread ID.")
+        return None
+    from reasonflux_agent.cli.report import shorten
+    from reasonflux_agent.threads import database, lock_thread, open_checkpointer, read_thread
+
+    if not thread.strip():
+        raise InputError("--thread is empty. Next: give the run a name, for example --thread homework-3.")
+    url = database(checkpoints)
+    open_.enter_context(lock_thread(url, thread))
+    with open_checkpointer(url) as saver:
+        former = read_thread(saver, thread)
+    if former and former.state != "finished" and former.calls:
+        raise InputError(
+            f"The thread {thread!r} has a run that is not finished: {shorten(former.problem, 80)!r}. Next: "
+            f"reasonflux resume {thread}, or reasonflux threads delete {thread}, or another --thread."
+        )
+    open_.enter_context(kept_for_later(thread))
+    return url
+
+
+@contextmanager
+def kept_for_later(thread: str) -> Iterator[None]:
+    """Says how to go on, if what is done in it fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        typer.echo(f"What is done so far is kept. To go on: reasonflux resume {shlex.quote(thread)}", err=True)
+        raise
+
+
+async def _run(
+    flux: ReasonFlux, problem: str, roles: dict[str, Any], progress: Progress, url: str | None, thread: str | None
+) -> tuple[str, Solution]:
     """The id of the run, and its solution. On the event loop, because Ctrl-C ends a model call there at once."""
     from reasonflux_agent.schema import Solution
+    from reasonflux_agent.threads import aopen_checkpointer
 
     last: dict[str, Any] = {}
-    async for event in flux.astream(problem, config={"callbacks": [progress]}, **roles):
-        last = event
+    config: RunnableConfig = {"callbacks": [progress]}
+    async with aopen_checkpointer(url) if url else nullcontext() as saver:
+        if saver is not None:
+            flux, config = flux.with_checkpointer(saver), {**config, "configurable": {"thread_id": thread}}
+        async for event in flux.astream(problem, config=config, **roles):
+            last = event
     return last["run"], Solution.model_validate(last["solution"])
 
 
-def _print(solution: Solution, seconds: float, *, as_json: bool, quiet: bool) -> None:
+def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool) -> None:
+    """The answer to standard output, what to do next to standard error."""
     from reasonflux_agent.cli.report import next_step, printable, report
 
     if as_json:

@@ -36,7 +36,7 @@ def list_(
         return _print_json(
             [{"id": t.id, "name": t.name, "kind": t.kind, "chapter": t.chapter, "section": t.section} for t in found]
         )
-    return _print_table(("id", "kind", "name"), [(t.id, t.kind, t.name) for t in found])
+    return print_table(("id", "kind", "name"), [(t.id, t.kind, t.name) for t in found])
 
 
 @app.command()
@@ -84,7 +84,7 @@ def search(
     if not documents:
         return typer.echo("No template of the library fits this query.", err=True)
     rows = [(f"{d.metadata['score']:.3f}", d.metadata["id"], d.metadata["name"]) for d in documents]
-    return _print_table(("score", "id", "name"), rows)
+    return print_table(("score", "id", "name"), rows)
 
 
 @app.command()
@@ -125,7 +125,7 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table on a terminal; tab-separated lines without a head in a pipe, for grep and cut."""
     from rich.console import Console
     from rich.table import Table

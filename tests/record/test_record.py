@@ -52,7 +52,7 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
 
 
 def test_the_lines_are_in_order_and_end_in_the_solution(tmp_path: Path) -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, refine=True)
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, refine=True, opinions=True)
     flux.solve(PROBLEM)
     kinds = [line["type"] for line in only(tmp_path).lines]
     assert kinds == [
