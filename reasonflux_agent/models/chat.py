@@ -12,8 +12,9 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
-TIMEOUT = openai.Timeout(600.0, connect=5.0)
-"""Seconds. A CPU that serves eight slots needs minutes for a long reply, but a server that is there accepts at once."""
+TIMEOUT = openai.Timeout(1800.0, connect=5.0)
+"""Seconds. Nothing of a reply arrives before its end: 32,000 tokens at 25 a second, or 1,500 of eight at once on two busy cores,
+take twenty minutes. A server that is there accepts at once."""
 
 
 class ServerChat(BaseChatOpenAI):

@@ -50,8 +50,12 @@ def fake() -> Iterator[str]:
         yield f"vllm:fake@{url}"
 
 
+ROUND_TABLE = "How many round table arrangements of 2 and 3 people at a circular table are there?"
+"""A problem for which a template stands out; the fake adds up its numbers all the same."""
+
+
 def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
-    done = run("solve", "Add 2 and 3.", "--model", fake, "--reviews", "1", REASONFLUX_REFINE="true")
+    done = run("solve", ROUND_TABLE, "--model", fake, "--reviews", "1", REASONFLUX_REFINE="true", REASONFLUX_OPINIONS="true")
     assert done.returncode == 0
     assert done.stdout.startswith("Answer: 5\nsolved: 1 of 1 votes agree; strategy navigator")
     assert re.search(r"Trajectory\n  Kind: addition\n  1\. Collect the numbers\n     with [A-Z]", done.stdout)
