@@ -30,7 +30,7 @@ from reasonflux_agent.nodes import Body, Emit, Load, Parts, Run, Same, add_route
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Solution, Usage
 from reasonflux_agent.state import Attempt, Attempted, InputState, OutputState, State
-from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
+from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
 MAX_PROBLEM = 20_000
@@ -223,9 +223,7 @@ def conclude(
     if exhausted:
         status, reason = "exhausted", exhausted
     elif answered:
-        failed = ", ".join(name for name, passed in best.checks.items() if not passed) if best else ""
-        doubt = f"; it fails the check: {failed}" if failed else ""
-        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree{doubt}"
+        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree{_doubt(best) if best else ''}"
     else:
         status, reason = "unanswered", "no candidate states an answer"
     return Solution.model_validate(
@@ -244,3 +242,12 @@ def conclude(
             "usage": per_node,
         }
     )
+
+
+def _doubt(best: Candidate) -> str:
+    """What the checks say of the chosen solution, where it is worth a word."""
+    proven = ", ".join(name for name in PROVEN if best.checks.get(name))
+    failed = ", ".join(name for name, passed in best.checks.items() if not passed)
+    if proven:
+        return f"; proven by {proven}{f', though its text fails the check: {failed}' if failed else ''}"
+    return f"; it fails the check: {failed}" if failed else ""

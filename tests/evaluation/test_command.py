@@ -57,7 +57,13 @@ def test_methods_are_compared_reported_and_compared_again(fake: str, folder: Pat
 def test_ctrl_c_leaves_a_folder_that_the_same_command_completes(fake: str, folder: Path) -> None:
     command = ["eval", "--methods", "direct,no-templates", "gsm8k", "--data-dir", str(folder), "-m", fake]
     process = subprocess.Popen(
-        [*COMMAND, *command], cwd=folder, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*COMMAND, *command],
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored in a shell's background jobs
     )
     assert process.stderr is not None
     for line in process.stderr:

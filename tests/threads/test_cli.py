@@ -19,7 +19,13 @@ PROBLEM = "What is 3 + 4?"
 
 def start(folder: Path, *args: str) -> subprocess.Popen[str]:
     env = {**os.environ, "REASONFLUX_CHECKPOINTS": str(folder / "threads.sqlite")}
-    return subprocess.Popen([*CLI, *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*CLI, *args], env=env, stdout=pipe, stderr=pipe, text=True, preexec_fn=interruptible)
+
+
+def interruptible() -> None:
+    """Ctrl-C works in the child even where it is ignored here, as in a job that a shell started in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def reasonflux(folder: Path, *args: str, status: int = 0) -> tuple[str, str]:
