@@ -238,13 +238,15 @@ def check_run(solution: Solution, spent: Spent) -> None:
 
 def test_a_planned_solve_counts_every_call() -> None:
     spent = Spent()
-    solution = ReasonFlux(navigator=SPEC, solver=SPEC, effort="medium", max_tokens=384).solve(PROBLEM)
+    flux = ReasonFlux(navigator=SPEC, solver=SPEC, effort="medium", max_tokens=384)
+    solution = flux.solve(PROBLEM)
     check_run(solution, spent)
     assert {"plan", "solve_step"} <= set(solution.usage)
     assert solution.plan
     assert solution.plan.steps
-    # the calls of a run share their beginning, so that the server need not read the problem and templates again
-    assert solution.total.cached_tokens > 0.2 * solution.total.prompt_tokens
+    # all plans are asked for with the same beginning, so that the server need not read it again
+    again = flux.solve("A box holds 6 red pens and twice as many blue ones. How many pens does it hold?")
+    assert again.total.cached_tokens > 0.2 * again.total.prompt_tokens
 
 
 async def test_attempts_at_once_on_the_event_loop_are_all_counted() -> None:
