@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-llamafactory test-postgres studio bench check
+.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres studio bench check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -36,8 +36,8 @@ test-community:    ## templates in langchain-community's FAISS
 	$(PYTHON) -m pip install --quiet 'langchain-community>=0.4.1,<0.5'
 	$(PYTHON) -m pytest tests/tools/test_langchain.py -k community
 
-test-llamafactory: ## LLaMA-Factory's own parser takes the recipes (an environment of its own: 2.1 GB, about nine minutes)
-	REASONFLUX_TEST_LLAMAFACTORY=$$(bash training/env.sh) $(PYTHON) -m pytest -m llamafactory tests/training
+test-training:     ## LLaMA-Factory and DeepSpeed read our files, and the miniature trains (an environment of 2.1 GB)
+	REASONFLUX_TEST_LLAMAFACTORY=$$(PYTHON=$(PYTHON) bash training/env.sh) $(PYTHON) -m pytest -m llamafactory tests/training
 
 test-postgres:     ## threads in a real PostgreSQL server, which the tests start (Debian: apt-get install postgresql)
 	REASONFLUX_TEST_POSTGRES=1 $(PYTHON) -m pytest tests/threads/test_postgres.py
