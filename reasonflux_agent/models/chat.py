@@ -13,8 +13,8 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
 TIMEOUT = openai.Timeout(1800.0, connect=5.0)
-"""Seconds. Nothing of a reply arrives before its end: 32,000 tokens at 25 a second take twenty minutes, and so do 1,500 of eight
-at once on two busy cores. A server that is there accepts at once."""
+"""Seconds. Nothing of a reply arrives before its end: 32,000 tokens at 25 a second take twenty minutes, and so do 1,500 of
+eight at once on two busy cores. A server that is there accepts at once."""
 
 
 class ServerChat(BaseChatOpenAI):
