@@ -18,14 +18,10 @@ import pytest
 
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.batch.test_runner import rows_of, sums, written
+from tests.processes import heed_interrupts
 
 COMMAND = [sys.executable, "-m", "reasonflux_agent.cli", "batch"]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("REASONFLUX_")} | {"PYTHONUTF8": "1", "NO_COLOR": "1"}
-
-
-def heed_interrupts() -> None:
-    """What a shell starts in the background is deaf to Ctrl-C, and so would be all that it starts in turn."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def begin(*arguments: Any, **options: Any) -> subprocess.Popen[str]:

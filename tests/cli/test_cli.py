@@ -20,6 +20,7 @@ import pytest
 from reasonflux_agent.cli.exits import EXITS, explain
 from reasonflux_agent.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
+from tests.processes import heed_interrupts
 
 COMMAND = [sys.executable, "-m", "reasonflux_agent.cli"]
 DEAD = "vllm:fake@http://127.0.0.1:9/v1"
@@ -310,11 +311,6 @@ def test_a_plugin_that_does_not_load_is_5(plugin: Path) -> None:
     done = run("plugins", PYTHONPATH=str(plugin))
     assert (done.returncode, done.stdout) == (5, "")
     assert "does not load: ZeroDivisionError" in done.stderr
-
-
-def heed_interrupts() -> None:
-    """A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that it starts in turn."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupt(process: subprocess.Popen[str], when: Any) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import pytest
 
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.cli.test_cli import COMMAND, environment, run
+from tests.processes import heed_interrupts
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_ctrl_c_leaves_a_folder_that_the_same_command_completes(fake: str, folde
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored in a shell's background jobs
+        preexec_fn=heed_interrupts,
     )
     assert process.stderr is not None
     for line in process.stderr:

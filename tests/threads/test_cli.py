@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reasonflux_agent.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
+from tests.processes import heed_interrupts
 
 CLI = [sys.executable, "-m", "reasonflux_agent.cli"]
 PROBLEM = "What is 3 + 4?"
@@ -20,12 +21,7 @@ PROBLEM = "What is 3 + 4?"
 def start(folder: Path, *args: str) -> subprocess.Popen[str]:
     env = {**os.environ, "REASONFLUX_CHECKPOINTS": str(folder / "threads.sqlite")}
     pipe = subprocess.PIPE
-    return subprocess.Popen([*CLI, *args], env=env, stdout=pipe, stderr=pipe, text=True, preexec_fn=interruptible)
-
-
-def interruptible() -> None:
-    """Ctrl-C works in the child even where it is ignored here, as in a job that a shell started in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen([*CLI, *args], env=env, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_interrupts)
 
 
 def reasonflux(folder: Path, *args: str, status: int = 0) -> tuple[str, str]:
