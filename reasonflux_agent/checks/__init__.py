@@ -33,7 +33,7 @@ def run_checks(problem: str, text: str, answer: str | None, *, truncated: bool =
     A plugin's check that raises counts as one that does not apply; the log says so.
     """
     verdicts = {"complete": not truncated}
-    for name in _registered(frozenset(manager().get_plugins())):
+    for name in _checks():
         verdict = _verdict(name, problem, text, answer)
         if verdict is not None:
             verdicts[name] = bool(verdict) and not isinstance(verdict, str)
@@ -42,7 +42,7 @@ def run_checks(problem: str, text: str, answer: str | None, *, truncated: bool =
 
 def meaning(name: str) -> str:
     """What a check stands for, in one sentence: the first line of its docstring."""
-    _, check = _registered(frozenset(manager().get_plugins())).get(name, ("", None))
+    _, check = _checks().get(name, ("", None))
     return ((check.__doc__ if check else "") or "The text goes on to its end.").strip().splitlines()[0]
 
 
@@ -53,12 +53,17 @@ def objection(name: str, problem: str, text: str, answer: str | None) -> str:
 
 
 def _verdict(name: str, problem: str, text: str, answer: str | None) -> Verdict:
-    plugin, check = _registered(frozenset(manager().get_plugins()))[name]
+    plugin, check = _checks()[name]
     try:
         return check(problem, text, answer)
     except Exception:
         logger.exception("The check %r of the plugin %r failed and is passed over", name, plugin)
         return None
+
+
+def _checks() -> dict[str, tuple[str, Check]]:
+    """Name -> (plugin, check)."""
+    return _registered(frozenset(manager().get_plugins()))
 
 
 @lru_cache(maxsize=1)
