@@ -12,7 +12,9 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from reasonflux_agent.cli.solve import HOW, LIMITS, MODELS, OUTPUT, load_models
+from reasonflux_agent.cli import options
+from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
+from reasonflux_agent.cli.solve import load_models
 from reasonflux_agent.errors import InputError
 
 
@@ -37,27 +39,17 @@ def batch(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles.", rich_help_panel=MODELS)] = None,
     navigator: Annotated[str | None, typer.Option(help="The model that plans; else --model.", rich_help_panel=MODELS)] = None,
     solver: Annotated[str | None, typer.Option(help="The model that solves; else --model.", rich_help_panel=MODELS)] = None,
-    effort: Annotated[
-        str | None, typer.Option("--effort", "-e", help="low, medium, high or auto.", rich_help_panel=HOW)
-    ] = None,
-    strategy: Annotated[
-        str, typer.Option(help="navigator, direct, original, propose, or a plugin's.", rich_help_panel=HOW)
-    ] = "navigator",
-    granularity: Annotated[
-        str | None, typer.Option(help="whole: one solver call; step: one call a step.", rich_help_panel=HOW)
-    ] = None,
-    library: Annotated[
-        str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
-    ] = None,
-    drafts: Annotated[int | None, typer.Option(help="Direct solutions beside the plans.", rich_help_panel=HOW)] = None,
-    trajectories: Annotated[int | None, typer.Option(help="Planned attempts at most.", rich_help_panel=HOW)] = None,
-    templates: Annotated[int | None, typer.Option(help="Templates at most; 0: none.", rich_help_panel=HOW)] = None,
-    reviews: Annotated[int | None, typer.Option(help="Reviews at most.", rich_help_panel=HOW)] = None,
-    no_programs: Annotated[
-        bool, typer.Option("--no-programs", help="Run no Python that a model writes.", rich_help_panel=HOW)
-    ] = False,
-    seed: Annotated[int | None, typer.Option(help="For models that take one.", rich_help_panel=HOW)] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens of one reply at most.", rich_help_panel=LIMITS)] = None,
+    effort: options.Effort = None,
+    strategy: options.Strategy = "navigator",
+    granularity: options.Granularity = None,
+    library: options.Library = None,
+    drafts: options.Drafts = None,
+    trajectories: options.Trajectories = None,
+    templates: options.Templates = None,
+    reviews: options.Reviews = None,
+    no_programs: options.NoPrograms = False,
+    seed: options.Seed = None,
+    max_tokens: options.MaxTokens = None,
     token_budget: Annotated[int | None, typer.Option(help="Tokens of one row at most.", rich_help_panel=LIMITS)] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds of model time a row.", rich_help_panel=LIMITS)] = None,
 ) -> None:
