@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from datetime import timedelta
-from typing import Any, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from reasonflux_agent.batch.runner import Watcher
+from reasonflux_agent.cli.bar import Bar
 from reasonflux_agent.jsonl import Row
 
 EVERY = 10.0
 """Seconds between two lines, where standard error is no terminal."""
 
 
-class BatchProgress(Watcher):
+class BatchProgress(Bar, Watcher):
     """Shows one batch; a context manager. `quiet`: counts alone."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(quiet=quiet)
         self.rows = self.failed = 0
         """Rows written, and those among them that failed."""
         self._quiet, self._total = quiet, 0
         self._before, self._tokens = 0, 0
         self._started = self._said = time.monotonic()
-        live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-        self._bar = Progress(*columns, console=Console(stderr=True, highlight=False)) if live else None
-        self._task: Any = None
-
-    def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def begin(self, done: int, total: int | None) -> None:
         self._before, self._total, self._started = done, total or 0, time.monotonic()

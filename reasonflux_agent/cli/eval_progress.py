@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+from reasonflux_agent.cli.bar import Bar
 from reasonflux_agent.cli.report import printable, shorten
 from reasonflux_agent.evaluation.folder import Folder, Row
 from reasonflux_agent.evaluation.runner import Watcher
 
 
-class EvalProgress(Watcher):
+class EvalProgress(Bar, Watcher):
     """Shows one evaluation; a context manager."""
 
     def __init__(self) -> None:
-        live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-        self._bar = Progress(*columns, console=Console(stderr=True, highlight=False)) if live else None
-        self._task: Any = None
+        super().__init__()
         self._rows: list[Row] = []
         self._total = self._before = 0
         self._started = time.monotonic()
-
-    def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def begin(self, folder: Folder, total: int) -> None:
         self._rows, self._total, self._started = list(folder.rows.values()), total, time.monotonic()

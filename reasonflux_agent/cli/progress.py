@@ -5,7 +5,6 @@ A callback handler, because callbacks tell parallel calls apart and count their 
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from reasonflux_agent.cli.bar import is_live
 from reasonflux_agent.cli.report import outline, printable, shorten, template_name
 from reasonflux_agent.context import Context
 from reasonflux_agent.schema import Plan
@@ -54,7 +54,7 @@ class Progress(BaseCallbackHandler):
         self._started, self._done, self._tokens = time.monotonic(), 0, 0
         self._attempts: dict[str, str] = {}
         self._several = False
-        live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        live = is_live() and not quiet
         self._live = (
             Live(get_renderable=self._view, console=self._console, transient=True, refresh_per_second=8) if live else None
         )
