@@ -132,7 +132,10 @@ def test_attempts_and_drafts_are_told_apart(tmp_path: Path) -> None:
     found = {branch.name: branch for branch in branches(record)}
     assert sorted(found) == ["Attempt 1", "Attempt 2", "Draft 1", "Draft 2"]
     assert [len(t) for t in found["Attempt 1"].trajectories[-1].tries.values()] == [1, 1]
-    assert found["Draft 2"].programs[0]["output"].strip() == "7"
+    # Three equal votes of four end the run: which draft is then still without its program is a matter of timing.
+    outputs = [program["output"].strip() for name in ("Draft 1", "Draft 2") for program in found[name].programs]
+    assert outputs
+    assert set(outputs) == {"7"}
     solution = record.solution
     assert solution
     assert {node: row["calls"] for node, row in usage(record).items()} == {n: u.calls for n, u in solution.usage.items()}
