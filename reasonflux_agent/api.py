@@ -18,11 +18,11 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
+from reasonflux_agent.calls import CHECKPOINTER
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.nodes import CHECKPOINTER
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.threads import BEGUN, thread_ids, unknown_thread

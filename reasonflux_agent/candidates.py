@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from reasonflux_agent.checks import run_checks
+from reasonflux_agent.effects import Body, Emit, Run, RunProgram
 from reasonflux_agent.exchanges import Exchange, Message, ParseError
 from reasonflux_agent.exchanges.program import PROGRAM
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.models import Reply
-from reasonflux_agent.nodes import Body, Emit, Run, RunProgram
 from reasonflux_agent.programs import ProgramResult, extract_program
 from reasonflux_agent.schema import Candidate, Plan, Review, StepResult
 

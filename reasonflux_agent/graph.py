@@ -22,14 +22,15 @@ from langgraph.types import Send
 
 from reasonflux_agent.candidates import candidate, programmed
 from reasonflux_agent.context import Context
+from reasonflux_agent.effects import Body, Emit, Load, Run, Same
 from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.nodes import Body, Emit, Load, Parts, Run, Same, add_router
+from reasonflux_agent.nodes import Parts, add_router, single
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Solution, Usage
-from reasonflux_agent.state import Attempt, Attempted, InputState, OutputState, State
+from reasonflux_agent.state import Attempt, InputState, OutputState, State
 from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
@@ -91,7 +92,9 @@ def create_reasonflux(
 
     graph = StateGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", parts.node(begin), input_schema=State)
-    graph.add_node("draft", _drafting(parts).compile(name="draft"), input_schema=Attempt)
+    # Its one node would do here, but for threads: nodes that run in one graph at once hold all of a small pool
+    # (`max_concurrency`, or cores + 4), and their model calls would wait for it for ever; a subgraph has its own.
+    graph.add_node("draft", single(parts, draft, "draft").compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", parts.node(partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
@@ -150,21 +153,6 @@ def _attempt(state: State, sample: int, share: int) -> Attempt:
         "spent": spent.model_dump(mode="json"),
         "share": max(1, share),
     }
-
-
-def _drafting(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """The graph of one draft. Its one node would do in the run's graph, but for threads: nodes that run there at once hold
-    all of a small pool (`max_concurrency`, or cores + 4), and their model calls would wait for it for ever; a subgraph has
-    its own."""
-
-    class Drafted(Attempt, Attempted):
-        pass
-
-    graph = StateGraph(Drafted, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
-    graph.add_node("draft", parts.node(draft), input_schema=Drafted)
-    graph.add_edge(START, "draft")
-    graph.add_edge("draft", END)
-    return graph
 
 
 def draft(state: Attempt, run: Run) -> Body[Update]:

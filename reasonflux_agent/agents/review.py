@@ -21,10 +21,11 @@ from langgraph.graph import StateGraph
 from pydantic import Field, ValidationError
 
 from reasonflux_agent.context import Context
+from reasonflux_agent.effects import Ask, Body, Emit, Run, Search
 from reasonflux_agent.errors import InputError, LibraryError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary, render_template
-from reasonflux_agent.nodes import Ask, Body, Emit, Parts, Run, Search
+from reasonflux_agent.nodes import Parts
 from reasonflux_agent.schema import Plan, Review, Step, StepResult, Value, Verdict
 from reasonflux_agent.state import Trajectory
 from reasonflux_agent.strategies.navigator import apply, document_id, navigator

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import StateGraph
 
 from reasonflux_agent.candidates import candidate
-from reasonflux_agent.context import Context
+from reasonflux_agent.effects import Body, Emit, Run
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT
-from reasonflux_agent.nodes import Body, Emit, Parts, Run
-from reasonflux_agent.state import Attempt, Attempted
+from reasonflux_agent.nodes import Parts, single
 
 
 def direct(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     """The graph of one direct attempt: a single node."""
-
-    class Direct(Attempt, Attempted):
-        pass
-
-    graph = StateGraph(Direct, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
-    graph.add_node("reason", parts.node(reason), input_schema=Direct)
-    graph.add_edge(START, "reason")
-    graph.add_edge("reason", END)
-    return graph
+    return single(parts, reason, "reason")
 
 
 def reason(state: Any, run: Run) -> Body[dict[str, Any]]:

@@ -239,7 +239,7 @@ def test_a_missing_extra_is_5(tmp_path: Path) -> None:
 PLUGIN = """
 from langgraph.graph import END, START, StateGraph
 from reasonflux_agent.hookspecs import hookimpl
-from reasonflux_agent.nodes import Emit
+from reasonflux_agent.effects import Emit
 from reasonflux_agent.schema import Candidate
 from reasonflux_agent.state import Attempt, Attempted
 

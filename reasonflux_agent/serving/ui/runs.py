@@ -24,11 +24,11 @@ from langgraph.graph import StateGraph
 from langgraph.types import Command
 
 from reasonflux_agent.agents.review import create_review
+from reasonflux_agent.calls import CHECKPOINTER
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.nodes import CHECKPOINTER
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.record import Record, Recorder, read_record
 from reasonflux_agent.serving.ui.drafts import Drafts

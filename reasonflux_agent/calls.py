@@ -1,0 +1,116 @@
+"""One model call as one checkpointed unit: a LangGraph task, so that a resumed run repeats no finished call.
+
+LangGraph saves a unit's result beside the work that goes on with it. Where a node calls twice, its second call waits until the
+first one's reply is saved, so that no kill loses more than the call under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.config import get_config
+from langgraph.func import task
+from langgraph.types import RetryPolicy
+
+from reasonflux_agent import models
+from reasonflux_agent.effects import Call, OutOfBudget, Run
+
+CHECKPOINTER = "reasonflux_checkpointer"
+"""Key of the config under which `ReasonFlux` hands its checkpointer on."""
+PATIENCE, NAP = 2000, 0.003
+"""Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
+
+
+def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> models.Reply | OutOfBudget:
+    """Calls the model for `run`; OutOfBudget is returned where the deadline passes first. Raises ModelError."""
+    if run.unit and (kept := _checkpointer(config)):
+        for _ in range(PATIENCE):
+            if _is_kept(kept.get_tuple(_where(run, config)), run):
+                break
+            time.sleep(NAP)
+    unit = _UNITS[models.retries_itself(model)][0]
+    try:
+        return _reply(run, unit(model, effect, _labels(run, effect)).result())
+    except Exception as error:
+        return _failure(model, effect, run, error)
+
+
+async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> models.Reply | OutOfBudget:
+    """As `call`, on the event loop."""
+    if run.unit and (kept := _checkpointer(config)):
+        for _ in range(PATIENCE):
+            if _is_kept(await kept.aget_tuple(_where(run, config)), run):
+                break
+            await asyncio.sleep(NAP)
+    unit, limit = _UNITS[models.retries_itself(model)][1], effect.options.timeout
+    try:
+        return _reply(run, await asyncio.wait_for(unit(model, effect, _labels(run, effect)), limit and limit + 1))
+    except Exception as error:
+        return _failure(model, effect, run, error)
+
+
+def _reply(run: Run, result: dict[str, Any]) -> models.Reply:
+    run.took, run.unit = result["seconds"], result["unit"]
+    return models.Reply(**result["reply"])
+
+
+def _checkpointer(config: RunnableConfig | None) -> BaseCheckpointSaver[Any] | None:
+    """The one that `ReasonFlux` runs with, with durability `sync`; another caller decides for himself how much is saved."""
+    return (config or {}).get("configurable", {}).get(CHECKPOINTER)
+
+
+def _where(run: Run, config: RunnableConfig | None) -> RunnableConfig:
+    """Where the result of the last call is saved: with the graph whose node `.../node:id/model_call:id` made it."""
+    space = "|".join(run.unit.split("|")[:-2])
+    thread = (config or {})["configurable"]["thread_id"]
+    return {"configurable": {"thread_id": thread, "checkpoint_ns": space}}
+
+
+def _is_kept(saved: CheckpointTuple | None, run: Run) -> bool:
+    call = run.unit.rpartition(":")[2]
+    return saved is not None and any(unit == call for unit, *_ in saved.pending_writes or ())
+
+
+def _labels(run: Run, effect: Call) -> RunnableConfig:
+    """Tags and metadata of a model call, for token streams, traces and records."""
+    labels = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
+    return {"metadata": labels, "tags": [f"reasonflux:{run.node}"]}
+
+
+def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> OutOfBudget:
+    """What the body is told of a call that failed by the deadline; any other failure is the server's. Raises ModelError."""
+    if effect.options.timeout is not None and models.timed_out(error):
+        return OutOfBudget(f"the deadline of {run.context.deadline:g} s passed in the middle of a model call")
+    raise models.model_error(model, error) from error
+
+
+def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+    started = time.monotonic()
+    message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
+    return _result(message, started)
+
+
+async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+    started = time.monotonic()
+    message = await model.ainvoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
+    return _result(message, started)
+
+
+def _result(message: AIMessage, started: float) -> dict[str, Any]:
+    unit = get_config()["configurable"].get("checkpoint_ns", "")
+    return {"reply": vars(models.read_reply(message)).copy(), "seconds": time.monotonic() - started, "unit": unit}
+
+
+# One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again. Where the
+# client does not try again by itself, the unit does, with back-off, if it failed for the server's sake.
+_unit: Any = task(name="model_call")
+_retried: Any = task(
+    name="model_call", retry_policy=RetryPolicy(max_attempts=models.TRIES, retry_on=models.transient, initial_interval=0.5)
+)
+_UNITS = {False: (_retried(_invoke), _retried(_ainvoke)), True: (_unit(_invoke), _unit(_ainvoke))}
