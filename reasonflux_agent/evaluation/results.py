@@ -54,6 +54,8 @@ class Row(_Lenient):
     status: str = ""
     reason: str = ""
     truncated: bool = False
+    ungraded: bool = False
+    """The grader hung or died over the answer, which counts as wrong."""
     error: str | None = None
     calls: int = 0
     prompt_tokens: int = 0

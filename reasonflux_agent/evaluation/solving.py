@@ -2,24 +2,26 @@
 
 A row of `results.jsonl`, one for every benchmark, method, repeat and problem: `benchmark`, `method`, `repeat`, `id`,
 `subject`, `level`, `gold`, `answer`, `correct`, `status`, `reason`, `truncated` (whether the token limit cut the solution),
-`error` (why there is no answer; null), `calls`, `prompt_tokens`, `cached_tokens`, `completion_tokens`, `seconds` (summed over
-model calls), `wall` (seconds), `templates` (ids), `votes` (0 to 1), `candidates` (`source`, `answer`, `correct`, `checks`,
-`logprob` of each), `reviews` (verdicts), `escalated` (effort auto: planned attempts were made), `run` (id of the record).
+`ungraded` (the grader hung or died over the answer, which counts as wrong), `error` (why there is no answer; null), `calls`,
+`prompt_tokens`, `cached_tokens`, `completion_tokens`, `seconds` (summed over model calls), `wall` (seconds), `templates`
+(ids), `votes` (0 to 1), `candidates` (`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts),
+`escalated` (effort auto: planned attempts were made), `run` (id of the record).
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from reasonflux_agent import grading
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import ReasonFluxError
 from reasonflux_agent.evaluation.benchmarks import Item
 from reasonflux_agent.evaluation.folder import Row
 from reasonflux_agent.evaluation.methods import Rule, select
-from reasonflux_agent.grading import agrade
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution, Usage
 
@@ -41,30 +43,34 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
     try:
         solution = await flux.asolve(item.problem, config={"callbacks": [recorder, heard]}, **context)
         chosen = await select(rule, solution)
-        correct = await is_right(chosen.answer, item)
+        verdict = await judged(chosen.answer, item)
         candidates = [
-            {**c.model_dump(include={"source", "answer", "checks", "logprob"}), "correct": await is_right(c.answer, item)}
+            {**c.model_dump(include={"source", "answer", "checks", "logprob"}), "correct": bool(await judged(c.answer, item))}
             for c in solution.candidates
         ]
         escalated = flux.context.effort == "auto" and any(node != "draft" for node in solution.usage)
-        row |= {**_outcome(chosen), "correct": correct, "candidates": candidates, "escalated": escalated}
+        row |= {**_outcome(chosen), "correct": bool(verdict), "ungraded": verdict is None}
+        row |= {"candidates": candidates, "escalated": escalated}
     except ReasonFluxError as error:
         row["error"] = str(error)
     return {**row, "wall": round(time.monotonic() - begun, 3), "run": heard.run}
 
 
-async def is_right(answer: str | None, item: Item) -> bool:
-    """Whether an answer is the gold one, with its unit or without."""
-    if await agrade(answer, item.answer):
-        return True
-    return item.unit is not None and await agrade(answer, f"{item.answer} {item.unit}")
+async def judged(answer: str | None, item: Item) -> bool | None:
+    """Whether an answer is the gold one, with its unit or without; None where the grader hung or died over it."""
+    if answer is None:
+        return False
+    golds = [item.answer, *([f"{item.answer} {item.unit}"] if item.unit is not None else [])]
+    verdicts = [await asyncio.to_thread(grading.judged, answer, gold) for gold in golds]
+    return True if True in verdicts else None if None in verdicts else False
 
 
 def _outcome(solution: Solution | None) -> Row:
     """The fields of a row that a solution decides alone; those of a failure without one."""
     if solution is None:
         return {
-            "answer": None, "correct": False, "status": "failed", "reason": "", "truncated": False, "error": None,
+            "answer": None, "correct": False, "status": "failed", "reason": "", "truncated": False,
+            "ungraded": False, "error": None,
             **Usage().model_dump(), "templates": [], "votes": 0.0, "candidates": [], "reviews": [], "escalated": False,
         }  # fmt: skip
     return {

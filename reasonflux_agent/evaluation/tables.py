@@ -58,7 +58,18 @@ def tables(run: Run, prices: Prices | None = None) -> list[Table]:
 
 def accuracies(run: Run) -> Table:
     """Accuracy per benchmark and method, and how runs ended."""
-    head = ["benchmark", "method", "problems", "right", "accuracy [95 %]", "no answer", "limit hit", "cut off", "failed"]
+    head = [
+        "benchmark",
+        "method",
+        "problems",
+        "right",
+        "accuracy [95 %]",
+        "no answer",
+        "limit hit",
+        "cut off",
+        "ungraded",
+        "failed",
+    ]
     rows = [
         [
             *key,
@@ -68,14 +79,16 @@ def accuracies(run: Run) -> Table:
             _share(row.answer is None and not row.error for row in group),
             _share(row.status == "exhausted" for row in group),
             _share(row.truncated for row in group),
+            str(sum(row.ungraded for row in group)),
             str(sum(bool(row.error) for row in group)),
         ]
         for key, group in run.groups.items()
     ]
     note = (
-        "Wilson score intervals. Failed problems are in the denominator, as wrong. Of several repeats the mean counts "
-        "(pass@1); they narrow the interval only as far as problems vary less for it. Limit hit: a limit of the context "
-        "ended the run with the best answer so far; cut off: a candidate was truncated."
+        "Wilson score intervals. Failed and ungraded problems are in the denominator, as wrong. Of several repeats the mean "
+        "counts (pass@1); they narrow the interval only as far as problems vary less for it. Limit hit: a limit of the "
+        "context ended the run with the best answer so far; cut off: a candidate was truncated; ungraded: the grader hung or "
+        "died over the answer."
     )
     return Table("Accuracy", head, rows, note)
 

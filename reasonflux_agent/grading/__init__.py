@@ -53,6 +53,11 @@ def _braced(text: str) -> str | None:
 
 def equivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
     """Whether two answers mean the same. Symmetric, thread-safe; blocks for at most `seconds` once a worker is free."""
+    return bool(judged(a, b, seconds=seconds))
+
+
+def judged(a: str, b: str, *, seconds: float = 5.0) -> bool | None:
+    """As `equivalent`, but None where the grading worker hung or died over the pair, which `equivalent` takes as a no."""
     if a.strip() == b.strip():
         return bool(a.strip())
     if max(len(a), len(b)) > MAX_ANSWER:

@@ -37,12 +37,12 @@ def _answered(left: str, right: str, seconds: float) -> bool:
         return verdict
 
 
-def compare(left: str, right: str, seconds: float) -> bool:
-    """Whether Math-Verify finds two LaTeX texts equal, in either direction; a hang or a death is a no. Thread-safe."""
+def compare(left: str, right: str, seconds: float) -> bool | None:
+    """Whether Math-Verify finds two LaTeX texts equal, in either direction; None: it hung or died over it. Thread-safe."""
     try:
         return _answered(*sorted((left, right)), seconds)
     except _Unanswered:
-        return False
+        return None
 
 
 def _take() -> _Worker:

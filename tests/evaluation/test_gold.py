@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reasonflux_agent.evaluation.benchmarks import load
-from reasonflux_agent.evaluation.solving import is_right
+from reasonflux_agent.evaluation.solving import judged
 from reasonflux_agent.grading import extract_answer
 from tests.evaluation.test_benchmarks import DEV
 
@@ -24,5 +24,5 @@ async def test_gold_verifies_gold(data: Path, name: str) -> None:
         replies = [f"Thus the answer is $\\boxed{{{item.answer}}}$.", f"So \\[\\boxed{{{stated}}}\\]"]
         if item.unit:
             replies.append(f"It is $\\boxed{{{item.answer}}}$ {item.unit}.")
-        wrong += [(item.id, reply) for reply in replies if not await is_right(extract_answer(reply), item)]
+        wrong += [(item.id, reply) for reply in replies if not await judged(extract_answer(reply), item)]
     assert wrong == []

@@ -239,7 +239,7 @@ async def test_a_grader_that_is_killed_costs_one_problem(tmp_path: Path) -> None
     killer.start()
     run = await evaluate([str(path)], ["direct"], model=FakeModel(respond=respond), out=tmp_path / "run", concurrency=1)
     stop.set()
-    assert [row["correct"] for row in rows_of(run)] == [True, False, True]
+    assert [(row["correct"], row["ungraded"]) for row in rows_of(run)] == [(True, False), (False, True), (True, False)]
 
 
 SCRIPT = """
