@@ -77,8 +77,3 @@ async def aequivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
 def grade(answer: str | None, gold: str, *, seconds: float = 5.0) -> bool:
     """Whether an extracted answer is the right one; a missing answer is wrong."""
     return answer is not None and equivalent(answer, gold, seconds=seconds)
-
-
-async def agrade(answer: str | None, gold: str, *, seconds: float = 5.0) -> bool:
-    """`grade` without blocking the event loop."""
-    return answer is not None and await aequivalent(answer, gold, seconds=seconds)

@@ -54,8 +54,7 @@ async def test_the_event_loop_goes_on() -> None:
 
     ticker = asyncio.create_task(tick())
     assert not await grading.aequivalent(HANGING, "x^2+x+1", seconds=1)
-    assert await grading.agrade("1/2", "0.5")
-    assert not await grading.agrade(None, "0.5")
+    assert await grading.aequivalent("1/2", "0.5")
     ticker.cancel()
     assert ticks >= 10
 
