@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -16,6 +17,12 @@ from reasonflux_agent.cli import options
 from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
 from reasonflux_agent.cli.solve import load_models
 from reasonflux_agent.errors import InputError
+
+if TYPE_CHECKING:
+    from reasonflux_agent.api import ReasonFlux
+    from reasonflux_agent.batch.cluster import Work
+
+RAY = "On a Ray cluster (--engine ray)"
 
 
 def batch(
@@ -25,7 +32,13 @@ def batch(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="JSON lines; what it holds is not done again.", rich_help_panel=OUTPUT)
     ],
-    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, max=4096, help="Rows at once.")] = 8,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, max=65536, help="Rows at once.")] = 8,
+    engine: Annotated[str, typer.Option(help="local: in this process; ray: in processes of a Ray cluster.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT; else RAY_ADDRESS; without either Ray is started here.", rich_help_panel=RAY)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; else one for 64 rows.", rich_help_panel=RAY)] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs a process, for hf: models.", rich_help_panel=RAY)] = 0.0,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Rows in the order of the input, not as they end.", rich_help_panel=OUTPUT)
     ] = False,
@@ -60,6 +73,8 @@ def batch(
     environment, as for `solve`.
     """
     from reasonflux_agent.api import ReasonFlux
+    from reasonflux_agent.batch.actors import Health
+    from reasonflux_agent.batch.cluster import ray_engine
     from reasonflux_agent.batch.local import local_engine
     from reasonflux_agent.batch.local import solver as solver_of
     from reasonflux_agent.batch.pace import Pace
@@ -79,19 +94,46 @@ def batch(
         "token_budget": token_budget,
         "deadline": deadline,
     }
+    if engine not in ("local", "ray"):
+        raise InputError(f"--engine is {engine!r}. Next: give local or ray.")
+    if engine == "local" and (address or workers or gpus):
+        raise InputError("--address, --workers and --gpus are for a Ray cluster. Next: add --engine ray, or leave them out.")
     with _open(problems) as source, hold(out, source, retry_failed=retry_failed) as output:
         flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
-        roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
-        pace = Pace()
-        engine = local_engine(solver_of(flux, pace, **roles), concurrency)
+        pace, health = Pace(), Health()
+        if engine == "ray":
+            work = _work(flux, navigator or model, solver or model, strategy, library, record)
+            address = address or os.environ.get("RAY_ADDRESS")
+            solve_rows = ray_engine(work, concurrency, workers=workers, address=address, gpus=gpus, health=health)
+        else:
+            roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
+            solve_rows = local_engine(solver_of(flux, pace, **roles), concurrency)
         with redirect_stdout(sys.stderr), BatchProgress(quiet=quiet) as progress:
             gc.freeze()  # what is loaded stays: the collector need not look through it again and again (docs/speed.md)
             how: dict[str, Any] = {"concurrency": concurrency, "ordered": ordered, "watcher": progress}
-            asyncio.run(run_batch(source, output, engine, **how))
+            asyncio.run(run_batch(source, output, solve_rows, **how))
     if not quiet:
         waits = f"; the server made all rows wait {pace.pauses} time(s)" if pace.pauses else ""
+        ran = f"; {health.most} process(es) at once, {health.lost} died" if engine == "ray" else ""
         again = "; --retry-failed does them again" if progress.failed else ""
-        typer.echo(f"{progress.rows} row(s) done, {progress.failed} of them failed{again}{waits}. Output: {out}", err=True)
+        typer.echo(f"{progress.rows} row(s) done, {progress.failed} of them failed{again}{waits}{ran}. Output: {out}", err=True)
+
+
+def _work(
+    flux: ReasonFlux, navigator: str | None, solver: str | None, strategy: str, library: str | None, record: Path | None
+) -> Work:
+    """What this command would do, for processes that have another environment and another working directory."""
+    from reasonflux_agent.batch.cluster import Work
+    from reasonflux_agent.graph import DEFAULT_MODEL
+
+    navigator, solver = navigator or flux.context.navigator, solver or flux.context.solver
+    roles = {"navigator": navigator or solver or DEFAULT_MODEL, "solver": solver or navigator or DEFAULT_MODEL}
+    return Work(
+        strategy=strategy,
+        library=str(Path(library).resolve()) if library and Path(library).exists() else library,
+        record=str(record.resolve()) if record else None,
+        context=flux.context.model_dump(mode="json") | roles,
+    )
 
 
 @contextmanager

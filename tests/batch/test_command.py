@@ -21,18 +21,19 @@ from tests.batch.test_runner import rows_of, sums, written
 from tests.processes import heed_interrupts
 
 COMMAND = [sys.executable, "-m", "reasonflux_agent.cli", "batch"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("REASONFLUX_")} | {"PYTHONUTF8": "1", "NO_COLOR": "1"}
 
 
 def begin(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
-    options |= {"env": {**ENVIRONMENT, "REASONFLUX_CACHE": os.environ["REASONFLUX_CACHE"]}, "preexec_fn": heed_interrupts}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("REASONFLUX_")}
+    own |= {"PYTHONUTF8": "1", "NO_COLOR": "1", "REASONFLUX_CACHE": os.environ["REASONFLUX_CACHE"]}
+    options |= {"env": own, "preexec_fn": heed_interrupts}
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -102,6 +103,8 @@ def test_an_interrupt_does_not_wait_for_a_pipe_that_nobody_writes(tmp_path: Path
         (["p", "-o", "p"], "p is the input"),
         (["p", "-o", "o", "--effort", "much"], "effort = 'much'"),
         (["p", "-o", "o", "-m", "nonsense"], "'nonsense' names no model"),
+        (["p", "-o", "o", "--engine", "cluster"], "--engine is 'cluster'"),
+        (["p", "-o", "o", "--workers", "2"], "--address, --workers and --gpus are for a Ray cluster"),
         (["p", "-o", "o", "-m", "vllm:fake@http://127.0.0.1:9/v1"], "The batch was stopped: .*could not be reached"),
     ],
 )
@@ -114,3 +117,14 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, arguments: list
     assert len(errors) == 1
     assert "Traceback" not in said
     assert re.search(says, errors[0])
+
+
+def test_without_ray_it_is_said_what_to_install(tmp_path: Path) -> None:
+    written(tmp_path / "p", sums(1))
+    code = "import sys; sys.modules['ray'] = None; from reasonflux_agent.cli import main; main()"
+    arguments = ["batch", "p", "-o", "o", "--engine", "ray", "-m", "vllm:fake@http://127.0.0.1:9/v1"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+    )
+    assert done.returncode == 5
+    assert "Error: The engine 'ray' needs ray, which is not installed. Next: pip install 'reasonflux-agent[ray]'" in done.stderr
