@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from reasonflux_agent import __version__
-from reasonflux_agent.cli import batch, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
+from reasonflux_agent.cli import batch, check, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
 from reasonflux_agent.cli import eval as evaluation
 from reasonflux_agent.cli.exits import CLOSED, EPILOG, INTERRUPTED, code_of, explain
 
@@ -28,6 +28,9 @@ class _Commands(TyperGroup):
             # Python flushes at exit, and would complain about the closed pipe once more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(CLOSED) from None
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        return super().get_command(ctx, "models" if name == "model" else name)  # its name in earlier versions
 
 
 app = typer.Typer(
@@ -48,7 +51,8 @@ app.command(epilog=EPILOG)(threads.resume)
 app.add_typer(threads.app, name="threads")
 app.command()(plugins.plugins)
 app.add_typer(templates.app, name="templates")
-app.add_typer(model.app, name="model")
+model.app.command()(check.check)
+app.add_typer(model.app, name="models", help="Check a model's server; fetch, list and find the files of embedded models.")
 app.add_typer(evaluation.app, name="eval")
 # the harness has options and a --help of its own
 app.command("lm-eval", context_settings=lm_eval.PASS_ON)(lm_eval.lm_eval)

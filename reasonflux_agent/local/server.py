@@ -86,7 +86,7 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
             said = " ".join(line.strip() for line in log.read().splitlines()[-3:])
             raise ModelError(
                 f"llama.cpp was asked to load {path} and did not: {answer.get('error', 'its process died')} {said} "
-                "Next: check the file (`reasonflux model pull NAME --verify` for a known one) and the free memory."
+                "Next: check the file (`reasonflux models pull NAME --verify` for a known one) and the free memory."
             )
     return Endpoint(answer["url"], key), process
 

@@ -7,6 +7,7 @@ Forms of a spec: `local:NAME`, `local:/path.gguf`, `local:OWNER/REPO/FILE.gguf`,
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,8 +15,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from reasonflux_agent.errors import ModelError, SpecError
+from reasonflux_agent.errors import SpecError, without_password
 from reasonflux_agent.local.files import KNOWN
+from reasonflux_agent.models.failures import TRIES as TRIES
+from reasonflux_agent.models.failures import model_error as model_error
+from reasonflux_agent.models.failures import retries_itself as retries_itself
+from reasonflux_agent.models.failures import timed_out as timed_out
+from reasonflux_agent.models.failures import transient as transient
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -39,7 +45,7 @@ class CallOptions:
     schema: dict[str, Any] | None = None
     """JSON schema that the reply must follow (constrained decoding)."""
     timeout: float | None = None
-    """Seconds that the server may stay silent."""
+    """Seconds that the call may take: of `local:` and `vllm:` models all of it, of others the server's silence."""
     logprobs: bool = False
     """Ask for log-probabilities, so that `Reply.logprob` is set."""
 
@@ -72,7 +78,7 @@ def load_model(spec: str | BaseChatModel) -> BaseChatModel:
     """
     if not isinstance(spec, str):
         return spec
-    kind, _, name = spec.strip().partition(":")
+    kind, _, name = without_password(spec).strip().partition(":")
     if not name:
         raise _spec_error(spec, "it has no 'KIND:' in front, or nothing after it")
     with _lock:  # so that two threads that ask at once do not both load
@@ -137,7 +143,7 @@ def _load_vllm(spec: str, rest: str) -> BaseChatModel:
     name, at, tail = rest.partition("@http")
     urls = [url.strip().rstrip("/") for url in f"http{tail}".split(",")] if at else [VLLM_URL]
     for url in urls:
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if not _is_url(url):
             raise _spec_error(spec, f"{url!r} is not an http(s) URL")
     if not name:
         raise _spec_error(spec, "it names no model in front of the '@'")
@@ -147,6 +153,16 @@ def _load_vllm(spec: str, rest: str) -> BaseChatModel:
     # The client does not retry: it would try again after a time-out too, and overrun a deadline.
     key = os.environ.get("VLLM_API_KEY") or "EMPTY"
     return ServerChat.connect(spec, name, urls, api_key=key, retries=0)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return (
+            url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and text.isprintable() and " " not in text
+        )
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        return False
 
 
 def _load_provider(spec: str, provider: str, name: str) -> BaseChatModel:
@@ -220,8 +236,8 @@ _HONOURED: dict[str, tuple[str, ...]] = {
 
 
 def read_reply(message: AIMessage) -> Reply:
-    """What `message` holds, whichever provider made it. Missing counts are 0."""
-    text, thought = _split_thought(str(message.text))
+    """What `message` holds, whichever provider made it. Counts that are missing, or are none, are 0."""
+    text, thought = _split_thought(_paired(str(message.text)))
     reasoning = message.additional_kwargs.get("reasoning_content") or ""
     if not reasoning and not isinstance(message.content, str):
         blocks = (block for block in message.content_blocks if block["type"] == "reasoning")
@@ -233,13 +249,17 @@ def read_reply(message: AIMessage) -> Reply:
     logprobs = [token["logprob"] for token in tokens if token.get("logprob") is not None]
     return Reply(
         text=text,
-        reasoning="\n".join(part for part in (reasoning, thought) if part),
+        reasoning="\n".join(part for part in (_paired(str(reasoning)), thought) if part),
         truncated=bool(ends & {"length", "max_tokens"}),
-        prompt_tokens=usage.get("input_tokens", 0),
-        cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0,
-        completion_tokens=usage.get("output_tokens", 0),
+        prompt_tokens=_count(usage.get("input_tokens")),
+        cached_tokens=_count(usage.get("input_token_details", {}).get("cache_read")),
+        completion_tokens=_count(usage.get("output_tokens")),
         logprob=sum(logprobs) / len(logprobs) if logprobs else None,
     )
+
+
+def _count(value: object) -> int:
+    return max(0, value) if isinstance(value, int) else 0
 
 
 def _split_thought(text: str) -> tuple[str, str]:
@@ -250,12 +270,19 @@ def _split_thought(text: str) -> tuple[str, str]:
         if not closed or "<think>" in thought:
             return text, ""
         return rest.lstrip(), thought.strip()
-    thoughts = []
-    while rest.startswith("<think>"):
-        thought, _, rest = rest.removeprefix("<think>").partition("</think>")
-        thoughts.append(thought.strip())
-        rest = rest.lstrip()
-    return rest, "\n".join(thoughts)
+    thoughts, at = [], 0
+    while found := _THOUGHT.match(rest, at):
+        thoughts.append(found[1].strip())
+        at = found.end()
+    return rest[at:], "\n".join(thoughts)
+
+
+_THOUGHT = re.compile(r"<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
+
+
+def _paired(text: str) -> str:
+    """The text with surrogate pairs joined that came in two pieces, and without halves, which nothing can write down."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def describe(model: BaseChatModel) -> str:
@@ -264,69 +291,6 @@ def describe(model: BaseChatModel) -> str:
         return str(spec)
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
     return f"{type(model).__name__}({name})" if name else type(model).__name__
-
-
-TRIES = 3
-"""Tries of a call that fails for the server's sake, where the client does not try again by itself."""
-
-
-def retries_itself(model: BaseChatModel) -> bool:
-    """Whether the model's client tries again when its server fails, as most of LangChain's do."""
-    return bool(getattr(model, "max_retries", None))
-
-
-def timed_out(error: BaseException) -> bool:
-    """Whether a model call failed by its time limit."""
-    import openai
-
-    return isinstance(error, TimeoutError | openai.APITimeoutError)
-
-
-def transient(error: Exception) -> bool:
-    """Whether a failed call is worth another try: the connection, a 429, or the server's own trouble; not a time-out."""
-    import openai
-
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError | ConnectionError) and not timed_out(error)
-
-
-def model_error(model: str | BaseChatModel, error: BaseException) -> ModelError:
-    """The one typed error for a call that failed: what was asked, where, how often it was tried, what to do next."""
-    name = model if isinstance(model, str) else describe(model)
-    urls = getattr(model, "urls", ())
-    where = f" at {', '.join(urls)}" if urls else ""
-    own = getattr(model, "max_retries", None)
-    tries = 1 + own if own else TRIES if isinstance(error, Exception) and transient(error) else 1
-    text = " ".join(str(getattr(error, "message", "") or error or type(error).__name__).split())[:500]
-    what, then = _diagnosis(error, text)
-    often = f" (tried {tries} times)" if tries > 1 else ""
-    return ModelError(f"The model {name!r}{where} {what}{often}: {text.rstrip('.')}. Next: {then}.")
-
-
-def _diagnosis(error: BaseException, text: str) -> tuple[str, str]:
-    """(what happened, what to do next)."""
-    import openai
-
-    status = getattr(error, "status_code", None) or 0
-    if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return "did not answer in time", "allow more time, ask for fewer tokens, or send fewer calls at once"
-    if isinstance(error, openai.APIConnectionError | ConnectionError):
-        return (
-            "could not be reached",
-            "start the server (a local: one starts anew when its spec is next loaded), or correct the URL",
-        )
-    if status == 400 and any(word in text for word in ("context", "too long", "maximum model length")):
-        return "refused a prompt that its context does not hold", "shorten the problem, or use fewer templates or steps"
-    if status in (401, 403):
-        return "refused the key", "set the key that it expects in the environment (vLLM: VLLM_API_KEY)"
-    if status == 404:
-        return "does not serve this model", "ask the server for its models (GET .../v1/models) and name one of them"
-    if status == 429 or status >= 500:
-        return f"failed with HTTP {status}", "see the server's log, or send fewer calls at once"
-    if status:
-        return f"refused the call with HTTP {status}", "correct the option that it names"
-    return "failed", "see the error that this one was raised from"
 
 
 def _after_fork() -> None:

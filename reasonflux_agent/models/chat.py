@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import cycle
-from typing import Any, Self
+import socket
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 import openai
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
-from pydantic import SecretStr
+from pydantic import PrivateAttr, SecretStr
 
-TIMEOUT = openai.Timeout(1800.0, connect=5.0)
-"""Seconds. Nothing of a reply arrives before its end: 32,000 tokens at 25 a second take twenty minutes, and so do 1,500 of
-eight at once on two busy cores. A server that is there accepts at once."""
+from reasonflux_agent.models.failures import ReplyError
+from reasonflux_agent.models.pool import Pool, Server
+from reasonflux_agent.models.replies import abound, announce, bound, httpx, readable
+
+CONNECT = 10.0
+"""Seconds until a server has accepted a connection. One that is there accepts at once; a client with hundreds of calls to begin
+on one busy core was seen to need five."""
+TIMEOUT = openai.Timeout(3600.0, connect=CONNECT)
+"""Seconds. Nothing of a reply arrives before its end: 32,000 tokens take eleven minutes at 50 a second, and a server that has
+256 of them under way gives each of them 10. A host that is gone is noticed earlier, by `KEEP_ALIVE`."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=4.0)
+"""How many calls are under way is for the caller to say. vLLM closes a connection that was idle for 5 s: ours go before."""
+KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 4}.items()
+    if hasattr(socket, name)
+]
+"""A connection that waits for its reply is probed each minute, so that no balancer between drops it as idle."""
+ROUTE = "x-reasonflux-server"
+"""Header by which a call tells the hook below where to; it is not sent."""
 
 
 class ServerChat(BaseChatOpenAI):
     """LangChain's OpenAI client, for servers that are not OpenAI's.
 
-    It keeps the reasoning, counts tokens when streaming, and sends `max_tokens`, which llama.cpp and vLLM both read.
+    It keeps the reasoning, counts tokens when streaming, sends `max_tokens`, which llama.cpp and vLLM both read, and shares
+    its calls out among several servers (see `pool`). A call's `timeout` bounds all of it: its tries and its stream too.
     """
 
     spec: str
     urls: tuple[str, ...]
-    """The servers' base URLs; calls go to each in turn, and a retry goes to the next."""
+    """The servers' base URLs."""
+
+    _pool: Pool = PrivateAttr()
 
     @property
     def _llm_type(self) -> str:
@@ -36,23 +60,25 @@ class ServerChat(BaseChatOpenAI):
         cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int, body: dict[str, Any] | None = None
     ) -> Self:
         """The model `name` served at `urls`; `body` goes into every request. Nothing is sent before the first call."""
-        turn = cycle(urls)
         own = urlsplit(urls[0])
 
         def route(request: Any) -> None:
-            base = urlsplit(next(turn))
-            path = base.path + request.url.path.removeprefix(own.path)
-            request.url = request.url.copy_with(scheme=base.scheme, host=base.hostname, port=base.port, path=path)
-            request.headers["Host"] = base.netloc
+            announce(request)
+            if (url := request.headers.pop(ROUTE, urls[0])) != urls[0]:
+                base = urlsplit(url)
+                path = base.path + request.url.path.removeprefix(own.path)
+                request.url = request.url.copy_with(scheme=base.scheme, host=base.hostname, port=base.port, path=path)
+                request.headers["Host"] = base.netloc
 
         async def aroute(request: Any) -> None:
             route(request)
-            # A kept connection belongs to the event loop that opened it, and this object outlives asyncio.run().
+            # A kept connection belongs to the event loop that opened it, and this object outlives asyncio.run(). Nor would it
+            # be quicker to keep them: of hundreds, httpx looks at each one anew for each call (docs/vllm.md).
             request.headers["Connection"] = "close"
 
         # Proxies of the environment are for the network, not for the server inside this process.
-        trust_env = own.hostname not in ("127.0.0.1", "localhost", "::1")
-        return cls(
+        proxied = own.hostname not in ("127.0.0.1", "localhost", "::1") and bool(urllib.request.getproxies())
+        chat = cls(
             spec=spec,
             urls=tuple(urls),
             model=name,
@@ -64,12 +90,67 @@ class ServerChat(BaseChatOpenAI):
             stream_chunk_timeout=None,
             use_responses_api=False,
             extra_body=body,
-            http_client=openai.DefaultHttpxClient(trust_env=trust_env, event_hooks={"request": [route]}),
-            http_async_client=openai.DefaultAsyncHttpxClient(trust_env=trust_env, event_hooks={"request": [aroute]}),
+            http_client=openai.DefaultHttpxClient(**_wire(httpx.HTTPTransport, proxied, route, bound)),
+            http_async_client=openai.DefaultAsyncHttpxClient(**_wire(httpx.AsyncHTTPTransport, proxied, aroute, abound)),
         )
+        chat._pool = Pool(urls)
+        return chat
+
+    @property
+    def where(self) -> str:
+        """The URLs, with what those that failed last said."""
+        return str(self._pool)
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        call = _Call(run_manager, kwargs)
+        for attempt in self._pool.tries(call.run):
+            with attempt as server, readable():
+                return super()._generate(messages, stop, run_manager, **call.to(server))
+        raise AssertionError("unreachable")
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        call = _Call(run_manager, kwargs)
+        for attempt in self._pool.tries(call.run):
+            with attempt as server, readable():
+                return await super()._agenerate(messages, stop, run_manager, **call.to(server))
+        raise AssertionError("unreachable")
+
+    def _stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        call = _Call(run_manager, kwargs)
+        for attempt in self._pool.tries(call.run):
+            with attempt as server, readable():
+                chunks: Any = super()._stream(messages, stop, run_manager, **call.to(server))
+                with closing(chunks):  # so that the server hears at once of a reader who gives up
+                    for chunk in chunks:
+                        yield chunk
+                        call.saw(chunk)
+                call.end()
+                return
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call = _Call(run_manager, kwargs)
+        for attempt in self._pool.tries(call.run):
+            with attempt as server, readable():
+                chunks: Any = super()._astream(messages, stop, run_manager, **call.to(server))
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        yield chunk
+                        call.saw(chunk)
+                call.end()
+                return
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         result = super()._create_chat_result(response, generation_info)
+        if not result.generations:
+            raise ReplyError("it holds no choice")
         data = response if isinstance(response, dict) else response.model_dump(warnings=False)
         for generation, choice in zip(result.generations, data["choices"], strict=True):
             _keep_reasoning(generation.message, choice["message"])
@@ -88,3 +169,47 @@ def _keep_reasoning(message: Any, data: dict[str, Any]) -> None:
     """llama.cpp and older vLLM call the field `reasoning_content`, newer vLLM `reasoning`."""
     if reasoning := data.get("reasoning_content") or data.get("reasoning"):
         message.additional_kwargs["reasoning_content"] = reasoning
+
+
+class _Call:
+    """One call: whose it is, and how long it may still take."""
+
+    def __init__(self, run_manager: Any, kwargs: dict[str, Any]) -> None:
+        about = getattr(run_manager, "metadata", None) or {}
+        self.run = str(about.get("reasonflux_run") or about.get("thread_id") or "")
+        self.kwargs = kwargs
+        timeout = kwargs.get("timeout")
+        self.until = time.monotonic() + timeout if isinstance(timeout, int | float) else None
+        self.ended = False
+
+    def left(self) -> float | None:
+        """Seconds. Raises TimeoutError once there are none."""
+        if self.until is None:
+            return None
+        if (left := self.until - time.monotonic()) <= 0:
+            raise TimeoutError("the call's time was up in the middle of its reply")
+        return left
+
+    def saw(self, chunk: ChatGenerationChunk) -> None:
+        """A piece of the reply came. Raises TimeoutError."""
+        self.ended = self.ended or "finish_reason" in (chunk.generation_info or {})
+        self.left()
+
+    def end(self) -> None:
+        """The stream has ended. Raises APIConnectionError where the reply had not: nothing else tells of a cut."""
+        if not self.ended:
+            raise openai.APIConnectionError(message="the stream ended before the reply did", request=cast(Any, None))
+
+    def to(self, server: Server) -> dict[str, Any]:
+        """The keyword arguments for a try at `server`."""
+        headers = {**(self.kwargs.get("extra_headers") or {}), ROUTE: server.url}
+        left = self.left()
+        timeout = {} if left is None else {"timeout": openai.Timeout(left, connect=min(left, CONNECT))}
+        return {**self.kwargs, **timeout, "extra_headers": headers}
+
+
+def _wire(transport: Any, proxied: bool, route: Any, bound: Any) -> dict[str, Any]:
+    # a transport of our own would go past the environment's proxies
+    own = {"limits": LIMITS} if proxied else {"transport": transport(limits=LIMITS, socket_options=KEEP_ALIVE)}
+    # a prompt goes to the servers that the spec names, not to where one of them points
+    return {**own, "event_hooks": {"request": [route], "response": [bound]}, "follow_redirects": False}

@@ -377,7 +377,7 @@ def test_help_lists_every_option_and_every_exit_code() -> None:
     for shown in (text, root):
         for code, meaning in EXITS.items():
             assert re.search(rf"^ *{code}  {re.escape(meaning)} *$", shown, re.MULTILINE)
-    assert all(re.search(rf"│ {verb} ", root) for verb in ("solve", "plugins", "templates", "model"))
+    assert all(re.search(rf"│ {verb} ", root) for verb in ("solve", "plugins", "templates", "models"))
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -38,8 +38,10 @@ class Recorder:
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.url = ""
+        self.cards: list[dict[str, Any]] = []
+        """The models that it lists."""
 
-    def answer(self) -> tuple[int, dict[str, Any]]:
+    def answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -48,12 +50,20 @@ def serving(recorder: Recorder, base: str = "/v1") -> Iterator[Recorder]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            data = json.dumps({"object": "list", "data": recorder.cards}).encode()
+            self.send_response(200 if recorder.cards else 404)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             recorder.paths.append(self.path)
             recorder.bodies.append(body)
             recorder.headers.append({key.lower(): value for key, value in self.headers.items()})
-            status, answer = recorder.answer()
+            status, answer = recorder.answer(body)
             data = _events(answer) if body.get("stream") else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("content-type", "text/event-stream" if body.get("stream") else "application/json")

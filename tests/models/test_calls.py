@@ -62,6 +62,15 @@ def test_what_was_not_asked_is_not_sent(call: Any) -> None:
     assert set(server.bodies[0]) <= {"model", "messages", "stream", "stream_options"}
 
 
+def test_a_copy_may_send_options_of_vllm_alone() -> None:
+    with serving(Recorder()) as server:
+        model = load_model(f"vllm:m@{server.url}")
+        invoked(model.model_copy(update={"extra_body": {"top_k": 20}}), ALL)
+        invoked(model, ALL)
+    assert [body.get("top_k") for body in server.bodies] == [20, None]
+    assert all("response_format" in body for body in server.bodies)
+
+
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_reasoning_usage_and_truncation_are_read(call: Any, field: str) -> None:

@@ -1,17 +1,13 @@
-"""The project against a real vLLM server. `.ci/vllm.sh` starts one and sets the two variables."""
+"""The project against a real vLLM server. `.ci/vllm.sh` starts one and sets the variables."""
 
 from __future__ import annotations
 
-import os
-import re
 import time
 import uuid
 from functools import reduce
 from operator import add
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-import httpx
 import openai
 import pytest
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -20,73 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reasonflux_agent import ReasonFlux, load_model
 from reasonflux_agent.errors import ModelError
-from reasonflux_agent.models import CallOptions, Reply, call_kwargs, model_error, read_reply
-from reasonflux_agent.schema import Solution, Usage
+from reasonflux_agent.models import CallOptions, call_kwargs, model_error, read_reply
+from reasonflux_agent.schema import Solution
+from tests.vllm.server import DEAD, MARKS, NAME, SPEC, URL, Spent, ask, idle, usage
 
-URL = os.environ.get("REASONFLUX_TEST_VLLM_URL", "")
-NAME = os.environ.get("REASONFLUX_TEST_VLLM_MODEL", "")
-SPEC = f"vllm:{NAME}@{URL}"
-DEAD = "vllm:gone@http://127.0.0.1:9/v1"
-
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(not URL, reason="REASONFLUX_TEST_VLLM_URL is unset; .ci/vllm.sh starts a server and sets it"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def model() -> BaseChatModel:
     return load_model(SPEC)
-
-
-def ask(model: BaseChatModel, prompt: str, **options: Any) -> Reply:
-    given = CallOptions(**{"max_tokens": 64, "temperature": 0.0, **options})
-    message = model.invoke(prompt, **call_kwargs(model, given))
-    assert isinstance(message, AIMessage)
-    return read_reply(message)
-
-
-def metric(name: str) -> int:
-    """One of the server's own counts, summed over its labels."""
-    root = urlsplit(URL)
-    text = httpx.get(f"{root.scheme}://{root.netloc}/metrics").text
-    values = re.findall(rf"^{name}{{[^}}]*}} (\S+)$", text, re.MULTILINE)
-    assert values, f"the server's metrics have no {name}"
-    return int(sum(map(float, values)))
-
-
-class Spent:
-    """Counts what the server did since this object was made."""
-
-    metrics = {
-        "calls": "vllm:request_success_total",
-        "prompt_tokens": "vllm:prompt_tokens_total",
-        "cached_tokens": "vllm:prefix_cache_hits_total",
-        "completion_tokens": "vllm:generation_tokens_total",
-    }
-
-    def __init__(self) -> None:
-        self.before = {key: metric(name) for key, name in self.metrics.items()}
-
-    def __call__(self) -> dict[str, int]:
-        return {key: metric(name) - self.before[key] for key, name in self.metrics.items()}
-
-    def must_be(self, ours: Usage) -> None:
-        """Fails unless the server's own counters agree; they may lag a moment behind the reply."""
-        expected = ours.model_dump(exclude={"seconds"})
-        limit = time.monotonic() + 5
-        while (seen := self()) != expected and time.monotonic() < limit:
-            time.sleep(0.1)
-        assert seen == expected
-
-
-def usage(reply: Reply) -> Usage:
-    return Usage(
-        calls=1,
-        prompt_tokens=reply.prompt_tokens,
-        cached_tokens=reply.cached_tokens,
-        completion_tokens=reply.completion_tokens,
-    )
 
 
 def test_a_reply_and_what_it_cost(model: BaseChatModel) -> None:
@@ -275,7 +214,4 @@ def test_a_deadline_ends_the_run_and_frees_the_server(deadline: int) -> None:
     assert time.monotonic() - started < 2 * deadline + 5
     assert solution.status == "exhausted"
     assert "deadline" in solution.reason
-    limit = time.monotonic() + 10
-    while (running := metric("vllm:num_requests_running")) and time.monotonic() < limit:
-        time.sleep(0.2)
-    assert running == 0
+    idle()

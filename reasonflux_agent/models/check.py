@@ -1,0 +1,293 @@
+"""Whether a model's server can do what the graph asks of it, found out by asking: `reasonflux models check SPEC`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, cast
+
+from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges.plan import PLAN
+from reasonflux_agent.models import CallOptions, Reply, call_kwargs, describe, load_model, model_error, read_reply
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+
+CONTEXT = 4096
+"""Tokens that a planned run needs: a prompt with templates, and a reply of the default length."""
+TOKENS, THINKING = 64, 1024
+"""Tokens of a reply here at most; of a model that thinks first."""
+PROBLEM = "Pens cost 3 dollars and notebooks 5 dollars. Ann buys 4 pens and 2 notebooks. How many dollars does she pay?"
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"even": {"type": "boolean"}, "kind": {"type": "string", "enum": ["number", "person"]}},
+    "required": ["even", "kind"],
+    "additionalProperties": False,
+}
+
+Outcome = tuple[bool | None, str]
+"""(whether it can; None: that could not be found out, or does not matter here; what was seen)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    ok: bool | None
+    needed: bool
+    """Whether the graph cannot do without; else it merely helps."""
+    found: str
+    fix: str = ""
+    """What to set on the server (vLLM's flags); empty where it can."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found about one server."""
+
+    server: str
+    """Its URL, or the model's spec where there is none."""
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the graph can use it."""
+        return not any(finding.needed and finding.ok is False for finding in self.findings)
+
+
+def check_model(spec: str | BaseChatModel, *, at_once: int = 8, timeout: float = 60.0) -> list[Checked]:
+    """Asks the model's server, or each of its servers, for all that the graph uses; about twenty short calls each.
+
+    `timeout` is in seconds for each call. Raises what `load_model` raises; what a server does wrong is a finding.
+    """
+    model = load_model(spec)
+    urls: tuple[str, ...] = getattr(model, "urls", ())
+    if len(urls) > 1:
+        return [one for url in urls for one in check_model(f"vllm:{_name(model)}@{url}", at_once=at_once, timeout=timeout)]
+    begun = time.monotonic()
+    findings = tuple(_findings(Probe(model, at_once, timeout)))
+    return [Checked(urls[0] if urls else describe(model), findings, round(time.monotonic() - begun, 1))]
+
+
+class Probe:
+    """One server under examination."""
+
+    def __init__(self, model: BaseChatModel, at_once: int, timeout: float) -> None:
+        self.model, self.at_once, self.timeout = model, at_once, timeout
+        self.tokens = TOKENS
+
+    def options(self, **options: Any) -> dict[str, Any]:
+        """Keyword arguments of a greedy short call."""
+        given = {"max_tokens": self.tokens, "temperature": 0.0, "timeout": self.timeout, **options}
+        return call_kwargs(self.model, CallOptions(**given))
+
+    def ask(self, prompt: Any, **options: Any) -> Reply:
+        """One call."""
+        return read_reply(self.model.invoke(prompt, **self.options(**options)))
+
+    @cached_property
+    def cards(self) -> dict[str, Any]:
+        """The models that the server lists, by name; empty where it lists none."""
+        import openai
+
+        client = getattr(self.model, "root_client", None)
+        if client is None:
+            return {}
+        try:
+            return {card.id: card.model_dump() for card in client.with_options(max_retries=0, timeout=10).models.list()}
+        except openai.NotFoundError:
+            return {}
+
+    @cached_property
+    def first(self) -> AIMessage:
+        """The answer to a plan's prompt: several turns, as the graph sends them."""
+        message = self.model.invoke(cast(Any, PLAN.render(problem=PROBLEM)), **self.options(logprobs=True))
+        if read_reply(message).reasoning:
+            self.tokens = THINKING
+        return message
+
+
+def _name(model: BaseChatModel) -> str:
+    return str(getattr(model, "model_name", None) or getattr(model, "model", ""))
+
+
+def _reachable(probe: Probe) -> Outcome:
+    return True, f"{len(probe.cards)} models listed" if probe.cards else "it lists no models"
+
+
+def _serves(probe: Probe) -> Outcome:
+    name, cards = _name(probe.model), probe.cards
+    if parent := cards.get(name, {}).get("parent"):
+        return True, f"{name}, an adapter of {parent}"
+    try:
+        return bool(probe.first), name
+    except Exception as error:
+        if getattr(error, "status_code", None) == 404 and cards:
+            return False, f"no {name!r}; it serves: {', '.join(map(repr, cards))}"
+        raise
+
+
+def _context(probe: Probe) -> Outcome:
+    cards = (probe.cards.get(_name(probe.model), {}), *probe.cards.values())  # an adapter's does not say: its base's does
+    said = (card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx") for card in cards)
+    tokens = next(filter(None, said), None)
+    return (None, "the server does not say") if tokens is None else (tokens >= CONTEXT, f"{tokens} tokens")
+
+
+def _answers(probe: Probe) -> Outcome:
+    reply = read_reply(probe.first)
+    return bool(reply.text.strip() or reply.reasoning), " ".join((reply.text or reply.reasoning).split())[:60]
+
+
+def _plans(probe: Probe) -> Outcome:
+    reply = read_reply(probe.first)
+    if reply.reasoning:
+        reply = probe.ask(PLAN.render(problem=PROBLEM))
+        if reply.truncated and not reply.text.strip():
+            return None, f"{THINKING} tokens ended in its thought"
+    try:
+        return True, f"{len(PLAN.parse(reply.text).steps)} steps"
+    except ParseError as error:
+        return False, str(error)
+
+
+def _usage(probe: Probe) -> Outcome:
+    reply = read_reply(probe.first)
+    counted = reply.prompt_tokens > 0 and reply.completion_tokens > 0
+    return counted, f"{reply.prompt_tokens} prompt, {reply.completion_tokens} completion tokens"
+
+
+def _limit(probe: Probe) -> Outcome:
+    reply = probe.ask("Count from 1 to 100, in digits.", max_tokens=16)
+    return reply.truncated and reply.completion_tokens <= 16, f"{reply.completion_tokens} of 16 tokens" + (
+        "" if reply.truncated else ", and not said to be cut"
+    )
+
+
+def _stream(probe: Probe) -> Outcome:
+    chunks = list(probe.model.stream("Name three colours.", **probe.options()))
+    reply = read_reply(cast(Any, reduce(add, chunks)))
+    return len(chunks) > 2 and reply.completion_tokens > 0, f"{len(chunks)} pieces, {reply.completion_tokens} tokens counted"
+
+
+def _cached(probe: Probe) -> Outcome:
+    reply = probe.ask(PLAN.render(problem=PROBLEM), max_tokens=4)
+    return reply.cached_tokens > 0, f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens, asked a second time"
+
+
+def _logprobs(probe: Probe) -> Outcome:
+    value = read_reply(probe.first).logprob
+    return value is not None, "none" if value is None else f"{value:.2f} a token"
+
+
+def _reasoning(probe: Probe) -> Outcome:
+    text = str(probe.first.text)
+    if "</think>" in text or text.lstrip().startswith("<think>"):
+        return False, "in the text, between <think> and </think>: it is read, but tools and schemas may trip over it"
+    return (True, "in a field of its own") if read_reply(probe.first).reasoning else (None, "this model shows no thought")
+
+
+def _stop(probe: Probe) -> Outcome:
+    reply = probe.ask("Count from 1 to 9, in digits, separated by commas.", stop=("5",))
+    if reply.reasoning and not reply.text.strip():
+        return None, "its thought held the string"
+    return "4" in reply.text and "5" not in reply.text, reply.text.strip()[:40]
+
+
+def _schema(probe: Probe) -> Outcome:
+    reply = probe.ask("Write a poem about the number 42.", schema=SCHEMA)
+    if reply.truncated and not reply.text.strip():
+        return None, f"{probe.tokens} tokens ended in its thought"
+    seen = " ".join(reply.text.split())[:60]
+    if reply.truncated:  # small models fill the blanks that JSON allows
+        return reply.text.lstrip().startswith("{"), f"{seen} (cut)"
+    try:
+        value = json.loads(reply.text)
+    except ValueError:
+        return False, seen
+    return isinstance(value, dict) and sorted(value) == sorted(SCHEMA["required"]), seen
+
+
+def _tools(probe: Probe) -> Outcome:
+    tool = {
+        "name": "weather",
+        "description": "The weather in a city, now.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    }
+    asked = "What is the weather in Paris now? Call the tool."
+    message = probe.model.bind_tools([tool]).invoke(asked, **probe.options())
+    calls = getattr(message, "tool_calls", [])
+    return bool(calls), str(calls[0]["args"]) if calls else f"none; it said: {' '.join(str(message.text).split())[:40]}"
+
+
+def _at_once(probe: Probe) -> Outcome:
+    def seconds(count: int) -> float:
+        begun = time.monotonic()
+        prompts: list[Any] = [f"Count upwards from {n}, in digits." for n in range(count)]
+        probe.model.batch(prompts, {"max_concurrency": count}, **probe.options(max_tokens=24))
+        return time.monotonic() - begun
+
+    alone, together = seconds(1), seconds(probe.at_once)
+    return True, f"{probe.at_once} calls in the time of {max(1.0, together / alone):.1f}"
+
+
+def _seed(probe: Probe) -> Outcome:
+    def sample(seed: int) -> str:
+        return probe.ask("Invent a name for a cat.", temperature=1.5, seed=seed, max_tokens=16).text
+
+    if "seed" not in probe.options(seed=1):
+        return False, "this kind of model takes none"
+    first, again = sample(1), sample(1)
+    return first == again, f"{first.strip()[:30]!r} twice" if first == again else "two samples of one seed differ"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question to a server."""
+
+    name: str
+    needed: bool
+    ask: Callable[[Probe], Outcome]
+    fix: str
+
+
+CHECKS = (
+    Check("reachable", True, _reachable, "start it, or correct the URL; with --api-key: set VLLM_API_KEY here too"),
+    Check("serves this model", True, _serves, "--served-model-name NAME; an adapter: --enable-lora --lora-modules NAME=PATH"),
+    Check("answers", True, _answers, "--chat-template FILE, if the model's tokenizer has none"),
+    Check("context", True, _context, f"--max-model-len {2 * CONTEXT} (at least {CONTEXT})"),
+    Check("usage counted", True, _usage, "a server that fills `usage`; vLLM does"),
+    Check("token limit", True, _limit, "a server that honours `max_tokens` and says finish_reason `length`; vLLM does"),
+    Check("streams with usage", True, _stream, "a server that knows stream_options.include_usage; vLLM does"),
+    Check("several at once", True, _at_once, "--max-num-seqs 256; less: --max-concurrency here"),
+    Check("plans in form", False, _plans, "a larger navigator, or one trained for it (training/)"),
+    Check("cached tokens", False, _cached, "--enable-prefix-caching --enable-prompt-tokens-details"),
+    Check("log-probabilities", False, _logprobs, "--max-logprobs 20 (0 forbids them)"),
+    Check("reasoning apart", False, _reasoning, "--reasoning-parser deepseek_r1 (or qwen3, ...: the model's)"),
+    Check("stop strings", False, _stop, "a server that honours `stop`; vLLM does"),
+    Check("JSON schema", False, _schema, "a server with constrained decoding; vLLM has it: see --structured-outputs-config"),
+    Check("tool calls", False, _tools, "--enable-auto-tool-choice --tool-call-parser hermes (or the model's own)"),
+    Check("seed", False, _seed, "a server that honours `seed`; vLLM does (exactly so only when it is otherwise idle)"),
+)
+"""In this order; of a server that fails one of the first `FIRST`, nothing else is asked."""
+FIRST = 3
+
+
+def _findings(probe: Probe) -> Iterator[Finding]:
+    for number, check in enumerate(CHECKS):
+        try:
+            ok, found = check.ask(probe)
+        except NotImplementedError:
+            ok, found = False, "this kind of model cannot"
+        except Exception as error:
+            ok, found = False, str(model_error(probe.model, error))
+        yield Finding(check.name, ok, check.needed, found, "" if ok else check.fix)
+        if ok is False and number < FIRST:
+            return
