@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +15,16 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.vectorstores import VectorStore
 from pydantic import BaseModel, Field, PrivateAttr
 
-from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.library import TemplateLibrary, render_template, write_atomically
-from reasonflux_agent.retrieval.embeddings import KeyedEmbeddings, load_embeddings, unit_rows
-from reasonflux_agent.retrieval.lexical import Bm25, formulas, shapes
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.library import TemplateLibrary, render_template
+from reasonflux_agent.retrieval.documents import Filter, predicate
+from reasonflux_agent.retrieval.embeddings import load_embeddings
+from reasonflux_agent.retrieval.hierarchical import Names
+from reasonflux_agent.retrieval.index import add_templates, index_library, subject, template_document, template_text
+from reasonflux_agent.retrieval.lexical import Bm25, formulas, pieces, words
 from reasonflux_agent.schema import Template
+
+__all__ = ["TemplateRetriever", "add_templates", "index_library", "template_search_tool", "template_text"]
 
 Mode = Literal["flat", "hybrid", "hierarchical"]
 
@@ -60,108 +60,6 @@ graph, the first hit fits 40 % of 155 problems; where it stands out, in a third 
 scores, 52 %. So its lead tells more than its score. Neighbours in a section are variants of one method."""
 
 
-def template_text(t: Template) -> str:
-    """What is embedded of a template: what it is about and its example's problem, not how it goes on."""
-    return "\n".join(filter(None, (_subject(t), t.example.problem if t.example else "")))
-
-
-def _subject(t: Template) -> str:
-    """What words are compared with: names and occasions. The example's own words (apples, trains) only distract them."""
-    return "\n".join(filter(None, (t.name, ", ".join(t.tags), t.description, *t.scenario)))
-
-
-def index_library(library: TemplateLibrary, embeddings: str | Embeddings, *, cache_dir: str | Path | None = None) -> FaissStore:
-    """A store over the library's templates (document id = template id), encoding only what was never encoded before.
-
-    Vectors are kept under `cache_dir` (default: $REASONFLUX_CACHE, else ~/.cache/reasonflux) by embedder and by the
-    text that they stand for. An Embeddings object that is not a KeyedEmbeddings is asked anew each time.
-    """
-    embedder = load_embeddings(embeddings)
-    texts = [template_text(template) for template in library]
-    store = FaissStore(embedder)
-    documents = [Document(id=template.id, page_content=text) for template, text in zip(library, texts, strict=True)]
-    store.add_vectors(_vectors(texts, embedder, cache_dir), documents)
-    return store
-
-
-def _vectors(texts: Sequence[str], embedder: Embeddings, cache_dir: str | Path | None) -> Any:
-    """n x d float32, from the cache where it holds them."""
-    import numpy as np
-
-    if not isinstance(embedder, KeyedEmbeddings):
-        return _encode(texts, embedder)
-    root = Path(cache_dir or os.environ.get("REASONFLUX_CACHE") or Path.home() / ".cache" / "reasonflux")
-    path = root / "index" / embedder.key / "vectors.npy"
-    keys = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
-    known = _read_cache(path)
-    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    if missing:
-        rows = _encode(list(missing.values()), embedder)
-        if any(len(row) != rows.shape[1] for row in known.values()):  # another model under the same key: start anew
-            missing, known, rows = dict(zip(keys, texts, strict=True)), {}, _encode(texts, embedder)
-        known |= dict(zip(missing, rows, strict=True))
-        # One file, so that keys and vectors cannot part; of two processes that add at once the later one wins, whole.
-        table = np.zeros(len(known), dtype=[("key", "V32"), ("vector", "<f4", (rows.shape[1],))])
-        table["key"], table["vector"] = list(known), list(known.values())
-        buffer = io.BytesIO()
-        np.save(buffer, table, allow_pickle=False)
-        with suppress(OSError):  # a cache that cannot be written costs time, not the search
-            write_atomically(path, buffer.getvalue())
-    return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 1), dtype=np.float32)
-
-
-def _encode(texts: Sequence[str], embedder: Embeddings) -> Any:
-    """n x d float32, one row a text. Raises ModelError when the embedder returns anything else."""
-    import numpy as np
-
-    if not texts:
-        return np.zeros((0, 1), dtype=np.float32)
-    rows = np.asarray(embedder.embed_documents(list(texts)), dtype=np.float32)
-    if rows.ndim != 2 or len(rows) != len(texts):
-        raise ModelError(
-            f"The embedder {getattr(embedder, 'key', type(embedder).__name__)!r} was asked for {len(texts)} vectors and "
-            f"returned an array of the shape {rows.shape}. Next: check the model behind it."
-        )
-    return rows
-
-
-def _read_cache(path: Path) -> dict[bytes, Any]:
-    import numpy as np
-
-    try:
-        table = np.load(path, allow_pickle=False)
-        return dict(zip((bytes(key) for key in table["key"]), table["vector"], strict=True))
-    except (OSError, ValueError, EOFError, KeyError, IndexError):  # absent, or not ours: it is only a cache
-        return {}
-
-
-class _Names:
-    """The search of ReasonFlux v1: the nearest chapter title, its two nearest sections, then template names.
-
-    As published, a template's score is 0.9 of the similarity of its name and 0.1 of that of its section's title. There
-    each section gave its best template and one was returned; here all of both are ranked, so that k can exceed 1.
-    """
-
-    def __init__(self, library: TemplateLibrary, embedder: Embeddings, cache_dir: Path | None) -> None:
-        self._embedder = embedder
-        self._tree: dict[str, dict[str, list[Template]]] = {}
-        for template in library:
-            self._tree.setdefault(template.chapter, {}).setdefault(template.section, []).append(template)
-        names = list(dict.fromkeys(name for t in library for name in (t.chapter, t.section, t.name)))
-        self._rows = dict(zip(names, unit_rows(_vectors(names, embedder, cache_dir)), strict=True))
-
-    def search(self, query: str) -> list[tuple[str, float]]:
-        """(id, score) over the two sections, best first."""
-        if not self._tree:
-            return []
-        vector = unit_rows([self._embedder.embed_query(query)])[0]
-        near = {name: float(row @ vector) for name, row in self._rows.items()}
-        sections = self._tree[max(self._tree, key=near.__getitem__)]
-        chosen = sorted(sections, key=near.__getitem__, reverse=True)[:2]
-        found = [(t.id, 0.9 * near[t.name] + 0.1 * near[section]) for section in chosen for t in sections[section]]
-        return sorted(found, key=lambda hit: -hit[1])
-
-
 class TemplateRetriever(BaseRetriever):
     """Finds templates for a query; below the confidence floor it finds nothing, which is a valid answer."""
 
@@ -178,24 +76,32 @@ class TemplateRetriever(BaseRetriever):
     lead: float = 0.0
     """How far a hit must be ahead of the next one of another section to stand out; 0: not known. The hits say by
     `metadata["lead"]` how far they are, in units of this."""
+    filter: Filter | None = None
+    """Which templates count, as FaissStore takes it: `{"chapter": "Probability"}`, `{"tags": ["coins", "dice"]}`, or a function
+    of the document. `invoke(query, filter=...)` sets it for one search. A store of another kind is given it as it is."""
     cache_dir: Path | None = None
     """Where `hierarchical` keeps the vectors of names; None as for `index_library`."""
-    _bm25: tuple[tuple[float, Bm25], ...] = PrivateAttr(default=())
+    _words: Bm25 | None = PrivateAttr(default=None)
+    _formulas: Bm25 | None = PrivateAttr(default=None)
+    _rows: dict[str, int] = PrivateAttr(default_factory=dict)
+    """Template id -> its place in both of them."""
     _stated: dict[str, list[str]] = PrivateAttr(default_factory=dict)
-    """Blurred formula -> ids of the templates that state it."""
-    _names: _Names | None = PrivateAttr(default=None)
+    """Blurred formula of at least LONG characters -> ids of the templates that state it."""
+    _names: Names | None = PrivateAttr(default=None)
 
     def model_post_init(self, context: Any, /) -> None:
         if self.mode == "hybrid":
-            texts = [f"{_subject(t)}\n{t.example.problem if t.example else ''}" for t in self.library]
-            self._bm25 = ((WORDS, Bm25(map(_subject, self.library))), (FORMULAS, Bm25(texts, shapes)))
-            for template, text in zip(self.library, texts, strict=True):
-                for formula in formulas(text):
-                    self._stated.setdefault(formula, []).append(template.id)
+            stated = [formulas(f"{subject(t)}\n{t.example.problem if t.example else ''}") for t in self.library]
+            self._words, self._formulas = Bm25(words(subject(t)) for t in self.library), Bm25(map(pieces, stated))
+            self._rows = {template.id: row for row, template in enumerate(self.library)}
+            for template, found in zip(self.library, stated, strict=True):
+                for formula in found:
+                    if len(formula) >= LONG:
+                        self._stated.setdefault(formula, []).append(template.id)
         if self.mode == "hierarchical":
             if self.store.embeddings is None:
                 raise InputError("mode='hierarchical' embeds names; give a store that knows its embeddings.")
-            self._names = _Names(self.library, self.store.embeddings, self.cache_dir)
+            self._names = Names(self.library, self.store.embeddings, self.cache_dir)
 
     @classmethod
     def from_library(
@@ -206,6 +112,7 @@ class TemplateRetriever(BaseRetriever):
         min_score: float | None = None,
         mode: Mode = "hybrid",
         cache_dir: str | Path | None = None,
+        filter: Filter | None = None,
     ) -> TemplateRetriever:
         """A retriever over a library. `min_score=None`: the floor that was measured for this embedder and mode, if any.
 
@@ -224,10 +131,16 @@ class TemplateRetriever(BaseRetriever):
             mode=mode,
             lead=_measured(LEADS, embedder, mode),
             cache_dir=cache_dir and Path(cache_dir),
+            filter=filter,
         )
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        filter: Filter | None = None,
     ) -> list[Document]:
         k = self.k if k is None else k
         if k < 1:
@@ -235,7 +148,11 @@ class TemplateRetriever(BaseRetriever):
         query = _DRAWING.sub(" ", query).strip()  # code of a drawing: points and labels, no words about the method
         if not query:
             return []
-        found = self._names.search(query) if self._names else self._by_store(query, k)
+        filter = self.filter if filter is None else filter
+        found = self._names.search(query) if self._names else self._by_store(query, k, filter)
+        if filter:
+            fits = predicate(filter)
+            found = [(id, score) for id, score in found if fits(template_document(self.library.get(id)))]
         kept = [(id, score) for id, score in found if score >= self.min_score][:k]
         return [self._document(self.library.get(id), score, self._ahead(rank, found)) for rank, (id, score) in enumerate(kept)]
 
@@ -245,22 +162,26 @@ class TemplateRetriever(BaseRetriever):
         after = (score for id, score in found[rank + 1 :] if self.library.get(id).section != section)
         return found[rank][1] - next(after, 0.0)
 
-    def _by_store(self, query: str, k: int) -> list[tuple[str, float]]:
+    def _by_store(self, query: str, k: int, filter: Filter | None) -> list[tuple[str, float]]:
         """(id, score), best first. `hybrid` looks at more neighbours and lets the words reorder them."""
-        count = max(k, NEIGHBOURS) if self._bm25 else k
+        count = max(k, NEIGHBOURS) if self._words else k
+        options: dict[str, Any] = {"filter": filter} if filter else {}
         try:
-            hits = self.store.similarity_search_with_relevance_scores(query, count)
+            hits = self.store.similarity_search_with_relevance_scores(query, count, **options)
         except NotImplementedError:  # LangChain's InMemoryVectorStore, whose plain scores are cosines
-            hits = self.store.similarity_search_with_score(query, count)
+            hits = self.store.similarity_search_with_score(query, count, **options)
         scores = {document.id or "": score for document, score in hits}
-        for weight, bm25 in self._bm25:
-            for row, points in bm25.scores(query).items():
-                id = self.library.templates[row].id
-                if id in scores:
-                    scores[id] += weight * points
-        for formula in formulas(query) if self._stated else ():
-            for id in self._stated.get(formula, ()) if len(formula) >= LONG else ():
-                scores[id] = scores.get(id, 0.0) + SAME_FORMULA
+        if self._words and self._formulas:
+            known = [id for id in scores if id in self._rows]
+            rows = [self._rows[id] for id in known]
+            stated = formulas(query)
+            by_words, by_formulas = self._words.scores(words(query), rows), self._formulas.scores(pieces(stated), rows)
+            for id, points, more in zip(known, by_words.tolist(), by_formulas.tolist(), strict=True):
+                scores[id] += WORDS * points
+                scores[id] += FORMULAS * more
+            for formula in stated:
+                for id in self._stated.get(formula, ()):
+                    scores[id] = scores.get(id, 0.0) + SAME_FORMULA
         return sorted(scores.items(), key=lambda hit: -hit[1])
 
     def _document(self, template: Template, score: float, ahead: float) -> Document:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 K1, B = 1.2, 0.75
 """Saturation of repeated words and strength of the length correction: the usual values."""
@@ -54,34 +56,53 @@ def formulas(text: str) -> list[str]:
 
 def shapes(text: str) -> list[str]:
     """The formulas of a text in pieces of five characters, and whole."""
-    return [piece for run in formulas(text) for piece in (*_pieces(run), run)]
+    return pieces(formulas(text))
 
 
-def _pieces(run: str) -> list[str]:
-    return [run[i : i + _GRAM] for i in range(max(1, len(run) - _GRAM + 1))]
+def pieces(runs: Iterable[str]) -> list[str]:
+    """Formulas in pieces of five characters, and whole."""
+    return [piece for run in runs for piece in (*(run[i : i + _GRAM] for i in range(max(1, len(run) - _GRAM + 1))), run)]
 
 
 class Bm25:
-    """Scores texts by the tokens that they share with a query, rare ones first."""
+    """Scores texts by the tokens that they share with a query, rare ones first.
 
-    def __init__(self, texts: Iterable[str], tokens: Callable[[str], list[str]] = words) -> None:
-        self._tokens = tokens
-        counts = [Counter(tokens(text)) for text in texts]
-        lengths = [sum(count.values()) for count in counts]
+    What a text holds lies text by text in arrays of numbers: a query costs time by the texts that it is compared with, and
+    not by the texts that there are.
+    """
+
+    def __init__(self, texts: Iterable[Iterable[str]]) -> None:
+        """Each text as its tokens."""
+        import numpy as np
+
+        self._vocabulary: dict[str, int] = {}
+        ids, times, ends, lengths = array("i"), array("H"), array("q", [0]), array("i")
+        for tokens in texts:
+            count = Counter(tokens)
+            ids.extend(self._vocabulary.setdefault(token, len(self._vocabulary)) for token in count)
+            times.extend(min(number, 0xFFFF) for number in count.values())
+            ends.append(len(ids))
+            lengths.append(sum(count.values()))
+        self._ids, self._times = np.array(ids), np.array(times)
+        self._ends, lengths_ = np.array(ends), np.array(lengths)
         mean = sum(lengths) / max(len(lengths), 1) or 1.0
-        self._postings: dict[str, list[tuple[int, float]]] = {}
-        for row, (count, length) in enumerate(zip(counts, lengths, strict=True)):
-            for word, times in count.items():
-                weight = times * (K1 + 1) / (times + K1 * (1 - B + B * length / mean))
-                self._postings.setdefault(word, []).append((row, weight))
-        for word, posting in self._postings.items():
-            rarity = math.log(1 + (len(counts) - len(posting) + 0.5) / (len(posting) + 0.5))
-            self._postings[word] = [(row, rarity * weight) for row, weight in posting]
+        self._norms = K1 * (1 - B + B * lengths_ / mean)
+        holding = np.bincount(self._ids, minlength=len(self._vocabulary)).tolist()
+        self._rarity = np.array([math.log(1 + (len(lengths) - n + 0.5) / (n + 0.5)) for n in holding])
 
-    def scores(self, query: str) -> dict[int, float]:
-        """Row -> score, for the rows that share a token with the query."""
-        found: dict[int, float] = {}
-        for word in set(self._tokens(query)):
-            for row, weight in self._postings.get(word, ()):
-                found[row] = found.get(row, 0.0) + weight
-        return found
+    def scores(self, query: Iterable[str], rows: Sequence[int]) -> Any:
+        """The score of each of these texts (by its place) for a query of these tokens, as an array."""
+        import numpy as np
+
+        wanted = [self._vocabulary[token] for token in dict.fromkeys(query) if token in self._vocabulary]
+        places = np.asarray(rows, dtype=np.int64)
+        if not wanted or not len(places):
+            return np.zeros(len(places))
+        begins, counts = self._ends[places], self._ends[places + 1] - self._ends[places]
+        of = np.repeat(np.arange(len(places)), counts)  # the tokens of all rows, one after the other: whose, and where
+        where = np.arange(len(of)) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
+        shared = np.isin(self._ids[where], wanted)
+        of, where = of[shared], where[shared]
+        times = self._times[where]
+        points = self._rarity[self._ids[where]] * (times * (K1 + 1) / (times + self._norms[places[of]]))
+        return np.bincount(of, points, len(places))

@@ -1,8 +1,7 @@
-"""A LangChain VectorStore over FAISS: cosine similarity, kept on disk as a FAISS file and JSON, without pickle."""
+"""A LangChain VectorStore over FAISS: cosine similarity, kept on disk as a FAISS file and a SQLite file, without pickle."""
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Iterable, Sequence
@@ -14,37 +13,36 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from reasonflux_agent.errors import InputError, MissingExtraError
-from reasonflux_agent.retrieval.embeddings import unit_rows
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.retrieval.documents import Documents, Filter, appearing, predicate
+from reasonflux_agent.retrieval.vectors import Vectors
 
-HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 80, 128
-FORMAT = "reasonflux-faiss-1"
-
-
-def import_faiss() -> Any:
-    """The faiss module. Raises MissingExtraError."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingExtraError("The vector index", "faiss-cpu (or faiss-gpu)", "cpu") from error
-    return faiss
+FORMAT = "reasonflux-faiss-2"
+FILE = "store.sqlite"
+GLANCE = 100
+"""So many neighbours are looked at before all documents that pass a filter are looked up."""
 
 
 class FaissStore(VectorStore):
     """Documents with their vectors in a FAISS index. Scores are cosines: 1 for the same direction, 0 for unrelated.
 
     Ids are texts; adding a document under an id that is taken replaces it. Metadata must be JSON-plain to be saved.
+    Searches take LangChain's `filter`: a function of the document, or a dict of what the metadata must hold
+    (`{"chapter": "Probability", "tags": ["coins", "dice"]}`: that chapter, and one of those tags).
     Not locked: concurrent searches are fine, a change while another thread searches is not.
     """
 
     exact_up_to = 50_000
-    """So many vectors are compared one by one; above, a HNSW graph takes over: approximate, in a few milliseconds."""
+    """So many vectors are compared one by one; above, they are sorted into cells, of which the nearest are searched."""
+    cells = 1024
+    """How many: the vectors that are there when they are first needed are clustered into so many; later ones only join."""
+    probes = 16
+    """How many cells a search looks into. docs/retrieval.md has the recall and the time of this and others."""
 
     def __init__(self, embeddings: Embeddings) -> None:
         self._embeddings = embeddings
-        self._index: Any = None
-        self._docs: dict[int, Document] = {}
-        self._keys: dict[str, int] = {}
+        self._docs = Documents()
+        self._vectors = Vectors(self.exact_up_to, self.cells, self.probes)
         self._next = 0
 
     @property
@@ -85,7 +83,7 @@ class FaissStore(VectorStore):
 
         if not documents:
             return []
-        rows = self._unit(vectors)
+        rows = self._vectors.unit(vectors)
         if len(rows) != len(documents):
             raise InputError(f"{len(documents)} documents came with {len(rows)} vectors. Give one vector a document.")
         ids = [document.id or "" for document in documents]
@@ -94,16 +92,11 @@ class FaissStore(VectorStore):
             raise InputError("A document without an id cannot be stored with a vector of its own. Set Document.id.")
         self.delete(ids)
         keep = list(last.values())
-        numbers = range(self._next, self._next + len(keep))
+        numbers = np.arange(self._next, self._next + len(keep), dtype=np.int64)
         self._next += len(keep)
-        for number, row in zip(numbers, keep, strict=True):
-            self._docs[number] = _copy(documents[row])
-            self._keys[ids[row]] = number
-        if self._index is None:
-            self._index = self._new_index(rows.shape[1], len(keep))
-        self._index.add_with_ids(rows[keep], np.asarray(numbers, dtype=np.int64))
-        if len(self._docs) > self.exact_up_to and not self._approximate:
-            self._rebuild()
+        self._vectors.add(rows if len(keep) == len(rows) else rows[keep], numbers)
+        for number, row in zip(numbers.tolist(), keep, strict=True):
+            self._docs.add(number, documents[row])
         return ids
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
@@ -112,114 +105,127 @@ class FaissStore(VectorStore):
             return False
         import numpy as np
 
-        gone = [self._keys.pop(id) for id in dict.fromkeys(ids) if id in self._keys]
-        for number in gone:
-            del self._docs[number]
-        if gone and not self._docs:
-            self._index = None
-        elif gone and not self._approximate:
-            self._index.remove_ids(np.asarray(gone, dtype=np.int64))
-        elif self._index is not None and self._index.ntotal > 1.1 * len(self._docs):
-            # A HNSW graph cannot forget: what was deleted is skipped when searching, until it is worth building anew.
-            self._rebuild()
+        gone = self._docs.numbers(dict.fromkeys(ids))
+        self._docs.remove(gone)
+        if gone:
+            self._vectors.remove(np.asarray(gone, dtype=np.int64))
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        return [_copy(self._docs[self._keys[id]]) for id in ids if id in self._keys]
+        return [self._docs.get(number) for number in self._docs.numbers(ids)]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
-        return [document for document, _ in self.similarity_search_with_score_by_vector(embedding, k)]
+        return [document for document, _ in self.similarity_search_with_score_by_vector(embedding, k, **kwargs)]
 
-    def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
-        """The k nearest documents with their cosines, best first."""
-        if not self._docs:
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, *, filter: Filter | None = None
+    ) -> list[tuple[Document, float]]:
+        """The k nearest documents that pass the filter, with their cosines, best first."""
+        if not len(self):
             return []
-        return self.similarity_search_with_score_by_vector(self._embeddings.embed_query(query), k)
+        return self.similarity_search_with_score_by_vector(self._embeddings.embed_query(query), k, filter=filter)
 
-    def similarity_search_with_score_by_vector(self, embedding: Any, k: int = 4) -> list[tuple[Document, float]]:
+    def similarity_search_with_score_by_vector(
+        self, embedding: Any, k: int = 4, *, filter: Filter | None = None
+    ) -> list[tuple[Document, float]]:
         """As `similarity_search_with_score`, for a vector."""
-        return [(_copy(self._docs[number]), score) for number, score in self._nearest(embedding, k)]
+        return [(self._docs.get(number), score) for number, score in self._nearest(embedding, k, filter)]
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """k of the `fetch_k` nearest documents, each chosen for being near the query and unlike those chosen before."""
-        return self.max_marginal_relevance_search_by_vector(self._embeddings.embed_query(query), k, fetch_k, lambda_mult)
+        vector = self._embeddings.embed_query(query)
+        return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, **kwargs)
 
     def max_marginal_relevance_search_by_vector(
-        self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        *,
+        filter: Filter | None = None,
+        **kwargs: Any,
     ) -> list[Document]:
         import numpy as np
 
-        numbers = [number for number, _ in self._nearest(embedding, fetch_k)]
-        if not numbers:
+        found = self._nearest(embedding, fetch_k, filter)
+        if not found:
             return []
-        rows = self._index.reconstruct_batch(np.asarray(numbers, dtype=np.int64))
-        to_query, to_each = rows @ self._unit([embedding])[0], rows @ rows.T
+        rows = self._vectors.get(np.asarray([number for number, _ in found], dtype=np.int64))
+        to_query, to_each = rows @ self._vectors.unit([embedding])[0], rows @ rows.T
         chosen: list[int] = []
-        while len(chosen) < min(k, len(numbers)):
-            near = to_each[:, chosen].max(axis=1) if chosen else np.zeros(len(numbers))
+        while len(chosen) < min(k, len(found)):
+            near = to_each[:, chosen].max(axis=1) if chosen else np.zeros(len(found))
             value = lambda_mult * to_query - (1 - lambda_mult) * near
             value[chosen] = -np.inf
             chosen.append(int(value.argmax()))
-        return [_copy(self._docs[numbers[i]]) for i in chosen]
+        return [self._docs.get(found[i][0]) for i in chosen]
 
     def _select_relevance_score_fn(self) -> Any:
         return lambda cosine: min(max(cosine, 0.0), 1.0)
 
     def save(self, folder: str | Path) -> None:
-        """Writes `store.json` and the FAISS file that it names. A reader finds the old state or the new one.
+        """Writes `store.sqlite` and the FAISS file that it names. A reader finds the old state or the new one.
 
-        Raises InputError for metadata that JSON cannot hold.
+        All is written again, a million templates in some seconds: add many, then save. Raises InputError for metadata that
+        JSON cannot hold.
         """
-        from reasonflux_agent.library import write_atomically
-
         folder = Path(folder)
-        name = f"vectors-{uuid.uuid4().hex}.faiss" if self._docs else None
-        rows = [[number, doc.id, doc.page_content, doc.metadata] for number, doc in self._docs.items()]
-        try:
-            text = json.dumps({"format": FORMAT, "index": name, "next": self._next, "documents": rows}, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"The store cannot be saved to {folder}: metadata is not JSON-plain ({error}).") from error
-        if name is not None:
-            write_atomically(folder / name, import_faiss().serialize_index(self._index).tobytes())
-        replaced = _index_named_in(folder)  # only that one goes: another file may be what a second writer just wrote
-        write_atomically(folder / "store.json", text.encode())
+        about = {"format": FORMAT, "next": self._next, "embedder": getattr(self._embeddings, "key", None)}
+        with appearing(folder / FILE) as database:
+            self._docs.write(database)
+            if len(self):
+                vectors = folder / f"vectors-{uuid.uuid4().hex}.faiss"
+                with appearing(vectors) as temporary:
+                    self._vectors.write(temporary)
+                about |= {"vectors": vectors.name, "bytes": vectors.stat().st_size}
+            self._docs.describe(database, about)
+            replaced = _vectors_of(folder)  # only that one goes: another file may be what a second writer just wrote
         if replaced is not None:
-            (folder / replaced).unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps a file that someone reads
+                (folder / replaced).unlink()
 
     @classmethod
     def load(cls, folder: str | Path, embeddings: Embeddings) -> FaissStore:
-        """The store that `save` wrote; `embeddings` is the model that made its vectors. Raises InputError."""
-        folder = Path(folder)
-        try:
-            for _ in range(4):
-                with suppress(FileNotFoundError):  # perhaps another process saved between our two reads
-                    return cls._read(folder, embeddings)
-            return cls._read(folder, embeddings)
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise InputError(
-                f"No vector store can be read from {folder}: {error}. Next: build it again, and save it there."
-            ) from error
+        """The store that `save` wrote, read where it lies: opening takes milliseconds and little memory, whatever its size.
+
+        `embeddings` is the model that made its vectors. What is added or deleted changes the folder only by another `save`.
+        Raises InputError.
+        """
+        folder, seen = Path(folder), None
+        while True:
+            before, seen = seen, _stamp(folder / FILE)
+            try:
+                return cls._read(folder, embeddings)
+            except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+                if seen == before:  # else another process saved, and took away what was being read: read again
+                    raise InputError(
+                        f"No vector store can be read from {folder}: {error}. Next: build it again, and save it there."
+                    ) from error
 
     @classmethod
     def _read(cls, folder: Path, embeddings: Embeddings) -> FaissStore:
-        import numpy as np
-
-        data = _read_json(folder)
         store = cls(embeddings)
-        store._next = int(data["next"])
-        for number, id, text, metadata in data["documents"]:
-            store._docs[number] = Document(id=id, page_content=text, metadata=metadata)
-            store._keys[id] = number
-        if store._docs:
-            content = (folder / os.path.basename(data["index"])).read_bytes()
-            store._index = import_faiss().deserialize_index(np.frombuffer(content, dtype=np.uint8))
-            if store._index.ntotal < len(store._docs):
-                raise ValueError("the index holds fewer vectors than there are documents")
+        store._docs = Documents(folder / FILE)
+        about = store._docs.about
+        if about.get("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}")
+        key = getattr(embeddings, "key", None)
+        if key and about["embedder"] and key != about["embedder"]:
+            raise ValueError(f"its vectors were made by {about['embedder']!r}, and {key!r} is to search them")
+        store._next = int(about["next"])
+        if len(store):
+            path = folder / os.path.basename(about["vectors"])
+            if path.stat().st_size != about["bytes"]:
+                raise ValueError(f"{path.name} is not as long as it was written")
+            store._vectors.read(path)
+            if len(store._vectors) != len(store):
+                raise ValueError(f"it holds {len(store)} documents and {len(store._vectors)} vectors")
         return store
 
     @classmethod
@@ -236,65 +242,30 @@ class FaissStore(VectorStore):
         store.add_texts(texts, metadatas, ids=ids)
         return store
 
-    @property
-    def _approximate(self) -> bool:
-        faiss = import_faiss()
-        return self._index is not None and isinstance(faiss.downcast_index(self._index.index), faiss.IndexHNSW)
-
-    def _nearest(self, embedding: Any, k: int) -> list[tuple[int, float]]:
-        """(document number, cosine) of the k nearest, best first."""
-        if self._index is None or k < 1:
-            return []
-        dead = self._index.ntotal - len(self._docs)
-        scores, numbers = self._index.search(self._unit([embedding]), min(k + dead, self._index.ntotal))
-        found = [(int(n), float(s)) for n, s in zip(numbers[0], scores[0], strict=True) if int(n) in self._docs]
-        return found[:k]
-
-    def _new_index(self, width: int, size: int) -> Any:
-        faiss = import_faiss()
-        if size <= self.exact_up_to:
-            return faiss.IndexIDMap2(faiss.IndexFlatIP(width))
-        graph = faiss.IndexHNSWFlat(width, HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction, graph.hnsw.efSearch = HNSW_BUILD, HNSW_SEARCH
-        return faiss.IndexIDMap2(graph)
-
-    def _rebuild(self) -> None:
-        import numpy as np
-
-        numbers = np.asarray(list(self._docs), dtype=np.int64)
-        rows = self._index.reconstruct_batch(numbers)
-        self._index = self._new_index(rows.shape[1], len(numbers))
-        self._index.add_with_ids(rows, numbers)
-
-    def _unit(self, vectors: Any) -> Any:
-        """n x d float32 rows of length 1 (a zero row stays zero), checked against the index. Raises InputError."""
-        import numpy as np
-
-        rows = np.ascontiguousarray(vectors, dtype=np.float32)
-        if rows.ndim != 2 or not np.isfinite(rows).all():
-            raise InputError(f"Vectors must be a row of finite numbers a text; not the shape {rows.shape}. Check the embedder.")
-        if self._index is not None and rows.shape[1] != self._index.d:
-            raise InputError(
-                f"The index holds vectors of {self._index.d} numbers; these have {rows.shape[1]}. "
-                "Next: use the embedder that built it."
-            )
-        return unit_rows(rows)
+    def _nearest(self, embedding: Any, k: int, filter: Filter | None) -> list[tuple[int, float]]:
+        """(document number, cosine) of the k nearest that pass the filter, best first."""
+        query = self._vectors.unit([embedding])
+        if not filter:
+            return self._vectors.search(query, k)
+        fits = predicate(filter)
+        near = self._vectors.search(query, max(k, GLANCE))
+        found = [hit for hit in near if fits(self._docs.get(hit[0]))][:k]
+        if len(found) == k or len(near) == len(self):
+            return found
+        return self._vectors.search(query, k, self._docs.matching(filter))
 
 
-def _read_json(folder: Path) -> dict[str, Any]:
-    data = json.loads((folder / "store.json").read_bytes())
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f"its format is not {FORMAT}")
-    return data
-
-
-def _index_named_in(folder: Path) -> str | None:
+def _vectors_of(folder: Path) -> str | None:
+    """The name of the vectors' file of the store that is there, if one is."""
     try:
-        return str(os.path.basename(_read_json(folder)["index"]))
-    except (OSError, ValueError, TypeError, KeyError):  # none, or not ours
+        return os.path.basename(str(Documents(folder / FILE).about["vectors"]))
+    except (InputError, KeyError, TypeError):
         return None
 
 
-def _copy(document: Document) -> Document:
-    """So that what a caller does to a result leaves the store alone."""
-    return document.model_copy(update={"metadata": dict(document.metadata)})
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Changes when the file is replaced."""
+    with suppress(OSError):
+        stat = path.stat()
+        return stat.st_ino, stat.st_mtime_ns
+    return None

@@ -1,6 +1,7 @@
 """`make bench`: speed as ratios in one run; a table on standard output, all numbers as JSON in a file.
 
 `python -m tests.bench [--json FILE] [--repeats N] [overhead] [checkpoints] [saturation] [retrieval] [startup]`
+`python -m tests.bench million [--folder DIR] [--templates N]`: see million.py; only where it is named.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import overhead, saturation, searching, startup
+from tests.bench import million, overhead, saturation, searching, startup
 from tests.bench.timing import Row, machine
 
 
@@ -46,16 +47,23 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     """Measures the parts that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "million", []])
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path("million"), help="where `million` keeps what it builds")
+    parser.add_argument("--templates", type=int, default=1_000_000, help="how many `million` makes")
     given = parser.parse_args()
     found: dict[str, Any] = {"machine": machine(), "repeats": given.repeats}
     print(f"{found['machine']}; median (lowest to highest) of {given.repeats}\n")
     for name in given.parts or PARTS:
         print(f"measuring {name}", file=sys.stderr)
-        found[name] = asyncio.run(PARTS[name](given.repeats))
-        print(f"{name}\n\n{table(found[name])}\n", flush=True)
+        if name == "million":
+            measured = million.measure(given.folder, given.templates)
+        else:
+            measured = {name: asyncio.run(PARTS[name](given.repeats))}
+        for title, rows in measured.items():
+            print(f"{title}\n\n{table(rows)}\n", flush=True)
+        found |= measured
     found["load_at_end"] = machine()["load"]
     given.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -1,6 +1,7 @@
 """Index, cache, retriever in its three modes, and the search tool."""
 
 import asyncio
+import math
 import subprocess
 import sys
 import time
@@ -15,12 +16,16 @@ from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests, ToolsIntegrationTests
 
+from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.library import TemplateLibrary, render_template
-from reasonflux_agent.retrieval import TemplateRetriever, index_library, template_search_tool, template_text
+from reasonflux_agent.retrieval import TemplateRetriever, add_templates, index_library, template_search_tool, template_text
 from reasonflux_agent.retrieval.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
+from reasonflux_agent.retrieval.index import template_document
 from reasonflux_agent.retrieval.lexical import Bm25, words
+from reasonflux_agent.retrieval.vectorstore import FaissStore
 from reasonflux_agent.schema import Example, Template
+from reasonflux_agent.testing import FakeModel
 
 
 def template(name: str, section: str = "Counting", chapter: str = "Combinatorics", **more: Any) -> Template:
@@ -192,6 +197,40 @@ def test_two_processes_at_once_leave_a_good_cache(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "cache").rglob("*") if p.is_file()] == ["vectors.npy"]
 
 
+def test_templates_are_added_to_a_store_as_they_come_and_searched_without_a_library(tmp_path: Path) -> None:
+    embedder = Counting()
+    store = FaissStore(embedder)
+    assert add_templates(store, iter(LIBRARY), batch=2) == 5
+    assert embedder.asked == [template_text(t) for t in LIBRARY]
+    store.save(tmp_path)
+    again = FaissStore.load(tmp_path, embedder)
+    changed = LIBRARY.get("coin-probability").model_copy(update={"tags": ("dice",)})
+    assert add_templates(again, [changed]) == 1
+    assert len(again) == 5
+    (document,) = again.as_retriever(search_kwargs={"k": 5, "filter": {"tags": "dice"}}).invoke("round table")
+    assert document.page_content == render_template(changed)
+    assert document.metadata == {
+        "name": "Coin probability",
+        "kind": "Method",
+        "chapter": "Combinatorics",
+        "section": "Probability",
+        "tags": ["dice"],
+    }
+
+
+def test_an_opened_store_is_the_retriever_of_a_solver(tmp_path: Path) -> None:
+    index_library(TemplateLibrary.builtin(), "hash").save(tmp_path)
+    store = FaissStore.load(tmp_path, HashEmbeddings())
+    chapter = "Probability"
+    retriever = store.as_retriever(search_kwargs={"k": 8, "filter": {"chapter": chapter}})
+    solver = ReasonFlux(FakeModel(), retriever=retriever)
+    solution = solver.solve("Two dice are rolled. What is the probability of a sum of 7?", effort="medium")
+    assert solution.plan is not None
+    used = {id for step in solution.plan.steps for id in step.templates}
+    assert used
+    assert all(TemplateLibrary.builtin().get(id).chapter == chapter for id in used)
+
+
 def test_a_warm_index_of_500_templates_loads_in_50_ms() -> None:
     library = TemplateLibrary(tuple(template(f"Template number {n}") for n in range(500)))
     embedder = HashEmbeddings(256)
@@ -281,6 +320,50 @@ def test_any_langchain_store_can_take_the_place_of_the_index() -> None:
     assert [d.id for d in found] == ["coin-probability"]
 
 
+FILTERS: list[Any] = [
+    {"chapter": "Geometry"},
+    {"section": ["Triangles", "Circles"]},
+    lambda document: document.metadata["chapter"] == "Geometry",
+]
+
+
+@pytest.mark.parametrize("mode", ["flat", "hybrid"])
+@pytest.mark.parametrize("filter", FILTERS)
+def test_a_filter_leaves_the_nearest_of_what_passes(mode: Any, filter: Any) -> None:
+    query = "coin probability"
+    assert retriever(mode=mode, k=1).invoke(query)[0].id == "coin-probability"
+    geometry = {"area-of-a-triangle", "circle-through-three-points"}
+    assert {d.id for d in retriever(mode=mode, k=5).invoke(query, filter=filter)} == geometry
+    kept = TemplateRetriever(library=LIBRARY, store=index_library(LIBRARY, "hash"), mode=mode, k=5, filter=filter)
+    assert {d.id for d in kept.invoke(query)} == geometry
+    assert {d.id for d in kept.invoke(query, filter={"tags": "pairs"})} == {"handshakes-as-pairs"}
+
+
+def test_a_filter_on_the_hierarchical_search_leaves_of_its_sections_what_passes() -> None:
+    found = retriever(mode="hierarchical", k=5).invoke("Geometry: circles", filter={"section": "Circles"})
+    assert [d.id for d in found] == ["circle-through-three-points"]
+
+
+def test_a_formula_that_is_the_same_does_not_get_past_the_filter() -> None:
+    formula = "a_{n+1} = 2 a_n + 3, a_1 = 1"
+    recurrence = template("Recurrence", chapter="Sequences", description=formula)
+    library = TemplateLibrary((*LIBRARY, recurrence))
+    found = TemplateRetriever.from_library(library, "hash", min_score=0.0)
+    query = formula.replace("3", "5")
+    assert found.invoke(query, k=1)[0].id == "recurrence"
+    assert "recurrence" not in {d.id for d in found.invoke(query, k=9, filter={"chapter": "Geometry"})}
+
+
+def test_a_foreign_store_is_given_the_filter() -> None:
+    store = InMemoryVectorStore(HashEmbeddings())
+    store.add_documents([template_document(t) for t in LIBRARY])
+    found = TemplateRetriever(library=LIBRARY, store=store, k=5)
+    assert {d.id for d in found.invoke("coin probability", filter=FILTERS[2])} == {
+        "area-of-a-triangle",
+        "circle-through-three-points",
+    }
+
+
 def test_the_code_of_a_drawing_is_no_part_of_the_query() -> None:
     drawing = '[asy] draw((0,0)--(4,0)); label("triangle", area); [/asy]'
     plain, drawn = (retriever(k=5).invoke(q) for q in ("coin probability", f"coin probability {drawing}"))
@@ -334,9 +417,25 @@ def test_words_meet_across_endings() -> None:
 
 
 def test_bm25_ranks_rare_words_over_common_ones() -> None:
-    bm25 = Bm25(["the sum of angles", "the sum of digits", "the sum of roots", "vieta formulas"])
-    scores = bm25.scores("the digits")
-    assert scores.keys() == {0, 1, 2}
-    assert scores[1] > 2 * max(scores[0], scores[2]) > 0
-    assert bm25.scores("nothing shared") == {}
-    assert Bm25([]).scores("x") == {}
+    texts = ["the sum of angles", "the sum of digits", "the sum of roots", "vieta formulas"]
+    bm25 = Bm25(map(words, texts))
+    points = bm25.scores(words("the digits"), [0, 1, 2, 3]).tolist()
+    assert points[1] > 2 * max(points[0], points[2]) > 0
+    assert points[3] == 0
+    assert bm25.scores(words("the digits"), [3, 1]).tolist() == [0, points[1]]
+    assert bm25.scores(words("nothing shared"), [0, 1]).tolist() == [0, 0]
+    assert bm25.scores(words("the digits"), []).tolist() == []
+    assert Bm25([]).scores(["x"], []).tolist() == []
+
+
+def test_bm25_is_the_sum_over_the_shared_words() -> None:
+    texts = ["one two two three", "two four", "five", "two " * 70_000]
+    bm25 = Bm25(map(words, texts))
+    lengths = [4, 2, 1, 70_000]
+
+    def points(times: int, row: int, holding: int) -> float:
+        rarity = math.log(1 + (4 - holding + 0.5) / (holding + 0.5))
+        return rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * lengths[row] / (sum(lengths) / 4)))
+
+    expected = [points(2, 0, 3) + points(1, 0, 1), points(1, 1, 3), 0, points(65535, 3, 3)]
+    assert bm25.scores(words("two three two"), range(4)).tolist() == pytest.approx(expected, rel=1e-12)

@@ -1,7 +1,5 @@
-"""The FAISS store: LangChain's own tests, cosine scores, deletion on both kinds of index, and what lies on disk."""
+"""The FAISS store: LangChain's own tests, cosine scores, filters, and deletion, on both kinds of index."""
 
-import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +28,29 @@ def filled() -> FaissStore:
 
 
 class SmallStore(FaissStore):
-    """Goes over to the graph early: 50,000 vectors would take too long here."""
+    """Goes over to cells early: 50,000 vectors would take too long here."""
 
     exact_up_to = 100
+
+
+def numbered(i: int) -> Document:
+    return Document(id=str(i), page_content=f"text {i}", metadata={"chapter": f"c{i % 7}", "tags": [f"a{i % 5}", f"b{i % 3}"]})
+
+
+def found(store: FaissStore, query: np.ndarray, k: int, **options: Any) -> list[str]:
+    return [document.id or "" for document in store.similarity_search_by_vector(list(query), k=k, **options)]
 
 
 def random_store(count: int, kind: type[FaissStore] = FaissStore) -> tuple[FaissStore, np.ndarray]:
     rows = RNG.normal(size=(count, 16)).astype(np.float32)
     store = kind(DeterministicFakeEmbedding(size=16))
-    store.add_vectors(rows, [Document(id=str(i), page_content=f"text {i}") for i in range(count)])
+    store.add_vectors(rows, [numbered(i) for i in range(count)])
     return store, rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def reopened(store: FaissStore, folder: Path) -> FaissStore:
+    store.save(folder)
+    return type(store).load(folder, store.embeddings)
 
 
 def test_scores_are_cosines_and_the_best_comes_first() -> None:
@@ -146,96 +157,140 @@ def test_lists_of_different_lengths_are_refused() -> None:
         filled().add_texts(["x", "y"], [{}], ids=["x", "y"])
 
 
-def test_large_stores_search_a_graph_that_agrees_with_exact_search() -> None:
+def test_large_stores_search_cells_and_agree_with_exact_search() -> None:
     store, rows = random_store(1200, SmallStore)
-    assert store._approximate
-    queries = RNG.normal(size=(20, 16))
+    assert store._vectors.in_cells == 30
+    queries = RNG.normal(size=(50, 16))
     same = 0
     for query in queries:
         exact = {str(i) for i in np.argsort(-(rows @ query))[:10]}
-        same += len(exact & {d.id for d, _ in store.similarity_search_with_score_by_vector(list(query), k=10)})
-    assert same >= 0.95 * 200
+        same += len(exact & set(found(store, query, 10)))
+    assert same >= 0.95 * 500
+    hits = store.similarity_search_with_score_by_vector(list(rows[3]), k=1)
+    assert hits[0][1] == pytest.approx(1.0, abs=2e-3)  # 16-bit floats
+    assert len(found(store, queries[0], 2000)) == 1200
 
 
-def test_a_graph_forgets_what_is_deleted_and_replaced() -> None:
-    store, rows = random_store(60, SmallStore)
-    more = RNG.normal(size=(60, 16)).astype(np.float32)
-    store.add_vectors(more, [Document(id=str(i), page_content=f"text {i}") for i in range(60, 120)])
-    assert store._approximate
-    for number in range(5):  # few: they are skipped
-        store.delete([str(number)])
-        hits = store.similarity_search_by_vector(list(rows[number]), k=500)
-        assert len(hits) == 119 - number
-        assert str(number) not in {d.id for d in hits}
-    store.delete([str(i) for i in range(5, 40)])  # many: the graph is built anew, and is small enough to be exact
-    assert not store._approximate
-    assert store._index.ntotal == len(store) == 80
+@pytest.mark.parametrize("step", [7, 60, 400])
+def test_adding_bit_by_bit_finds_what_adding_at_once_finds(step: int) -> None:
+    whole, rows = random_store(400, SmallStore)
+    store = SmallStore(whole.embeddings)
+    for begin in range(0, 400, step):
+        some = range(begin, min(begin + step, 400))
+        store.add_vectors(rows[begin : begin + step], [numbered(i) for i in some])
+        assert found(store, rows[begin], 1) == [str(begin)]
+    assert len(store) == 400
+    for query in RNG.normal(size=(10, 16)):
+        among = {str(i) for i in range(400)}
+        assert set(found(store, query, 400)) == set(found(whole, query, 400)) == among
 
 
-@pytest.mark.parametrize("count", [0, 50, 200])
-def test_what_is_saved_is_loaded(tmp_path: Path, count: int) -> None:
-    store, _ = random_store(count, SmallStore)
-    store.delete(["3"])
-    store.save(tmp_path)
-    again = SmallStore.load(tmp_path, store.embeddings)
-    query = list(RNG.normal(size=16))
-    assert again.similarity_search_with_score_by_vector(query, k=7) == store.similarity_search_with_score_by_vector(query, k=7)
-    again.add_vectors([query], [Document(id="3", page_content="new")])
-    assert again.similarity_search_by_vector(query, k=1)[0].id == "3"
-    assert len(again) == len(store) + 1
+def test_adding_to_cells_trains_nothing_anew() -> None:
+    store, _ = random_store(200, SmallStore)
+    quantizer = store._vectors._index.quantizer.this
+    more = RNG.normal(size=(50, 16))
+    store.add_vectors(more, [numbered(i) for i in range(200, 250)])
+    assert store._vectors._index.quantizer.this == quantizer
+    assert found(store, more[7], 1) == ["207"]
 
 
-def test_saving_again_leaves_one_index_and_no_pickle(tmp_path: Path) -> None:
-    store = filled()
-    store.save(tmp_path)
-    store.delete(["a"])
-    store.save(tmp_path)
-    names = sorted(p.name for p in tmp_path.iterdir())
-    assert len(names) == 2
-    assert names[0] == "store.json"
-    assert names[1].endswith(".faiss")
-    assert json.loads((tmp_path / "store.json").read_text())["index"] == names[1]
+@pytest.mark.parametrize("kind", [FaissStore, SmallStore])
+def test_what_is_deleted_or_replaced_is_gone(kind: type[FaissStore]) -> None:
+    store, rows = random_store(300, kind)
+    store.delete([str(i) for i in range(0, 300, 2)])
+    assert len(store) == len(store._vectors) == 150
+    for number in range(0, 20, 2):
+        near = found(store, rows[number], 300)
+        assert len(near) == 150
+        assert str(number) not in near
+    store.add_vectors([-rows[1]], [numbered(1)])
+    assert found(store, -rows[1], 1) == ["1"]
+    assert "1" not in found(store, rows[1], 100)
+    store.delete([str(i) for i in range(300)])
+    assert found(store, rows[1], 3) == []
 
 
-def test_metadata_that_json_cannot_hold_is_refused_and_the_old_state_kept(tmp_path: Path) -> None:
-    store = filled()
-    store.save(tmp_path)
-    store.add_texts(["x"], [{"bad": object()}], ids=["x"])
-    with pytest.raises(InputError, match="metadata is not JSON-plain"):
-        store.save(tmp_path)
-    assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
+# Filters
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{}", b"[]", b"\xff", b'{"format": "reasonflux-faiss-1"}', b'{"format": "reasonflux-faiss-1", "index": 5}'],
-)
-def test_a_broken_folder_is_one_error(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "store.json").write_bytes(content)
-    with pytest.raises(InputError, match="No vector store can be read from"):
-        FaissStore.load(tmp_path, HashEmbeddings())
+FILTERS: list[tuple[Any, Any]] = [
+    ({"chapter": "c3"}, lambda i: i % 7 == 3),
+    ({"tags": "a2"}, lambda i: i % 5 == 2),
+    ({"tags": ["a2", "b1"]}, lambda i: i % 5 == 2 or i % 3 == 1),
+    ({"chapter": ["c1", "c2"], "tags": ["a0"]}, lambda i: i % 7 in (1, 2) and i % 5 == 0),
+    ({"chapter": "c9"}, lambda i: False),
+    ({"nothing": None}, lambda i: False),
+    ({"chapter": []}, lambda i: False),
+    (lambda document: document.id.endswith("77"), lambda i: i % 100 == 77),
+    ({}, lambda i: True),
+]
 
 
-def test_a_truncated_index_is_one_error(tmp_path: Path) -> None:
-    filled().save(tmp_path)
-    (index,) = tmp_path.glob("*.faiss")
-    index.write_bytes(index.read_bytes()[:100])
-    with pytest.raises(InputError, match="No vector store can be read from"):
-        FaissStore.load(tmp_path, HashEmbeddings())
+@pytest.fixture(scope="module", params=[(FaissStore, False), (FaissStore, True), (SmallStore, False), (SmallStore, True)])
+def filtered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[FaissStore, np.ndarray]:
+    """Stores that look into all cells, so that what is found is exact; in memory and opened from a folder."""
+    kind, saved = request.param
+    store, rows = random_store(900, type("Thorough", (kind,), {"probes": 1000}))
+    return (reopened(store, tmp_path_factory.mktemp("store")) if saved else store), rows
 
 
-def test_two_writers_and_a_reader_never_meet_half_a_store(tmp_path: Path) -> None:
-    filled().save(tmp_path)
+@pytest.mark.parametrize(("filter", "passes"), FILTERS)
+def test_a_filter_gives_the_nearest_of_those_that_pass(
+    filtered: tuple[FaissStore, np.ndarray], filter: Any, passes: Any
+) -> None:
+    store, rows = filtered
+    fitting = [i for i in range(900) if passes(i)]
+    for query in RNG.normal(size=(5, 16)):
+        best = sorted((float(rows[i] @ query) for i in fitting), reverse=True)[:5]
+        near = [int(id) for id in found(store, query, 5, filter=filter)]
+        assert all(map(passes, near))
+        assert [float(rows[i] @ query) for i in near] == pytest.approx(best, abs=5e-3)  # 16-bit floats may swap neighbours
+        chosen = store.max_marginal_relevance_search_by_vector(list(query), k=5, filter=filter)
+        assert len(chosen) == min(5, len(fitting))
+        assert all(passes(int(document.id or "")) for document in chosen)
+    assert len(found(store, query, 1000, filter=filter)) == len(fitting)
 
-    def write() -> None:
-        for _ in range(25):
-            filled().save(tmp_path)
 
-    writers = [threading.Thread(target=write) for _ in range(2)]
-    for writer in writers:
-        writer.start()
-    for _ in range(40):
-        assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
-    for writer in writers:
-        writer.join()
-    assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
+def test_a_rare_document_is_found_however_far_it_is() -> None:
+    """The filter is asked of all documents, not of the nearest only."""
+    store, rows = random_store(2000, SmallStore)
+    store.add_vectors([-rows[0]], [Document(id="far", page_content="x", metadata={"chapter": "rare"})])
+    assert found(store, rows[0], 3, filter={"chapter": "rare"}) == ["far"]
+    assert found(store, rows[0], 3, filter=lambda document: document.metadata["chapter"] == "rare") == ["far"]
+
+
+def test_filters_follow_what_changes_after_loading(tmp_path: Path) -> None:
+    store, rows = random_store(300, SmallStore)
+    store = reopened(store, tmp_path)
+    store.delete(["3", "10"])
+    store.add_vectors([rows[3]], [Document(id="new", page_content="x", metadata={"chapter": "c3"})])
+    for again in (store, reopened(store, tmp_path)):
+        ids = found(again, rows[3], 300, filter={"chapter": "c3"})
+        assert ids[0] == "new"
+        assert set(ids) == {"new", *(str(i) for i in range(17, 300, 7))}
+
+
+def test_values_are_told_apart_by_kind() -> None:
+    store = FaissStore(HashEmbeddings())
+    values = ["1", 1, True, 1.5, None]
+    store.add_texts(["x"] * 5, [{"v": value} for value in values], ids=list("abcde"))
+    for id, value in zip("abcde", values, strict=True):
+        assert [d.id for d in store.similarity_search("x", filter={"v": value})] == [id]
+
+
+@pytest.mark.parametrize("value", [{"$gt": 3}, [["a"]], [{}, "a"], object()])
+def test_a_filter_that_means_nothing_is_refused(value: Any) -> None:
+    with pytest.raises(InputError, match="The filter asks of 'n' what cannot be looked up"):
+        filled().similarity_search("cat", filter={"n": value})
+
+
+def test_an_option_that_is_unknown_is_refused() -> None:
+    with pytest.raises(TypeError, match="filters"):
+        filled().similarity_search("cat", filters={"n": 1})
+
+
+def test_a_retriever_passes_the_filter_on() -> None:
+    for options in ({}, {"search_type": "mmr"}, {"search_type": "similarity_score_threshold"}):
+        more = {"score_threshold": 0.1} if "threshold" in str(options) else {}
+        retriever = filled().as_retriever(**options, search_kwargs={"k": 3, "filter": {"n": [0, 2]}, **more})
+        assert {d.id for d in retriever.invoke("the cat ran")} == {"a", "c"}
