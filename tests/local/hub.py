@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+MB = 1 << 20
 
 
 class Hub:
@@ -20,6 +23,8 @@ class Hub:
         """After how many bytes to hang up, one number for each answer; then no more cuts."""
         self.linked = hashlib.sha256(content).hexdigest()
         """The digest that the redirect states; "" for none."""
+        self.pause = 0.0
+        """Seconds that each megabyte takes."""
         self.ranges = True
         self.asked: list[str] = []
         """The Range header of each GET that reached the file."""
@@ -60,7 +65,9 @@ def serving(hub: Hub) -> Iterator[Hub]:
                 return
             hub.asked.append(self.headers.get("range", ""))
             cut = hub.cuts.pop(0) if hub.cuts else len(body)
-            self.wfile.write(body[:cut])
+            for begin in range(0, cut, MB):
+                time.sleep(hub.pause)
+                self.wfile.write(body[begin : min(cut, begin + MB)])
             self.close_connection = cut < len(body)
 
         def log_message(self, *_: Any) -> None:
