@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -20,6 +21,7 @@ from langgraph.types import RetryPolicy
 
 from reasonflux_agent import models
 from reasonflux_agent.effects import Call, OutOfBudget, Run
+from reasonflux_agent.errors import discreet
 
 CHECKPOINTER = "reasonflux_checkpointer"
 """Key of the config under which `ReasonFlux` hands its checkpointer on."""
@@ -34,9 +36,9 @@ def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | 
             if _is_kept(kept.get_tuple(_where(run, config)), run):
                 break
             time.sleep(NAP)
-    unit = _UNITS[models.retries_itself(model)][0]
+    unit, until = _UNITS[models.retries_itself(model)][0], _until(effect)
     try:
-        return _reply(run, unit(model, effect, _labels(run, effect)).result())
+        return _reply(run, unit(model, effect, _labels(run, effect), until).result())
     except Exception as error:
         return _failure(model, effect, run, error)
 
@@ -48,9 +50,9 @@ async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableCo
             if _is_kept(await kept.aget_tuple(_where(run, config)), run):
                 break
             await asyncio.sleep(NAP)
-    unit, limit = _UNITS[models.retries_itself(model)][1], effect.options.timeout
+    unit, until, limit = _UNITS[models.retries_itself(model)][1], _until(effect), effect.options.timeout
     try:
-        return _reply(run, await asyncio.wait_for(unit(model, effect, _labels(run, effect)), limit and limit + 1))
+        return _reply(run, await asyncio.wait_for(unit(model, effect, _labels(run, effect), until), limit and limit + 1))
     except Exception as error:
         return _failure(model, effect, run, error)
 
@@ -90,15 +92,32 @@ def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> 
     raise models.model_error(model, error) from error
 
 
-def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+def _until(effect: Call) -> float | None:
+    """When the time of a call is up, in time.monotonic()."""
+    return None if effect.options.timeout is None else time.monotonic() + effect.options.timeout
+
+
+def _left(options: models.CallOptions, until: float | None) -> models.CallOptions:
+    """The options for a try that begins now: a call's time is for all its tries. Raises TimeoutError once it is up."""
+    if until is None:
+        return options
+    if (left := until - time.monotonic()) <= 0:
+        raise TimeoutError("the call's time was up before its next try")
+    return replace(options, timeout=left)
+
+
+def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> dict[str, Any]:
     started = time.monotonic()
-    message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
+    with discreet():
+        message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, _left(call.options, until)))
     return _result(message, started)
 
 
-async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig) -> dict[str, Any]:
+async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> dict[str, Any]:
     started = time.monotonic()
-    message = await model.ainvoke(cast(Any, call.messages), labels, **models.call_kwargs(model, call.options))
+    options = models.call_kwargs(model, _left(call.options, until))
+    with discreet():
+        message = await model.ainvoke(cast(Any, call.messages), labels, **options)
     return _result(message, started)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, without_password
 
 Effort = Literal["low", "medium", "high", "auto"]
 Granularity = Literal["whole", "step"]
@@ -82,6 +82,11 @@ class Context(BaseModel):
     seed: int | None = Field(None, title="Seed")
     """Passed to models that take one: sample n of a kind (0, 1 ...) gets seed + n, since servers would repeat it."""
 
+    @field_validator("navigator", "solver")
+    @classmethod
+    def _without_password(cls, spec: str | None) -> str | None:
+        return spec and without_password(spec)
+
     @property
     def setting(self) -> Setting:
         """The effort's setting with this context's overrides."""
@@ -115,5 +120,6 @@ def _explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"no field {field!r}; the fields are {', '.join(sorted(Context.model_fields))}")
         else:
-            lines.append(f"{field} = {item['input']!r}: {item['msg']}")
+            given = "" if item["type"] == "value_error" else f" = {item['input']!r}"  # our own check: it holds a password
+            lines.append(f"{field}{given}: {item['msg']}")
     return "The run's context does not fit. " + "; ".join(lines) + "."

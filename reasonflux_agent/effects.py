@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasonflux_agent import models
 from reasonflux_agent.context import Context
-from reasonflux_agent.exchanges import Exchange, Message, ParseError, Role, correction
+from reasonflux_agent.exchanges import Exchange, Message, ParseError, Role, correction, plain
 from reasonflux_agent.schema import Usage
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Run:
             logprobs=logprobs,
         )
         started, self.took = time.monotonic(), 0.0
-        reply: models.Reply | OutOfBudget = yield Call(exchange.role, messages, options)
+        reply: models.Reply | OutOfBudget = yield Call(exchange.role, plain(messages), options)
         usage = Usage(calls=1, seconds=round(max(time.monotonic() - started, self.took), 3))
         if isinstance(reply, models.Reply):
             usage += Usage(

@@ -1,8 +1,55 @@
-"""Every error that the package raises on purpose. Each says what was asked, what was tried, what exists, what to do next."""
+"""Every error that the package raises on purpose. Each says what was asked, what was tried, what exists, what to do next.
+
+None of them tells a secret: what they quote (a spec, a URL, what a server said) goes through `redacted`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
+_SHORTEST = 8
+"""Characters of an environment variable's value that is taken for a secret; a shorter one may be an ordinary word."""
+_FORMS = (
+    (re.compile(r"(?<=://)([^/?#\s:@]*):[^/?#\s]+@"), r"\1:***@"),
+    (re.compile(r"\b(password|passwd|api[_-]?key|access_token)=[^&\s'\"]+", re.IGNORECASE), r"\1=***"),
+    (re.compile(r"\b(bearer|authorization: basic) [\w.~+/=-]{8,}", re.IGNORECASE), r"\1 ***"),
+    (re.compile(r"\bsk-[\w-]{16,}"), "sk-***"),
+)
+"""What is secret wherever it stands: a password in a URL, a key among its parameters, a header, a key of OpenAI's form."""
+
+
+def redacted(text: str) -> str:
+    """`text` without the environment's secrets (the values of *_KEY, *_TOKEN ...) and without what has the form of one."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and value in text and _NAMES.search(name):
+            text = text.replace(value, "***")
+    for form, shown in _FORMS:
+        text = form.sub(shown, text)
+    return text
+
+
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Redacts an error that passes through, and those that it was raised from: a server may quote the key that it was sent."""
+    try:
+        yield
+    except Exception as error:
+        told: BaseException | None = error
+        while told:
+            told.args = tuple(redacted(part) if isinstance(part, str) else part for part in told.args)
+            told = told.__cause__ or told.__context__
+        raise
 
 
 class ReasonFluxError(Exception):
     """Base of all errors below; the CLI prints its text and no traceback."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(redacted(text))
 
 
 class InputError(ReasonFluxError, ValueError):
@@ -11,6 +58,16 @@ class InputError(ReasonFluxError, ValueError):
 
 class SpecError(InputError):
     """A model, embedder or strategy name that nothing here understands."""
+
+
+def without_password(spec: str) -> str:
+    """The spec as it is. Raises SpecError for one with a user or password in a URL: specs stand in records and checkpoints."""
+    if re.search(r"://[^/\s]*@", spec):
+        raise SpecError(
+            "A spec holds a user, password or token in front of a host, and specs are written into records and checkpoints. "
+            "Next: take out what stands between '://' and '@'; a key is given in the environment (vLLM: VLLM_API_KEY)."
+        )
+    return spec
 
 
 class LibraryError(InputError):

@@ -140,7 +140,7 @@ def _problem(state: State) -> str:
         )
     if len(text) > MAX_PROBLEM:
         raise InputError(f"The problem has {len(text):,} characters; at most {MAX_PROBLEM:,} are taken.")
-    return text.strip()
+    return text.strip().encode(errors="replace").decode()  # half of a surrogate pair, legal in JSON, is no text
 
 
 def _attempt(state: State, sample: int, share: int) -> Attempt:

@@ -22,6 +22,7 @@ from reasonflux_agent import models
 from reasonflux_agent.calls import acall, call
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Ask, Body, Call, Effect, Emit, Load, NodeBody, OutOfBudget, Run, RunProgram, Same, Search
+from reasonflux_agent.errors import InputError
 from reasonflux_agent.exchanges import Role
 from reasonflux_agent.grading import aequivalent, equivalent
 from reasonflux_agent.library import TemplateLibrary
@@ -57,8 +58,12 @@ class Parts:
             return given
         # inside a host's graph the context is the host's, so ours has a place of its own in the config
         own = get_config().get("configurable", {}).get("reasonflux")
+        if isinstance(own, Context):
+            return own
         if own is not None:
-            return own if isinstance(own, Context) else Context.of(**own)
+            if not isinstance(own, dict):
+                raise InputError(f"The context in configurable['reasonflux'] is {own!r}. Next: give an object of its fields.")
+            return Context.of(**own)
         # or the host has none, and passes ours on: it is made of our fields
         if isinstance(given, dict) and given and given.keys() <= Context.model_fields.keys():
             return Context.of(**given)

@@ -23,7 +23,7 @@ MAX_OUTPUT = 4_000
 RECURSION = 5_000
 """Calls inside one another, whatever a program sets."""
 
-_FENCE = re.compile(r"```[ \t]*(?:python3?|py)\b[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+_FENCE = re.compile(r"```[ \t]*(?:python3?|py)\b[^\n]{0,200}\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
 _ENTRY = re.compile(r"^def (solve|solution|main)\(", re.MULTILINE)
 
 

@@ -6,11 +6,14 @@ and the graph's events in order; the last line of a finished run is its `solutio
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +24,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from reasonflux_agent import __version__
-from reasonflux_agent.errors import InputError, RecordError
+from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, redacted
 from reasonflux_agent.schema import Solution
 
 FORMAT = "reasonflux-record"
@@ -48,7 +51,9 @@ class Recorder(BaseCallbackHandler):
         self._open: dict[UUID, JSON] = {}
 
     def path(self, run: str) -> Path:
-        """Where the record of a run lies."""
+        """Where the record of a run lies. Raises RecordError for what is no id, but perhaps a way out of the folder."""
+        if not re.fullmatch(r"\w[\w.-]{0,99}", run):
+            raise RecordError(f"{run!r} is no id of a run.")
         return self.directory / f"{run}.jsonl"
 
     def on_custom_event(self, name: str, data: Any, *, metadata: JSON | None = None, **_: Any) -> None:
@@ -75,6 +80,9 @@ class Recorder(BaseCallbackHandler):
             }
             with self._lock:
                 self._open[run_id] = {"run": metadata["reasonflux_run"], "call": call, "started": time.monotonic()}
+            with suppress(RuntimeError):  # outside an event loop nothing is cancelled
+                if work := asyncio.current_task():  # of a call that is cancelled LangChain says nothing more
+                    work.add_done_callback(lambda _: self._close(run_id, {"error": "CancelledError: the call was given up"}))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         """A model call ended: its reply, thought and usage are written."""
@@ -87,7 +95,7 @@ class Recorder(BaseCallbackHandler):
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A model call failed: that is written too."""
-        self._close(run_id, {"error": f"{type(error).__name__}: {error}"[:2000]})
+        self._close(run_id, {"error": redacted(f"{type(error).__name__}: {error}")[:2000]})
 
     def _close(self, run_id: UUID, outcome: JSON) -> None:
         with self._lock:
@@ -101,7 +109,8 @@ class Recorder(BaseCallbackHandler):
         # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
         with self._lock, self.path(run).open("ab+") as file:
             _drop_cut_line(file)
-            file.write(text.encode() + b"\n")
+            # half of a surrogate pair, which a reply can hold, becomes its JSON escape
+            file.write(text.encode(errors="backslashreplace") + b"\n")
 
 
 def _task(metadata: JSON | None) -> str:
@@ -146,7 +155,7 @@ def read_record(path: str | Path) -> Record:
         text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RecordError(f"The record {path} cannot be read: {error}.") from None
-    rows = list(_rows(text.splitlines(), path))
+    rows = list(_rows(text.removesuffix("\n").split("\n"), path))  # not splitlines: what a model wrote may hold other line ends
     if not rows or rows[0].get("format") != FORMAT:
         raise RecordError(f"{path} is no run record: its first line is not a header with format {FORMAT!r}.")
     if rows[0].get("version") != VERSION:
@@ -154,7 +163,26 @@ def read_record(path: str | Path) -> Record:
             f"The record {path} has version {rows[0].get('version')}; this package reads version {VERSION}. "
             "Next: use the package version that wrote it."
         )
-    return Record(rows[0], _once(rows[1:]))
+    with reading(path):
+        record = Record(rows[0], _once(rows[1:]))
+        _ = record.header["problem"], record.solution, record.header["run"], record.header["time"]
+        return record
+
+
+_MISSHAPEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What code meets in a value of another shape; pydantic's error is a ValueError."""
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """What goes wrong inside over the shape of a record is the record's fault: a RecordError."""
+    try:
+        yield
+    except ReasonFluxError:
+        raise
+    except _MISSHAPEN as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise RecordError(f"The record {path} is damaged: {why}. Next: take it out, or solve its problem again.") from None
 
 
 def _once(lines: list[JSON]) -> list[JSON]:

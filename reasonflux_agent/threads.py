@@ -13,8 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from reasonflux_agent.errors import MissingExtraError, ThreadError
 from reasonflux_agent.schema import Solution, Usage, Value
@@ -22,6 +21,7 @@ from reasonflux_agent.schema import Solution, Usage, Value
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
+Saver = TypeVar("Saver", bound="BaseCheckpointSaver[Any]")
 BEGUN = "reasonflux_begun"
 """Key of the checkpoint metadata that says, as JSON, what a run was begun with: strategy, library, record, context."""
 GRACE = 2.0
@@ -58,7 +58,7 @@ def database(given: str | None = None) -> str:
         return named
     if "://" in named:
         raise ThreadError(
-            f"Threads cannot be kept in {_public(named)!r}. Next: give the path of a SQLite file, or postgresql://USER@HOST/NAME."
+            f"Threads cannot be kept in {named!r}. Next: give the path of a SQLite file, or postgresql://USER@HOST/NAME."
         )
     return os.path.abspath(os.path.expanduser(named))
 
@@ -75,14 +75,14 @@ def open_checkpointer(url: str) -> Iterator[BaseCheckpointSaver[Any]]:
             from langgraph.checkpoint.postgres import PostgresSaver
 
             with PostgresSaver.from_conn_string(url) as kept:
-                yield kept
+                yield _strict(kept)
         else:
             _check_sqlite(url)
             from langgraph.checkpoint.sqlite import SqliteSaver
 
             with SqliteSaver.from_conn_string(url) as saver:
                 saver.setup()
-                yield saver
+                yield _strict(saver)
 
 
 @asynccontextmanager
@@ -94,14 +94,23 @@ async def aopen_checkpointer(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]
             from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
             async with AsyncPostgresSaver.from_conn_string(url) as kept:
-                yield kept
+                yield _strict(kept)
         else:
             _check_sqlite(url)
             from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
             async with AsyncSqliteSaver.from_conn_string(url) as saver:
                 await saver.setup()
-                yield saver
+                yield _strict(saver)
+
+
+def _strict(saver: Saver) -> Saver:
+    """The same, which makes of a checkpoint nothing but messages and plain values. LangGraph's own default imports and calls
+    whatever a checkpoint names, so that a database from elsewhere could run code."""
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+    return saver
 
 
 @contextmanager
@@ -123,12 +132,32 @@ def list_threads(url: str) -> list[Thread]:
 
 def thread_ids(saver: BaseCheckpointSaver[Any]) -> list[str]:
     """The ids of the threads that hold a run of ours."""
-    begins = list(saver.list(None, filter={"source": "input", "step": -1}))
-    return list(dict.fromkeys(t.config["configurable"]["thread_id"] for t in begins if BEGUN in t.metadata))
+    with _understood("the database"):
+        begins = list(saver.list(None, filter={"source": "input", "step": -1}))
+        return list(dict.fromkeys(t.config["configurable"]["thread_id"] for t in begins if BEGUN in t.metadata))
 
 
 def read_thread(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
-    """What is kept of a thread; None if nothing is. Whether a process is at it, the checkpoints do not say."""
+    """What is kept of a thread; None if nothing is. Whether a process is at it, the checkpoints do not say.
+
+    Raises ThreadError for what this package has not written.
+    """
+    with _understood(f"the thread {id!r}"):
+        return _read(saver, id)
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Turns what checkpoints of another make, or damaged ones, raise into our error."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, RecursionError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        text = f"What is kept of {what} cannot be read: {why}. Next: name another database, or delete what is damaged."
+        raise ThreadError(text) from None
+
+
+def _read(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
     last = saver.get_tuple({"configurable": {"thread_id": id, "checkpoint_ns": ""}})
     if last is None:
         return None
@@ -185,12 +214,6 @@ def _is_postgres(url: str) -> bool:
     return url.startswith(("postgresql://", "postgres://"))
 
 
-def _public(url: str) -> str:
-    """The URL without its password."""
-    password = urlsplit(url).password if "://" in url else None
-    return url.replace(f":{password}@", ":***@") if password else url
-
-
 @contextmanager
 def _explained(url: str) -> Iterator[None]:
     """Turns what the database, or a package that is not there, raises into our errors."""
@@ -208,7 +231,7 @@ def _explained(url: str) -> Iterator[None]:
     except failures as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise ThreadError(
-            f"The database of the threads, {_public(url)}, cannot be used: {text}. Next: correct --checkpoints or "
+            f"The database of the threads, {url}, cannot be used: {text}. Next: correct --checkpoints or "
             "REASONFLUX_CHECKPOINTS (a SQLite file or a postgresql:// URL), or see to the database."
         ) from error
 

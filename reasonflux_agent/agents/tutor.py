@@ -7,7 +7,7 @@ compares the student's answer with the solution behind the scenes, and only `sho
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
@@ -22,19 +22,16 @@ from reasonflux_agent.errors import InputError
 from reasonflux_agent.exchanges.steps import write_steps
 from reasonflux_agent.grading import equivalent
 from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
-from reasonflux_agent.models import load_model
 from reasonflux_agent.schema import Plan, Solution
 from reasonflux_agent.toolkit import told
-
-if TYPE_CHECKING:
-    from langchain.agents.middleware import AgentMiddleware
 
 PROMPT = """You are a patient tutor of mathematics. When the student brings a problem, call reason on it first; never solve
 it yourself. Then explain the first step of the way, in a few sentences, and ask the student to carry it out; go on step by
 step with what the student answers. When the student states a final answer, call check_answer. Call show_solution only when
-the student asks for the answer or the solution. search_templates finds methods to explain. Do not state the final answer
-before that, nor work that leads straight to it."""
+the student asks for the answer or the solution. search_templates finds methods to explain. For anything else call talk, then
+reply. Do not state the final answer before show_solution was called, nor work that leads straight to it."""
 UNKNOWN = "No problem was worked out in this chat yet. Call reason with the student's problem first."
+TALK = "Reply to the student in a few sentences. Do not state the final answer."
 TUTORED = "A solution is ready behind the scenes. The way, without its results:"
 
 
@@ -48,11 +45,14 @@ def create_tutor(
     """The compiled agent: messages in, messages out.
 
     `model` (a chat model that can call tools, or a spec) speaks, and solves too; None means the context's navigator, else
-    the embedded default. `retriever` is what templates are found with. `context` holds for chats that are given none.
-    Raises SpecError when an unknown model is first needed, and MissingExtraError without the default retriever's packages.
+    the embedded default, which calls no tools (docs/langchain.md says which do). `retriever` is what templates are found
+    with. `context` holds for chats that are given none. A message of the student's is answered by a tool call first.
+    Raises SpecError when an unknown model is first needed, ModelError when a model calls no tool, and MissingExtraError
+    without the default retriever's packages.
     """
     from langchain.agents import create_agent
 
+    from reasonflux_agent.agents.speaker import Speaker
     from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
 
     defaults = context or Context()
@@ -63,29 +63,11 @@ def create_tutor(
         cast(BaseChatModel, None),  # named call by call, so that nothing is loaded before the first one
         [*_tools(model, retriever, defaults), template_search_tool(retriever)],
         system_prompt=PROMPT,
-        middleware=[_speaker(model)],
+        middleware=[Speaker(model)],
         context_schema=Context,
         checkpointer=checkpointer,
         name="tutor",
     )
-
-
-def _speaker(model: BaseChatModel | str) -> AgentMiddleware[Any, Any]:
-    """Gives each call its model: the navigator of the chat's context, else `model`."""
-    from langchain.agents.middleware import AgentMiddleware, ModelRequest
-
-    class Speaker(AgentMiddleware[Any, Any]):
-        def wrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
-            return handler(request.override(model=load_model(_spec(request))))
-
-        async def awrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
-            return await handler(request.override(model=await asyncio.to_thread(load_model, _spec(request))))
-
-    def _spec(request: ModelRequest[Any]) -> BaseChatModel | str:
-        given = request.runtime.context
-        return (given.navigator if isinstance(given, Context) else None) or model
-
-    return Speaker()
 
 
 def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Context) -> list[BaseTool]:
@@ -128,12 +110,17 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
         solution = _solution(runtime)
         return told(solution) if solution else UNKNOWN
 
+    def talk() -> str:
+        """None of the other tools is needed: a greeting, a question about a step, a step that the student carried out."""
+        return TALK
+
     return [
         StructuredTool.from_function(
             reason, areason, response_format="content_and_artifact", handle_tool_error=True, name="reason"
         ),
         StructuredTool.from_function(check_answer, acheck_answer, name="check_answer"),
         StructuredTool.from_function(show_solution, name="show_solution"),
+        StructuredTool.from_function(talk, name="talk"),
     ]
 
 

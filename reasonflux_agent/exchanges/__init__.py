@@ -6,6 +6,7 @@ so far) and end with the task, so that a server's prefix cache serves every call
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -58,6 +59,22 @@ def brief(
 def user(*parts: str) -> list[Message]:
     """One user message, its parts set apart by blank lines."""
     return [{"role": "user", "content": "\n\n".join(part for part in parts if part)}]
+
+
+_CONTROL = re.compile(
+    r"<(?=\|[^|<>\s]{1,40}\|>|\uff5c[^\uff5c<>]{1,40}\uff5c>|/?s>|(?:start|end)_of_turn>|(?:bos|eos|pad|unk)>"
+    r"|/?(?:think|tool_call|tool_response)>)|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\])"
+)
+"""What begins a control token of a chat template: ChatML, Llama, DeepSeek, Gemma, Mistral, Phi."""
+
+
+def plain(messages: Sequence[Message]) -> list[Message]:
+    """The messages, with a blank inside whatever a server would read as a control token (`< |im_start|>`).
+
+    llama.cpp, vLLM and transformers make one of it wherever it stands: a problem or a template could end its message and
+    begin another in the system's name.
+    """
+    return [{**message, "content": _CONTROL.sub(r"\g<0> ", message["content"])} for message in messages]
 
 
 def correction(reply: str, error: ParseError) -> list[Message]:

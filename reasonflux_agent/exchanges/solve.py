@@ -9,6 +9,8 @@ from reasonflux_agent.schema import Plan, StepResult, Template
 
 BOXED = "put your final answer within \\boxed{}."
 REASON = f"Please reason step by step, and {BOXED}"
+LONGEST_EXAMPLE = 4000
+"""Characters of a template's example that is shown as turns; the published ones have some 1,500 at most."""
 REDO = "An earlier try was rejected: {feedback} Do better."
 
 
@@ -22,12 +24,15 @@ def text(reply: str) -> str:
 def demonstrate(template: Template) -> list[Message]:
     """A template as an earlier turn of the conversation: its example, solved along its flow.
 
-    Small models follow what they are shown, and hardly what they are told. Empty without a worked example.
+    Small models follow what they are shown, and hardly what they are told. Empty without a worked example, or for one that
+    would fill the prompt.
     """
     example = template.example
     if not (example and example.steps and example.answer):
         return []
     worked = "\n".join((f"Method: {template.name}.", *example.steps, f"The answer is $\\boxed{{{example.answer}}}$."))
+    if len(example.problem) + len(worked) > LONGEST_EXAMPLE:
+        return []
     return [*user(brief(example.problem), REASON), {"role": "assistant", "content": worked}]
 
 

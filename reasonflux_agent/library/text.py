@@ -19,8 +19,9 @@ _LOST_RETURN = re.compile(r"\r(?=(?:angle|ceil|floor|ho|ight|ightarrow)(?![a-z])
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Two backslashes right before a word or a brace are one that was escaped twice; before a blank they end a row.
-_DOUBLED = re.compile(r"\\{2,}(?=[A-Za-z]{2}|[{}])")
-_TRIPLED = re.compile(r"\\{3,}(?=\s|$)")
+# They are looked for from a run's beginning alone, else a long run takes the square of its length.
+_DOUBLED = re.compile(r"(?<!\\)\\{2,}(?=[A-Za-z]{2}|[{}])")
+_TRIPLED = re.compile(r"(?<!\\)\\{3,}(?=\s|$)")
 # Backslash and n that were meant as a line break, unless they begin one of LaTeX's own commands.
 _WRITTEN_BREAK = re.compile(
     r"\\n(?!(?:abla|atural|cong|e|earrow|eg|eq|ewline|exists|geq|gtr|leq|less|mid|olimits|onumber|ot|otin|parallel"
@@ -28,7 +29,7 @@ _WRITTEN_BREAK = re.compile(
 )
 _WRITTEN_TAB = re.compile(r"\\t(?![a-z])")
 # Outside an environment a row cannot end: there the backslashes before a break, and doubled breaks, are leavings too.
-_ESCAPED_BREAK = re.compile(r"\\+(?=\\n(?![a-z]))|\\{2,}[ ]*(?=\n|$)")
+_ESCAPED_BREAK = re.compile(r"(?<!\\)(?:\\+(?=\\n(?![a-z]))|\\{2,} *(?=\n|$))")
 
 
 def clean(text: str, tally: Tally) -> str:

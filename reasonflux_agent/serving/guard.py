@@ -96,7 +96,10 @@ class Guard:
         headers = {name: value for name, value in scope["headers"] if name in (b"authorization", b"host")}
         if not self._key:
             # a page of another site can make a browser call this address, by a name of that site's own
-            host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+            try:
+                host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+            except ValueError:  # `[` and the like
+                host = ""
             if not is_loopback(host):
                 raise Refused(
                     f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server.",

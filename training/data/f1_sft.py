@@ -17,11 +17,12 @@ from pathlib import Path
 
 from common import Build, Result, arguments, run
 from files import digest
-from records import Solved, read_gold, read_solved, reading, record_files
+from records import Solved, read_gold, read_solved, record_files
 from rows import alpaca
 
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary, render_template
+from reasonflux_agent.record import reading
 from reasonflux_agent.schema import Candidate
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from files import digest_files
 
-from reasonflux_agent.errors import InputError, RecordError
+from reasonflux_agent.errors import InputError
 from reasonflux_agent.evaluation.benchmarks import Item, load
 from reasonflux_agent.grading import grade
-from reasonflux_agent.record import Record, read_record
+from reasonflux_agent.record import Record, read_record, reading
 from reasonflux_agent.schema import Candidate, Solution
 
 
@@ -57,18 +56,6 @@ def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
     if item is None:
         return "no gold answer"
     return Solved(record, solution, item) if solution else "unfinished"
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """What goes wrong inside over the shape of a record is the record's fault."""
-    try:
-        yield
-    except RecordError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # pydantic's ValidationError is a ValueError
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise RecordError(f"The record {path} is damaged: {why}. Next: take it out, or solve its problem again.") from None
 
 
 def is_right(answer: str | None, item: Item) -> bool:

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common import Build, Result, arguments, run
-from records import Solved, is_right, read_gold, read_solved, reading, record_files
+from records import Solved, is_right, read_gold, read_solved, record_files
 from rows import JSON, preference
 
 from reasonflux_agent.grading import extract_answer
+from reasonflux_agent.record import reading
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -28,7 +28,7 @@ def tag(element: str, *children: Child, **attributes: Any) -> Html:
     for name, value in attributes.items():
         if value is not None and value is not False:
             name = name.rstrip("_").replace("_", "-")
-            written += f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+            written += f" {name}" if value is True else f' {name}="{_escaped(str(value))}"'
     return Html(f"<{element}{written}>" if element in _VOID else f"<{element}{written}>{join(children)}</{element}>")
 
 
@@ -37,17 +37,27 @@ def join(children: Iterable[Child]) -> Html:
     parts: list[str] = []
     for child in children:
         if isinstance(child, str):
-            parts.append(child if isinstance(child, Html) else escape(child))
+            parts.append(child if isinstance(child, Html) else _escaped(child))
         elif child is not None:
             parts.append(join(child))
     return Html("".join(parts))
 
 
+def _escaped(text: str) -> str:
+    return escape(text.encode(errors="replace").decode())  # half of a surrogate pair, which JSON can hold, is no text
+
+
 _BLOCKS = re.compile(r"^[ \t]*```([^\n`]*)\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_DISPLAY = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]", re.DOTALL)
+# A formula ends where the next one opens, has a bounded length, and is looked for in texts of a bounded length: openings that
+# nothing closes would else take the square of their number. `\\[` is a row's end with a distance, and opens nothing.
+_MARKED_UP = 100_000
+_BRACKETED = r"(?:(?!(?<!\\)\\\[).){1,4000}?"
+_DISPLAY = re.compile(rf"\$\$.{{1,4000}}?\$\$|(?<!\\)\\\[{_BRACKETED}\\\]", re.DOTALL)
 _INLINE = re.compile(
-    r"""(?P<display>\$\$(?P<d1>.+?)\$\$ | \\\[(?P<d2>.+?)\\\])
-      | (?P<inline>\$(?P<i1>(?![\s$])[^$\n]{0,999}?[^\s$\\])\$(?!\d) | \\\((?P<i2>.+?)\\\)
+    r"""(?P<display>\$\$(?P<d1>.{1,4000}?)\$\$ | (?<!\\)\\\[(?P<d2>"""
+    + _BRACKETED
+    + r""")\\\])
+      | (?P<inline>\$(?P<i1>(?![\s$])[^$\n]{0,999}?[^\s$\\])\$(?!\d) | (?<!\\)\\\((?P<i2>(?:(?!(?<!\\)\\\().){1,4000}?)\\\)
           | (?P<i3>\\boxed\{(?:[^{}]|\{[^{}]*\})*\}))
       | `(?P<code>[^`\n]+)` | \*\*(?P<bold>[^*\n]+)\*\* | ^\#{1,6}[ ]+(?P<head>[^\n]+)$""",
     re.DOTALL | re.VERBOSE | re.MULTILINE,
@@ -73,7 +83,7 @@ def code(text: str, label: str) -> Html:
 
 def formula(text: str) -> Html:
     """An answer, which may be a formula without delimiters, or holds formulas."""
-    if re.search(r"[\\^_]", text) and "$" not in text and not re.search(r"[A-Za-z]{3,} [A-Za-z]{2,}|\\[(\[]", text):
+    if re.search(r"[\\^_]", text) and "$" not in text and not re.search(r"[A-Za-z]{3} [A-Za-z]{2}|\\[(\[]", text):
         return _math(text, display=False)
     return _inline(text)
 
@@ -84,12 +94,16 @@ def inline(text: str) -> Html:
 
 
 def _paragraphs(text: str) -> Html:
+    if len(text) > _MARKED_UP:
+        return tag("p", text)
     # a display formula may hold blank lines, which begin no paragraph
     text = _DISPLAY.sub(lambda found: re.sub(r"\n\s*\n", "\n", found[0]), text)
     return join(tag("p", _inline(part.strip("\n"))) for part in re.split(r"\n\s*\n", text) if part.strip())
 
 
 def _inline(text: str) -> Html:
+    if len(text) > _MARKED_UP:
+        return join([text])
     parts: list[str] = []
     end = 0
     for found in _INLINE.finditer(text):

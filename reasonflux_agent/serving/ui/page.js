@@ -1,4 +1,4 @@
-// Two things that a page without script cannot do: show a run while it happens, and move the steps of a form.
+// What a page without script cannot do: show a run while it happens, move the steps of a form, and say that a run begins.
 
 /** Puts new content into a section; what a reader had opened stays open, and the focus stays where it was. */
 function fill(section, html) {
@@ -78,6 +78,21 @@ function edit(form) {
   prepare();
 }
 
+/** A new run answers once its model is loaded, and the first time that file is fetched: say that something happens. */
+function begin(form) {
+  const button = form.querySelector("button");
+  const said = form.querySelector("[role=status]");
+  form.addEventListener("submit", () => {
+    button.disabled = true;
+    said.textContent = "The run begins. Its model is loaded first, which takes a while the first time.";
+  });
+  addEventListener("pageshow", () => { // also when one comes back to this page
+    button.disabled = false;
+    said.textContent = "";
+  });
+}
+
+document.querySelectorAll("form.new").forEach(begin);
 const live = document.querySelector("[data-events]");
 if (live) watch(live.dataset.events);
 document.querySelectorAll("form.question").forEach(edit);

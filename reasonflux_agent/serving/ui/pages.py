@@ -90,6 +90,7 @@ def new_form(base: str, strategies: list[str], given: JSON, error: str = "") -> 
         _choice("Granularity", "granularity", wholes, given),
         _choice("Ask me (strategy navigator)", "ask", ASK, given),
         tag("button", "Solve", type="submit"),
+        tag("p", id="begins", role="status", class_="soft"),
         method="post",
         action=f"{base}/",
         class_="card new",

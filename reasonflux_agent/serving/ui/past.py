@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ class Past:
 
     def _rows(self, kept: set[str]) -> Iterator[Row]:
         for path in self._runs.directory.glob("*.jsonl"):
-            stat = path.stat()
+            try:
+                stat = path.stat()
+            except OSError:  # it went away, or was never there
+                continue
             stamp = stat.st_mtime_ns, stat.st_size
             if self._read.get(path.name, (None,))[0] != stamp:
                 self._read[path.name] = stamp, _row(path)
@@ -50,21 +54,25 @@ class Past:
 
 def _row(path: Path) -> Row | None:
     """What the list says of a record: from its first and its last line. None for a file that is none."""
-    with path.open("rb") as file:
-        header = _object(file.readline())
-        last = b""
-        for line in file:
-            last = line
-    if header.get("format") != FORMAT:
+    try:
+        with path.open("rb") as file:
+            header = _object(file.readline())
+            last = b""
+            for line in file:
+                last = line
+        if header.get("format") != FORMAT:
+            return None
+        solution = _object(last).get("solution")
+        answer, state = (solution["answer"] or "", solution["status"]) if solution else ("", UNFINISHED)
+        datetime.fromtimestamp(header["time"])  # that it can be shown
+        return Row(path.stem, header["time"], str(header["problem"]), str(state), str(answer))
+    except (OSError, LookupError, TypeError, ValueError, ArithmeticError):  # one bad file must not hide the others
         return None
-    solution = _object(last).get("solution")
-    answer, state = (solution["answer"] or "", solution["status"]) if solution else ("", UNFINISHED)
-    return Row(path.stem, header["time"], header["problem"], state, answer)
 
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

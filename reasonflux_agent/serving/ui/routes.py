@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from reasonflux_agent.errors import InputError, LibraryError, ReasonFluxError, RecordError
 from reasonflux_agent.library import render_template
-from reasonflux_agent.record import Record
+from reasonflux_agent.record import Record, reading
 from reasonflux_agent.serving.guard import Guard
 from reasonflux_agent.serving.metrics import Metrics
 from reasonflux_agent.serving.ui import formulas
@@ -34,8 +34,8 @@ log = logging.getLogger("reasonflux_agent.serving")
 JSON = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 BASE = "/ui"
-MAX_FORM = 1_000_000
-"""Bytes of a filled-in form at most."""
+MAX_FORM, MAX_FIELDS = 1_000_000, 5_000
+"""Bytes and fields of a filled-in form at most."""
 POLL_SECONDS, BEATS = 0.2, 75
 """How often a record is looked at; a stream that is silent for so many looks gets a comment line."""
 POLICY = "default-src 'self'; img-src data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -99,7 +99,7 @@ def _page(handler: Handler) -> Handler:
 def _same_site(request: Request) -> None:
     """A page of another site can make a browser send a form here; the browser says whose page it was."""
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    foreign = origin is not None and urlsplit(origin).netloc != host
+    foreign = origin is not None and origin.partition("://")[2] != host
     if foreign or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise InputError("This form was sent by another site's page. Next: open the run page itself, and use its form.")
 
@@ -110,7 +110,10 @@ async def _form(request: Request) -> Form:
         body += piece
         if len(body) > MAX_FORM:
             raise InputError(f"What was sent has more than {MAX_FORM:,} bytes.")
-    return parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=5000)
+    try:
+        return parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise InputError(f"The form has more than {MAX_FIELDS:,} fields.") from None
 
 
 class _Site:
@@ -143,8 +146,9 @@ class _Site:
         return RedirectResponse(f"{BASE}/runs/{run}", 303)
 
     async def run(self, request: Request) -> Response:
-        record, state, body = await self._read(request.path_params["run"])
-        return HTMLResponse(run_page(BASE, record, body, live=state == "running"))
+        with reading(request.path_params["run"]):
+            record, state, body = await self._read(request.path_params["run"])
+            return HTMLResponse(run_page(BASE, record, body, live=state == "running"))
 
     async def _read(self, run: str) -> tuple[Record, str, dict[str, Html]]:
         """A run's record, its state, and all sections of its page."""
@@ -164,7 +168,8 @@ class _Site:
 
     async def events(self, request: Request) -> Response:
         run = request.path_params["run"]
-        await run_in_threadpool(self._runs.record, run)  # refuses what is no run before the stream begins
+        with reading(run):
+            await self._read(run)  # refuses what is no run, or a damaged one, before the stream begins
         return StreamingResponse(self._stream(run), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     async def _stream(self, run: str) -> AsyncIterator[str]:
@@ -222,4 +227,4 @@ class _Site:
 
 
 def _event(name: str, value: object) -> str:
-    return f"event: {name}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
+    return f"event: {name}\ndata: {json.dumps(value)}\n\n"

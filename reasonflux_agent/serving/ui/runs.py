@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -100,7 +99,7 @@ class Runs:
     def record(self, run: str) -> Record:
         """What is known of a run. Raises RecordError for one that is not in the folder."""
         path = self._recorder.path(run)
-        if not re.fullmatch(r"\w[\w.-]{0,99}", run) or not path.is_file():
+        if not path.is_file():
             raise RecordError(f"There is no run {run!r} in {self.directory}. Next: choose one from the list of runs.")
         return read_record(path)
 

@@ -82,7 +82,10 @@ def _answer(record: Record) -> Html | None:
 def _checks(checks: dict[str, bool]) -> Html:
     if not checks:
         return tag("span", "none applied", class_="soft")
-    marks = [tag("li", f"{name} {MARKS[passed]}", class_="passed" if passed else "failed") for name, passed in checks.items()]
+    marks = [
+        tag("li", f"{name.replace('_', ' ')} {MARKS[passed]}", class_="passed" if passed else "failed")
+        for name, passed in checks.items()
+    ]
     return tag("ul", *marks, class_="checks")
 
 
@@ -140,8 +143,9 @@ def _trajectory(one: Trajectory, texts: Texts, key: str) -> Html:
 def _step(index: int, step: JSON, state: str, tries: list[Html], texts: Texts, key: str) -> Html:
     head = (
         tag("span", f"Step {index + 1}", class_="number"),
+        " ",  # words that no space parts are read as one
         tag("span", inline(step["purpose"]), class_="purpose"),
-        tag("span", state, class_="state") if state else None,
+        join((" ", tag("span", state, class_="state"))) if state else None,
     )
     query = tag("p", tag("span", "Looks up", class_="label"), " ", inline(step["query"])) if step["query"] else None
     templates = [_template(id, texts, f"{key}-{id}") for id in step["templates"]]
@@ -190,7 +194,7 @@ def _verdict(row: JSON) -> Html:
             tag("span", by, class_="label"),
             " ",
             tag("strong", word),
-            ". " if said["feedback"] else "",
+            ": " if said["feedback"] else "",
             inline(said["feedback"]),
         ),
         new,
