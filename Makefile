@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres studio bench check
+.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres test-ray test-faults test-wheel audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -15,19 +15,19 @@ type:
 	cd training/data && MYPYPATH=../.. $(PYTHON) -m mypy --config-file ../../pyproject.toml *.py
 
 test:              ## fast tests: shipped fakes, network closed
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -m "not faults"
 
 test-local:        ## with a real embedded model (fetches 98 MB once)
 	REASONFLUX_TEST_LOCAL=1 $(PYTHON) -m pytest -m local_model
 
-test-vllm:         ## with a real vLLM server (its CPU build, in an environment of its own: 3.5 GB, about ten minutes)
+test-vllm:         ## with a real vLLM server (its CPU build, in an environment of its own: 3.5 GB, ten minutes or more)
 	bash .ci/vllm.sh $(PYTHON)
 
 test-studio:       ## a running langgraph dev, driven with langgraph-sdk
 	REASONFLUX_TEST_STUDIO=1 $(PYTHON) -m pytest -m studio tests/graphs
 
 test-harness:      ## lm-evaluation-harness, really run (needs the extra `eval`)
-	$(PYTHON) -m pytest -m "harness and not local_model" tests/evaluation/test_harness.py
+	$(PYTHON) -m pytest -m "harness and not local_model" tests/evaluation/test_harness.py tests/test_readme.py
 
 test-mcp-adapters: ## langchain-mcp-adapters (mcp 1, an environment of its own) against our MCP server
 	bash .ci/mcp_adapters.sh $(PYTHON)
@@ -42,10 +42,25 @@ test-training:     ## LLaMA-Factory and DeepSpeed read our files, and the miniat
 test-postgres:     ## threads in a real PostgreSQL server, which the tests start (Debian: apt-get install postgresql)
 	REASONFLUX_TEST_POSTGRES=1 $(PYTHON) -m pytest tests/threads/test_postgres.py
 
+test-ray:          ## batches on a real Ray cluster of two nodes, one of which is killed (needs the extra `ray`)
+	REASONFLUX_TEST_RAY=1 $(PYTHON) -m pytest tests/ray
+
+test-faults:       ## a server that fails in every way; processes that are killed (two to three minutes)
+	$(PYTHON) -m pytest -m faults
+
+test-wheel:        ## every verb from a built wheel, away from the checkout
+	REASONFLUX_TEST_WHEEL=1 $(PYTHON) -m pytest tests/test_wheel.py
+
+audit:             ## licences of all that the extras install; fails on one that nobody has looked at
+	$(PYTHON) -m tests.security.audit local mcp postgres ui
+
 studio:            ## LangGraph's dev server with our graphs; nothing leaves the machine
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false $(PYTHON) -m langgraph_cli dev --no-browser
 
 bench:             ## speed, as ratios in one run: a table, and bench.json (about ten minutes)
 	$(PYTHON) -m tests.bench
+
+bench-million:     ## a million templates (a quarter of an hour, 8 GB of disk)
+	OMP_NUM_THREADS=1 $(PYTHON) -m tests.bench million
 
 check: lint type test

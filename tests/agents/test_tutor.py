@@ -14,7 +14,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import Field
 
 from reasonflux_agent import Context
-from reasonflux_agent.agents.tutor import PROMPT, UNKNOWN, create_tutor
+from reasonflux_agent.agents.tutor import PROMPT, TALK, UNKNOWN, create_tutor
+from reasonflux_agent.errors import ModelError
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.graph.fakes import Shelf
 
@@ -23,12 +24,14 @@ CONFIG: Any = {"configurable": {"thread_id": "one"}}
 
 
 class Tutor(BaseChatModel):
-    """Calls the tool that the student's message names (`/tool argument=...`), and speaks once it has answered.
+    """Calls the tool that the student's message names (`/tool argument=...`), else `talk`, and speaks once it has answered.
 
     It solves as well: what is no chat with the tutor's prompt is answered by the shipped fake.
     """
 
     tools: list[str] = Field(default_factory=list)
+    choices: list[Any] = Field(default_factory=list)
+    """The `tool_choice` of each call."""
     read: list[str] = Field(default_factory=list)
     """All that the tutor has read, call by call."""
 
@@ -36,8 +39,9 @@ class Tutor(BaseChatModel):
     def _llm_type(self) -> str:
         return "tutor"
 
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:
+    def bind_tools(self, tools: Sequence[Any], **given: Any) -> Any:
         self.tools[:] = [tool.name for tool in tools]
+        self.choices.append(given["tool_choice"])
         return self
 
     def _generate(
@@ -55,8 +59,10 @@ class Tutor(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=reply)])
 
     def _next(self, last: BaseMessage) -> AIMessage:
-        if isinstance(last, ToolMessage) or not last.text.startswith("/"):
+        if isinstance(last, ToolMessage):
             return AIMessage("Go on.")
+        if not last.text.startswith("/"):
+            return AIMessage("", tool_calls=[{"name": "talk", "args": {}, "id": "1"}])
         name, _, argument = last.text[1:].partition(" ")
         key, _, value = argument.partition(" = ")
         return AIMessage("", tool_calls=[{"name": name, "args": {key: value} if key else {}, "id": "1"}])
@@ -77,10 +83,10 @@ class Chat:
         return tool.text if isinstance(tool, ToolMessage) else ""
 
 
-def test_it_has_four_tools_and_a_context_form() -> None:
+def test_it_has_five_tools_and_a_context_form() -> None:
     chat = Chat()
     chat.agent.invoke({"messages": [("human", "hello")]}, CONFIG)
-    assert chat.model.tools == ["reason", "check_answer", "show_solution", "search_templates"]
+    assert chat.model.tools == ["reason", "check_answer", "show_solution", "talk", "search_templates"]
     assert chat.agent.get_context_jsonschema() == Context.model_json_schema()
 
 
@@ -131,8 +137,24 @@ async def test_the_chats_context_reaches_the_solver_and_the_speaker() -> None:
         chat = Chat()
         await chat.say(f"/reason problem = {PROBLEM}", solver=f"vllm:fake@{url}", effort="low")
         assert len(prompts) == 1  # the solver's one call
-        await chat.say("hello", navigator=f"vllm:fake@{url}")
+        with pytest.raises(ModelError):  # the fake calls no tool
+            await chat.say("hello", navigator=f"vllm:fake@{url}")
         assert prompts[-1].startswith(PROMPT)
+
+
+async def test_a_message_is_answered_by_a_tool_first() -> None:
+    chat = Chat()
+    assert await chat.say("hello") == TALK
+    assert chat.model.choices == ["any", None]  # and then it may speak
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_model_that_calls_no_tool_is_refused(asynchronous: bool) -> None:
+    given: Any = {"messages": [("human", PROBLEM)]}
+    with serve_fake() as url:
+        agent = create_tutor(f"vllm:fake@{url}", retriever=Shelf())
+        with pytest.raises(ModelError, match=r"'vllm:fake@.*called none: .*boxed.*Next: name a model"):
+            await agent.ainvoke(given) if asynchronous else agent.invoke(given)
 
 
 def test_the_solvers_tokens_stay_out_of_the_chats_stream() -> None:

@@ -260,12 +260,11 @@ async def test_a_checkpoint_before_the_attempt_plans_anew(studio: Studio) -> Non
     assert len(studio.prompts) == told + 2  # plan and solution, and what came before them is kept
 
 
-async def test_the_tutor_chats(studio: Studio) -> None:
-    client = studio.client
-    thread = (await client.threads.create())["thread_id"]
-    for turn in (1, 2):
-        state = await client.runs.wait(thread, "tutor", input={"messages": [{"role": "user", "content": "What is 3 + 4?"}]})
-        assert [message["type"] for message in state["messages"]] == ["human", "ai"] * turn
+async def test_the_tutor_refuses_a_model_that_calls_no_tool(studio: Studio) -> None:
+    given = {"messages": [{"role": "user", "content": "What is 3 + 4?"}]}
+    state = await studio.client.runs.wait(None, "tutor", input=given, raise_error=False)
+    assert state["__error__"]["error"] == "ModelError"  # the server keeps an error's text to its log
+    assert "called none" in studio.log.read_text()
 
 
 def test_the_block_of_the_docs_runs(studio: Studio) -> None:

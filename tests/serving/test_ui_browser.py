@@ -133,7 +133,7 @@ def test_edit_the_trajectory_and_resume(page: Any, url: str) -> None:
     page.get_by_text("done, 2 tries").wait_for()
     form.get_by_role("button", name="Stop the run").click()
     page.locator("#about").get_by_text("The run has ended").wait_for()
-    assert page.locator(".verdict.redo").inner_text() == "You redo. Too short."
+    assert page.locator(".verdict.redo").inner_text() == "You redo: Too short."
     assert page.locator("ol.steps").last.locator("> li").count() == 3
     check(page)
 

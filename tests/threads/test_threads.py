@@ -99,15 +99,15 @@ def test_time_before_the_stop_counts_and_time_in_between_does_not() -> None:
     assert solution.usage["plan"].calls == 2
     assert 0.4 <= solution.usage["plan"].seconds < 1.4
     assert quick.nodes == ["plan", "solve_step"]
-    late = Scripted({"plan": ["unreadable", RuntimeError("gone")]}, delay=0.4)
+    late = Scripted({"plan": ["unreadable", RuntimeError("gone")]}, delay=1.0)
     with pytest.raises(Exception, match="gone"):
         ReasonFlux(late, retriever=Shelf(), checkpointer=saver).solve(
-            PROBLEM, config={"configurable": {"thread_id": "two"}}, deadline=0.5, effort="low"
+            PROBLEM, config={"configurable": {"thread_id": "two"}}, deadline=1.8, effort="low"
         )
-    slow.script["plan"] = "1. Look\n2. End"
-    spent = ReasonFlux(slow, retriever=Shelf(), checkpointer=saver).resume("two")
+    late.script["plan"] = "1. Look\n2. End"
+    spent = ReasonFlux(late, retriever=Shelf(), checkpointer=saver).resume("two")
     assert spent.status == "exhausted"
-    assert "deadline of 0.5 s" in spent.reason
+    assert "deadline of 1.8 s" in spent.reason
 
 
 def test_the_record_goes_on_in_one_file(tmp_path: Path) -> None:
