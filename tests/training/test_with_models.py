@@ -219,6 +219,20 @@ def test_solved_problems_are_needed(tmp_path: Path) -> None:
 def test_a_template_written_is_read_back() -> None:
     text = f"**Name:** {SHOWN.name}\nTags: {', '.join(SHOWN.tags)}\n{write(SHOWN)}"
     assert read(text) == SHOWN.model_copy(update={"id": "open", "example": None})
+    assert read(text.replace("**Name:**", "Method:")) == read(text)
+
+
+def test_a_reply_that_cannot_be_read_is_sent_back_once(problems: Path, tmp_path: Path) -> None:
+    def learns(prompt: str) -> str:
+        return writing(prompt) if "does not have the form" in prompt else "I would rather not."
+
+    models = {"writer": FakeModel(respond=learns, calls=[]), "solver": FakeModel(respond=shown_only, calls=[])}
+    out = tmp_path / "e.json"
+    extract_templates.main(["--problems", str(problems), "--out", str(out), "--jobs", "1", "--effect", "2"], models)
+    assert len(models["writer"].calls) == 16
+    assert [template.name for template in TemplateLibrary.load(str(out))] == ["Adding up"]
+    kept = [json.loads(line) for line in out.with_suffix(".work.jsonl").read_text().splitlines()[1:]]
+    assert "I would rather not." in {row["result"].get("reply") for row in kept}
 
 
 @pytest.mark.parametrize("reply", ["", "Name: x", "Flow:\n1. go", "Name:\nFlow:\n"])

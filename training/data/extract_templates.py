@@ -26,9 +26,10 @@ from files import digest
 from langchain_core.language_models import BaseChatModel
 from structure import TEMPLATE
 
+from reasonflux_agent.effects import PARSE_TRIES
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.evaluation.benchmarks import Item, load
-from reasonflux_agent.exchanges import ParseError
+from reasonflux_agent.exchanges import ParseError, correction
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.schema import Example, Template
@@ -122,11 +123,16 @@ def _solutions(path: Path) -> dict[str, str]:
 
 
 def _written(writer: BaseChatModel, item: Item, solution: str) -> Result:
-    reply = ask(writer, TEMPLATE.render(item.problem, solution), TEMPLATE.max_tokens or 400)
-    try:
-        template = TEMPLATE.parse(reply.text)
-    except ParseError:
-        return {"outcome": "unreadable"}
+    messages = TEMPLATE.render(item.problem, solution)
+    for attempt in range(1, PARSE_TRIES + 1):
+        reply = ask(writer, messages, TEMPLATE.max_tokens or 400)
+        try:
+            template = TEMPLATE.parse(reply.text)
+            break
+        except ParseError as error:
+            if attempt == PARSE_TRIES:
+                return {"outcome": "unreadable", "reply": reply.text}
+            messages = TEMPLATE.render(item.problem, solution) + correction(reply.text, error)
     if reply.truncated or len(template.flow) < 2 or not template.description:
         return {"outcome": "incomplete"}
     steps = tuple(line.strip() for line in solution.replace(". ", ".\n").splitlines() if line.strip())

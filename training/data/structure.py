@@ -39,7 +39,7 @@ SHOWN = Template(
 )
 """Shown as an earlier turn: small models follow what they are shown."""
 
-_FIELD = re.compile(r"^[\s*#]*(Name|Tags|Description|Scope|Flow)[\s*]*:[\s*]*(.*)$", re.IGNORECASE)
+_FIELD = re.compile(r"^[\s*#]*(Name|Method|Tags|Description|Scope|Flow)[\s*]*:[\s*]*(.*)$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]\s+|\d{1,2}[.)]\s+)")
 
 
@@ -70,8 +70,8 @@ def read(reply: str) -> Template:
     current: list[str] = []
     for line in reply.splitlines():
         head = _FIELD.match(line)
-        if head:
-            current = found[head[1].lower()]
+        if head:  # asked for a method's name, small models head it "Method"
+            current = found["name" if head[1].lower() == "method" else head[1].lower()]
         text = _BULLET.sub("", head[2] if head else line).strip(" *`")
         if text:
             current.append(text)
