@@ -145,8 +145,15 @@ class Pool:
             begun = False
             try:
                 async with process.room(alone=task.deaths == TRIES - 1):
+                    if process.dead:  # of the row that was in it before: this one has no part in that
+                        self.waiting.put_nowait(task)
+                        return
                     begun = True
-                    outcome = await process.actor.solve.remote(task.problem)
+                    try:
+                        outcome = await process.actor.solve.remote(task.problem)
+                    except errors.RayError as error:
+                        process.dead = not isinstance(error, errors.RayTaskError)
+                        raise
             except errors.RayTaskError as error:  # the process lives: a bug that one row meets
                 task.settle(failure(error.cause))
             except (errors.RayError, asyncio.CancelledError) as error:
@@ -186,6 +193,7 @@ class _Process:
 
     def __init__(self, actor: Any, rows: int) -> None:
         self.actor, self._rows = actor, rows
+        self.dead = False
         self._gate, self._room = asyncio.Lock(), asyncio.Semaphore(rows)
 
     @asynccontextmanager
