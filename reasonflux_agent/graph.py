@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -40,6 +40,14 @@ STEPS_OF_ATTEMPT = 10_000
 """LangGraph's recursion limit inside an attempt: far above what the Context's limits allow, so that they decide."""
 
 Update = dict[str, Any]
+
+
+Model = TypeVar("Model", bound="BaseChatModel | str")
+
+
+def both(navigator: Model | None, solver: Model | None) -> tuple[Model | str, Model | str]:
+    """Who plays (navigator, solver): one model alone plays both, none means the embedded default."""
+    return navigator or solver or DEFAULT_MODEL, solver or navigator or DEFAULT_MODEL
 
 
 def create_reasonflux(
@@ -70,9 +78,10 @@ def create_reasonflux(
     own = getattr(retriever, "library", None)  # what a TemplateRetriever finds is in its own library
     library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
     loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
+    navigator, solver = both(navigator, solver)
     parts = Parts(
-        navigator=navigator or solver or DEFAULT_MODEL,
-        solver=solver or navigator or DEFAULT_MODEL,
+        navigator=navigator,
+        solver=solver,
         retriever=retriever,
         library=loaded,
         defaults=context or Context(),

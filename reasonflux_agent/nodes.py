@@ -74,10 +74,8 @@ class Parts:
         return models.load_model(self.spec(role, context))
 
     async def amodel(self, role: Role, context: Context) -> BaseChatModel:
-        """As `model`, on the event loop; in a thread only where there is something to load."""
-        spec = self.spec(role, context)
-        ready = models.loaded(spec)
-        return await asyncio.to_thread(models.load_model, spec) if ready is None else ready
+        """As `model`, on the event loop."""
+        return await models.aload_model(self.spec(role, context))
 
     def spec(self, role: Role, context: Context) -> BaseChatModel | str:
         """What plays a role in this run."""

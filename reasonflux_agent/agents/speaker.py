@@ -6,7 +6,6 @@ message of the student's is answered by a tool call first, with `tool_choice="an
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
@@ -15,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import ModelError
-from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.models import aload_model, describe, load_model
 
 
 class Speaker(AgentMiddleware[Any, Any]):
@@ -31,7 +30,7 @@ class Speaker(AgentMiddleware[Any, Any]):
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
         """As `wrap_model_call`, on the event loop."""
-        model = await asyncio.to_thread(load_model, self._spec(request))
+        model = await aload_model(self._spec(request))
         return _called(request, model, await handler(_asked(request, model)))
 
     def _spec(self, request: ModelRequest[Any]) -> BaseChatModel | str:

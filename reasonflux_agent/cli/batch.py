@@ -15,7 +15,7 @@ import typer
 
 from reasonflux_agent.cli import options
 from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
-from reasonflux_agent.cli.solve import load_models
+from reasonflux_agent.cli.solve import load_models, specs
 from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
@@ -124,15 +124,12 @@ def _work(
 ) -> Work:
     """What this command would do, for processes that have another environment and another working directory."""
     from reasonflux_agent.batch.cluster import Work
-    from reasonflux_agent.graph import DEFAULT_MODEL
 
-    navigator, solver = navigator or flux.context.navigator, solver or flux.context.solver
-    roles = {"navigator": navigator or solver or DEFAULT_MODEL, "solver": solver or navigator or DEFAULT_MODEL}
     return Work(
         strategy=strategy,
         library=str(Path(library).resolve()) if library and Path(library).exists() else library,
         record=str(record.resolve()) if record else None,
-        context=flux.context.model_dump(mode="json") | roles,
+        context=flux.context.model_dump(mode="json") | specs(flux, navigator, solver),
     )
 
 

@@ -49,7 +49,7 @@ def serve(
     except ModuleNotFoundError:
         raise MissingExtraError("The HTTP server", "uvicorn", "serve") from None
     from reasonflux_agent.context import Context
-    from reasonflux_agent.graph import DEFAULT_MODEL
+    from reasonflux_agent.graph import both
     from reasonflux_agent.models import load_model
     from reasonflux_agent.serving.app import create_app
     from reasonflux_agent.serving.guard import require_key
@@ -60,7 +60,7 @@ def serve(
         raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
     context = Context.from_env()
     navigator, solver = navigator or model or context.navigator, solver or model or context.solver
-    navigator, solver = navigator or solver or DEFAULT_MODEL, solver or navigator or DEFAULT_MODEL
+    navigator, solver = both(navigator, solver)
     context = context.model_copy(update={"navigator": None, "solver": None})
     service = Service(
         navigator=navigator,

@@ -132,13 +132,19 @@ def read_problem(argument: str | None, file: Path | None) -> str:
     return text
 
 
+def specs(flux: ReasonFlux, navigator: str | None, solver: str | None) -> dict[str, str]:
+    """The spec of each role: what the command names, else what its context does, else the default."""
+    from reasonflux_agent.graph import both
+
+    navigator, solver = both(navigator or flux.context.navigator, solver or flux.context.solver)
+    return {"navigator": navigator, "solver": solver}
+
+
 def load_models(flux: ReasonFlux, navigator: str | None, solver: str | None, *, quiet: bool) -> dict[str, Any]:
     """The spec of each role, its model loaded: a download shows its own progress, which no live view may disturb."""
-    from reasonflux_agent.graph import DEFAULT_MODEL
     from reasonflux_agent.models import load_model
 
-    navigator, solver = navigator or flux.context.navigator, solver or flux.context.solver
-    roles = {"navigator": navigator or solver or DEFAULT_MODEL, "solver": solver or navigator or DEFAULT_MODEL}
+    roles = specs(flux, navigator, solver)
     for spec in dict.fromkeys(roles.values()):
         if spec.startswith(("local:", "hf:")) and not quiet:
             typer.echo(f"Loading {spec}", err=True)

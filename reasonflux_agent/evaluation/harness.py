@@ -145,8 +145,7 @@ def score(doc: Doc, results: list[Any]) -> dict[str, float]:
 
 
 def _right(doc: Doc, reply: str) -> bool:
-    answer, gold, unit = extract_answer(reply), doc["answer"] or "", doc["unit"]
-    return grade(answer, gold) or (unit is not None and grade(answer, f"{gold} {unit}"))
+    return grade(extract_answer(reply), doc["answer"] or "", doc["unit"])
 
 
 def _problem(request: Any) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from reasonflux_agent import grading
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import ReasonFluxError
 from reasonflux_agent.evaluation.benchmarks import Item
 from reasonflux_agent.evaluation.folder import Row
 from reasonflux_agent.evaluation.methods import Rule, select
+from reasonflux_agent.grading import verdict
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution, Usage
 
@@ -43,13 +43,13 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
     try:
         solution = await flux.asolve(item.problem, config={"callbacks": [recorder, heard]}, **context)
         chosen = await select(rule, solution)
-        verdict = await judged(chosen.answer, item)
+        right = await judged(chosen.answer, item)
         candidates = [
             {**c.model_dump(include={"source", "answer", "checks", "logprob"}), "correct": bool(await judged(c.answer, item))}
             for c in solution.candidates
         ]
         escalated = flux.context.effort == "auto" and any(node != "draft" for node in solution.usage)
-        row |= {**_outcome(chosen), "correct": bool(verdict), "ungraded": verdict is None}
+        row |= {**_outcome(chosen), "correct": bool(right), "ungraded": right is None}
         row |= {"candidates": candidates, "escalated": escalated}
     except ReasonFluxError as error:
         row["error"] = str(error)
@@ -58,11 +58,7 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
 
 async def judged(answer: str | None, item: Item) -> bool | None:
     """Whether an answer is the gold one, with its unit or without; None where the grader hung or died over it."""
-    if answer is None:
-        return False
-    golds = [item.answer, *([f"{item.answer} {item.unit}"] if item.unit is not None else [])]
-    verdicts = [await asyncio.to_thread(grading.judged, answer, gold) for gold in golds]
-    return True if True in verdicts else None if None in verdicts else False
+    return await asyncio.to_thread(verdict, answer, item.answer, item.unit)
 
 
 def _outcome(solution: Solution | None) -> Row:

@@ -74,6 +74,17 @@ async def aequivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
     return await asyncio.to_thread(equivalent, a, b, seconds=seconds)
 
 
-def grade(answer: str | None, gold: str, *, seconds: float = 5.0) -> bool:
-    """Whether an extracted answer is the right one; a missing answer is wrong."""
-    return answer is not None and equivalent(answer, gold, seconds=seconds)
+def grade(answer: str | None, gold: str, unit: str | None = None, *, seconds: float = 5.0) -> bool:
+    """Whether an extracted answer is the right one, with its unit or without; a missing answer is wrong."""
+    return bool(verdict(answer, gold, unit, seconds=seconds))
+
+
+def verdict(answer: str | None, gold: str, unit: str | None = None, *, seconds: float = 5.0) -> bool | None:
+    """As `grade`, but None where the grading worker hung or died over the answer."""
+    if answer is None:
+        return False
+    found = judged(answer, gold, seconds=seconds)
+    if found or unit is None:
+        return found
+    again = judged(answer, f"{gold} {unit}", seconds=seconds)
+    return found if again is False else again

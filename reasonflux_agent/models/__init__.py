@@ -6,6 +6,7 @@ Forms of a spec: `local:NAME`, `local:/path.gguf`, `local:OWNER/REPO/FILE.gguf`,
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import threading
@@ -96,6 +97,12 @@ _loaded: dict[str, BaseChatModel] = {}
 def loaded(spec: str | BaseChatModel) -> BaseChatModel | None:
     """What `load_model` would give at once; None where it may take a while."""
     return _loaded.get(spec) if isinstance(spec, str) else spec
+
+
+async def aload_model(spec: str | BaseChatModel) -> BaseChatModel:
+    """As `load_model`, on the event loop; in a thread only where there is something to load."""
+    ready = loaded(spec)
+    return await asyncio.to_thread(load_model, spec) if ready is None else ready
 
 
 @cache

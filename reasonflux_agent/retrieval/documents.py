@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -154,21 +152,6 @@ class Documents:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InputError(f"The documents in {self._saved} cannot be read: {error}.") from error
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A path to write to; the file is renamed to `path` once it is whole, so that a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def predicate(filter: Filter) -> Callable[[Document], bool]:

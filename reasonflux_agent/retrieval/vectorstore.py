@@ -14,7 +14,8 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.retrieval.documents import Documents, Filter, appearing, predicate
+from reasonflux_agent.library import appearing
+from reasonflux_agent.retrieval.documents import Documents, Filter, predicate
 from reasonflux_agent.retrieval.vectors import Vectors
 
 FORMAT = "reasonflux-faiss-2"

@@ -60,7 +60,7 @@ def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
 
 def is_right(answer: str | None, item: Item) -> bool:
     """Whether an answer is the gold one, with its unit or without."""
-    return grade(answer, item.answer) or (item.unit is not None and grade(answer, f"{item.answer} {item.unit}"))
+    return grade(answer, item.answer, item.unit)
 
 
 def seconds(record: Record) -> float:
