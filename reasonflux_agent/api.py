@@ -18,7 +18,7 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from reasonflux_agent.calls import CHECKPOINTER
+from reasonflux_agent.calls import BEFORE, CHECKPOINTER
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import create_reasonflux
@@ -26,6 +26,7 @@ from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.threads import BEGUN, thread_ids, unknown_thread
+from reasonflux_agent.turns import Turns
 
 Event = dict[str, Any]
 """{"type": ..., "run": ..., "node": ..., ...}; the types are listed at `ReasonFlux.stream`."""
@@ -79,6 +80,7 @@ class ReasonFlux:
             retriever=retriever,
             context=self.context,
         )
+        self._turns = Turns()
         self._checkpointer = checkpointer
         self._recorder = Recorder(record) if record is not None else None
         named = library or template_path
@@ -110,7 +112,10 @@ class ReasonFlux:
 
     async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """As `solve`, on the event loop."""
-        state = await self.graph.ainvoke(_input(problem), **self._how(config, self._context(context)))
+        how = self._how(config, self._context(context))
+        async with self._turns.one() as end:
+            how["config"]["configurable"] = {**how["config"].get("configurable", {}), BEFORE: end}
+            state = await self.graph.ainvoke(_input(problem), **how)
         return Solution.model_validate(state["solution"])
 
     def resume(self, thread: str, *, config: RunnableConfig | None = None) -> Solution:

@@ -25,6 +25,8 @@ from reasonflux_agent.errors import discreet
 
 CHECKPOINTER = "reasonflux_checkpointer"
 """Key of the config under which `ReasonFlux` hands its checkpointer on."""
+BEFORE = "reasonflux_before"
+"""Key of the config under which `ReasonFlux` hands on what it wants called before a model call."""
 PATIENCE, NAP = 2000, 0.003
 """Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
 
@@ -50,6 +52,8 @@ async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableCo
             if _is_kept(await kept.aget_tuple(_where(run, config)), run):
                 break
             await asyncio.sleep(NAP)
+    if before := (config or {}).get("configurable", {}).get(BEFORE):
+        before()
     unit, until, limit = _UNITS[models.retries_itself(model)][1], _until(effect), effect.options.timeout
     try:
         return _reply(run, await asyncio.wait_for(unit(model, effect, _labels(run, effect), until), limit and limit + 1))
