@@ -119,8 +119,8 @@ def silent() -> Iterator[Silent]:
         server.server_close()
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Waits for a condition; whether it came true."""
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Waits for a condition, also on a machine that stands still for a while; whether it came true."""
     end = time.monotonic() + seconds
     while not (true := condition()) and time.monotonic() < end:
         time.sleep(0.05)

@@ -261,7 +261,7 @@ def test_a_run_is_stopped_and_goes_on(tmp_path: Path) -> None:
         assert httpx.post(f"{place}/stop").status_code == 303
         assert "was stopped before its end" in httpx.get(place).text
         assert httpx.post(f"{place}/resume").status_code == 303
-        assert until(lambda: "The run has ended" in httpx.get(place).text)
+        assert until(lambda: "The run has ended" in httpx.get(place).text), httpx.get(place).text
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
