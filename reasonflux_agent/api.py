@@ -112,10 +112,10 @@ class ReasonFlux:
 
     async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """As `solve`, on the event loop."""
-        how = self._how(config, self._context(context))
+        given, chosen = _input(problem), self._context(context)
         async with self._turns.one() as end:
-            how["config"]["configurable"] = {**how["config"].get("configurable", {}), BEFORE: end}
-            state = await self.graph.ainvoke(_input(problem), **how)
+            how = self._how(merge_configs(config, {"configurable": {BEFORE: end}}), chosen)
+            state = await self.graph.ainvoke(given, **how)
         return Solution.model_validate(state["solution"])
 
     def resume(self, thread: str, *, config: RunnableConfig | None = None) -> Solution:

@@ -19,9 +19,10 @@ PATIENCE = 1.0
 
 
 class Turns:
-    """Turns to begin, on any number of event loops."""
+    """Turns to begin, on any number of event loops; a turn ends by itself after `patience` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     @asynccontextmanager
@@ -36,7 +37,7 @@ class Turns:
             if held:
                 held.pop().release()
 
-        timer = loop.call_later(PATIENCE, end)
+        timer = loop.call_later(self._patience, end)
         try:
             yield end
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
@@ -46,13 +45,12 @@ async def test_the_first_call_waits_for_few_other_runs_to_begin() -> None:
     assert 1 <= watch.before <= turns.AT_ONCE
 
 
-def test_runs_that_fail_or_are_given_up_leave_their_turns_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "PATIENCE", 3600.0)
-
+def test_runs_that_fail_or_are_given_up_leave_their_turns_to_others() -> None:
     def broken(prompt: str) -> str:
         raise RuntimeError("no")
 
     flux, stuck = ReasonFlux(Waiting(respond=broken), templates=0), ReasonFlux(Waiting(delay=3600), templates=0)
+    flux._turns, stuck._turns = turns.Turns(patience=3600), turns.Turns(patience=3600)
 
     async def failures() -> None:
         failed = await asyncio.gather(*(flux.asolve("1 + 1") for _ in range(20)), return_exceptions=True)
@@ -70,11 +68,10 @@ def test_runs_that_fail_or_are_given_up_leave_their_turns_to_others(monkeypatch:
     asyncio.run(failures())  # on another loop
 
 
-async def test_who_calls_no_model_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "PATIENCE", 0.05)
+async def test_who_calls_no_model_holds_nobody_up_for_long() -> None:
     begun = 0
     all_begun = asyncio.Event()
-    given = turns.Turns()
+    given = turns.Turns(patience=0.05)
 
     async def idle() -> None:
         nonlocal begun
