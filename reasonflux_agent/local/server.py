@@ -18,10 +18,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonflux_agent.errors import MissingExtraError, ModelError
+from reasonflux_agent.errors import InputError, MissingExtraError, ModelError
 
 SLOTS = 8
-"""Requests that are decoded at once; more wait in the server's queue."""
+"""Requests that are decoded at once; more wait in the server's queue. $REASONFLUX_SLOTS sets another number: 32 of them write
+half as much again in all, each one slower, for 0.1 GB of memory a slot (docs/speed.md)."""
 CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
 
@@ -45,7 +46,7 @@ def serve(path: Path) -> Endpoint:
     """The server of the GGUF file at `path`, started on first use and again when it has died.
 
     A forked process goes on with its parent's servers. Raises MissingExtraError without xllamacpp, ModelError when the
-    file does not load.
+    file does not load, InputError for a $REASONFLUX_SLOTS that is no number.
     """
     path = path.resolve()
     with _lock:
@@ -58,7 +59,7 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
     if importlib.util.find_spec("xllamacpp") is None:
         raise MissingExtraError("A local: model", "xllamacpp", "local")
     key = secrets.token_urlsafe(24)
-    settings = {"path": str(path), "slots": SLOTS, "context": CONTEXT, "threads": _threads(), "key": key}
+    settings = {"path": str(path), "slots": _slots(), "context": CONTEXT, "threads": _threads(), "key": key}
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "reasonflux_agent.local.llama"],
@@ -89,6 +90,13 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
                 "Next: check the file (`reasonflux models pull NAME --verify` for a known one) and the free memory."
             )
     return Endpoint(answer["url"], key), process
+
+
+def _slots() -> int:
+    given = os.environ.get("REASONFLUX_SLOTS") or str(SLOTS)
+    if not given.isdecimal() or not 1 <= int(given) <= 256:
+        raise InputError(f"REASONFLUX_SLOTS={given!r}: the requests that a local: model decodes at once are 1 to 256.")
+    return int(given)
 
 
 def _threads() -> int:

@@ -168,6 +168,28 @@ def test_a_server_that_died_is_said_and_started_again() -> None:
     assert tokens == "1"
 
 
+def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
+    code = (
+        "import httpx\n"
+        "from reasonflux_agent.errors import InputError\n"
+        "from reasonflux_agent.local.fetch import ensure\n"
+        "from reasonflux_agent.local.server import serve\n"
+        "try:\n"
+        "    at = serve(ensure('smollm2-135m'))\n"
+        "    print(httpx.get(f'{at.url}/props', headers={'Authorization': f'Bearer {at.key}'}).json()['total_slots'])\n"
+        "except InputError as error:\n"
+        "    print(error)\n"
+    )
+
+    def said(slots: str) -> str:
+        there = os.environ | {"REASONFLUX_SLOTS": slots}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=there, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    assert said("3") == "3\n"
+    assert said("many") == "REASONFLUX_SLOTS='many': the requests that a local: model decodes at once are 1 to 256.\n"
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_the_server_ends_with_its_process(busy: bool) -> None:
     code = (
