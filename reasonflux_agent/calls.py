@@ -27,6 +27,8 @@ CHECKPOINTER = "reasonflux_checkpointer"
 """Key of the config under which `ReasonFlux` hands its checkpointer on."""
 BEFORE = "reasonflux_before"
 """Key of the config under which `ReasonFlux` hands on what it wants called before a model call."""
+TOOK = "reasonflux_seconds"
+"""Key of a reply's metadata under which a cache says how long it took when it was made."""
 PATIENCE, NAP = 2000, 0.003
 """Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
 
@@ -127,7 +129,8 @@ async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig, unt
 
 def _result(message: AIMessage, started: float) -> dict[str, Any]:
     unit = get_config()["configurable"].get("checkpoint_ns", "")
-    return {"reply": vars(models.read_reply(message)).copy(), "seconds": time.monotonic() - started, "unit": unit}
+    seconds = message.response_metadata.get(TOOK, time.monotonic() - started)
+    return {"reply": vars(models.read_reply(message)).copy(), "seconds": seconds, "unit": unit}
 
 
 # One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again. Where the

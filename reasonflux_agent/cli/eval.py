@@ -71,6 +71,12 @@ def run(
         Path | None,
         typer.Option("--out", "-o", help="Folder; else one in evaluations/, named by what is run.", rich_help_panel=OUTPUT),
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of replies: calls that it holds are not made again, by any method or evaluation.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do again what failed (a model's error, not a wrong answer).")
     ] = False,
@@ -107,6 +113,7 @@ def run(
                 seed=seed,
                 concurrency=concurrency,
                 retry_failed=retry_failed,
+                cache=cache,
                 watcher=watcher,
                 **fields,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.evaluation.benchmarks import Item, digest, load, title
+from reasonflux_agent.evaluation.cache import opened
 from reasonflux_agent.evaluation.folder import FORMAT, VERSION, Folder, Row, hold
 from reasonflux_agent.evaluation.methods import (
     MAX_SAMPLES,
@@ -70,6 +72,7 @@ async def evaluate(
     seed: int = 0,
     concurrency: int = 8,
     retry_failed: bool = False,
+    cache: str | Path | None = None,
     watcher: Watcher | None = None,
     **context: Any,
 ) -> Path:
@@ -79,6 +82,8 @@ async def evaluate(
     all methods where they do not set them. `out` is the folder; None: one in `evaluations/`, named by what is run, so that
     the same call goes on where the last one ended. A problem whose run fails is a row with an `error`, and wrong;
     `retry_failed` does such rows again. `seed` decides options, random templates and the models' samples.
+    `cache` is a file of replies (see cache.py): calls that it holds are not made again, with the tokens and seconds that they
+    took when they were made, and the methods are then taken one after another.
 
     Raises InputError for what cannot be run (also: a folder of another evaluation, or in use), ModelError when the model's
     server is gone; a later call goes on from there.
@@ -98,7 +103,7 @@ async def evaluate(
     first = navigator or model or given.navigator or solver or given.solver or DEFAULT_MODEL
     roles = {"navigator": first, "solver": solver or model or given.solver or first}
     loaded = [await asyncio.to_thread(load_model, role) for role in roles.values()]
-    solvers = {way.name: _solver(way, roles, library, seed, context) for way in ways}
+    contexts = {way.name: _solver(way, roles, library, seed, context).context for way in ways}
     shared = {"navigator", "solver", "seed"}
     configuration = {
         "format": FORMAT,
@@ -109,18 +114,23 @@ async def evaluate(
         "templates": digest(library.templates),
         "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
         "methods": [way.name for way in ways],
-        "contexts": {name: flux.context.model_dump(mode="json", exclude=shared) for name, flux in solvers.items()},
+        "contexts": {name: used.model_dump(mode="json", exclude=shared) for name, used in contexts.items()},
         "seed": seed,
         "repeats": repeats,
     }
     path = Path(out) if out else Path("evaluations") / f"{'-'.join(items)}-{digest(configuration)[:8]}"
-    with hold(path, configuration) as folder:
+    with hold(path, configuration) as folder, ExitStack() as stack:
         if retry_failed:
             folder.forget_failures()
+        if cache:
+            replies = stack.enter_context(opened(cache))
+            roles = {role: one.model_copy(update={"cache": replies}) for role, one in zip(roles, loaded, strict=True)}
+        solvers = {way.name: _solver(way, roles, library, seed, context) for way in ways}
         run = _Run(folder, solvers, seed, watcher or Watcher())
         run.watcher.begin(folder, len(ways) * repeats * sum(map(len, items.values())))
         free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
-        await run.all(_jobs(items, free, repeats), concurrency)
+        for some in [[way] for way in free] if cache else [free]:  # a call is found once it has ended
+            await run.all(_jobs(items, some, repeats), concurrency)
         if matching:
             if "matched" not in folder.settings:
                 folder.note("matched", _matched(folder.rows.values(), matching, items))

@@ -147,6 +147,11 @@ class ServerChat(BaseChatOpenAI):
                 call.end()
                 return
 
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """What a cache goes by: the model and what a reply depends on, so not its time, nor the seed of a greedy one."""
+        idle = {"timeout", "seed"} if kwargs.get("temperature") == 0 else {"timeout"}
+        return f"{self.spec} {sorted((name, value) for name, value in kwargs.items() if name not in idle)} {stop}"
+
     def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         # The openai package looks through all messages for fields to rename, of which there are none: a sixth of a call's

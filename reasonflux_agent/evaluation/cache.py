@@ -1,0 +1,110 @@
+"""Replies that are kept, so that no method of an evaluation, and no later evaluation, makes a call that was made before.
+
+Methods share calls: the plan of every navigator is the same request, and `direct` is the first sample of self-consistency. With
+a cache each is made once, which also takes chance out of the comparison: what two methods have in common comes out alike.
+It is LangChain's own cache of chat models, in a file of JSON lines: `key`, `reply` (text, thought, usage), `seconds`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from langchain_core.caches import BaseCache
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, Generation
+
+from reasonflux_agent.calls import TOOK
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.jsonl import Row, lock, read_rows, to_line
+
+Key = tuple[str, str]
+
+
+class ReplyCache(BaseCache):
+    """Replies by request: the model, its options, and the messages. A request that is under way twice is made twice."""
+
+    def __init__(self, path: Path, rows: dict[str, Row]) -> None:
+        self.path, self._rows = path, rows
+        self._begun: dict[Key, float] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        """The reply that is kept, with the seconds that it took when it was made."""
+        row = self._rows.get(_key(prompt, llm_string))
+        if row is None:
+            self._begun[prompt, llm_string] = time.monotonic()
+            return None
+        message = AIMessage(**row["reply"])
+        message.response_metadata[TOOK] = row["seconds"]
+        return [ChatGeneration(message=message)]
+
+    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        """Keeps a reply, in one write of one line."""
+        seconds = round(time.monotonic() - self._begun.pop((prompt, llm_string), time.monotonic()), 3)
+        generation = return_val[0]
+        if not isinstance(generation, ChatGeneration) or not isinstance(generation.message, AIMessage):
+            return
+        key = _key(prompt, llm_string)
+        row = {"key": key, "reply": _plain(generation.message), "seconds": seconds}
+        with self._lock:
+            if key not in self._rows:
+                with self.path.open("ab") as file:
+                    file.write(to_line(row))
+                self._rows[key] = row
+
+    async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        return self.lookup(prompt, llm_string)
+
+    async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        self.update(prompt, llm_string, return_val)
+
+    def clear(self, **_: Any) -> NoReturn:
+        """Not offered: hours of a model lie in the file."""
+        raise NotImplementedError(f"Delete {self.path} instead.")
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[ReplyCache]:
+    """The cache in a file, new or as it was left, while no other process uses it. Raises InputError."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.open("ab")
+    except OSError as error:
+        raise InputError(f"The cache {path} cannot be written: {error}. Next: name another file.") from None
+    with held:
+        if not lock(held):
+            raise InputError(f"Another process is using the cache {path}. Next: wait for it, or name another file.")
+        yield ReplyCache(path, {row["key"]: row for row in read_rows(path, _check)})
+
+
+def _key(prompt: str, llm_string: str) -> str:
+    return hashlib.sha256(f"{llm_string}\n{prompt}".encode("utf-8", "replace")).hexdigest()
+
+
+def _plain(message: AIMessage) -> Row:
+    """What `models.read_reply` reads of a message; of log-probabilities the numbers alone: their tokens outweigh the text."""
+    about = message.response_metadata
+    kept: Row = {name: about[name] for name in ("finish_reason", "stop_reason", "done_reason") if about.get(name)}
+    if tokens := (about.get("logprobs") or {}).get("content"):
+        kept["logprobs"] = {"content": [{"logprob": token.get("logprob")} for token in tokens]}
+    plain = message.model_dump(mode="json", include={"content", "additional_kwargs", "usage_metadata"}, exclude_none=True)
+    return {**plain, "response_metadata": kept}
+
+
+def _check(row: Row) -> None:
+    if not isinstance(row["key"], str) or not isinstance(row["reply"], dict):
+        raise TypeError("no row of a cache of replies")
+    try:
+        _ = AIMessage(**row["reply"]), float(row["seconds"])
+    except ValueError:
+        raise TypeError("its reply is no message, or its seconds are no number") from None

@@ -1,0 +1,109 @@
+"""Replies that are kept: shared by methods and evaluations, whole after a kill, never by chance another request's."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.evaluation.cache import opened
+from reasonflux_agent.evaluation.runner import evaluate
+from reasonflux_agent.testing import mathematician, serve_fake
+from tests.evaluation.test_runner import rows_of, sums
+
+METHODS = ["direct", "self-consistency@3", "no-templates", "no-templates,reviews=0", "drafts"]
+OUTCOME = ("answer", "correct", "calls", "prompt_tokens", "completion_tokens", "votes", "candidates")
+
+
+class Served:
+    """A fake server, and the prompts that it was sent."""
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+        self.spec = ""
+
+    def respond(self, prompt: str) -> str:
+        self.prompts.append(prompt)
+        return mathematician(prompt)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    server = Served()
+    with serve_fake(server.respond, delay=0.05) as url:
+        server.spec = f"vllm:fake@{url}"
+        yield server
+
+
+async def run(served: Served, folder: Path, out: str, methods: list[str], **options: Any) -> list[dict[str, Any]]:
+    path = await evaluate([sums(folder, 3)], methods, model=served.spec, out=folder / out, cache=folder / "replies", **options)
+    return rows_of(path)
+
+
+async def test_methods_share_the_calls_that_they_have_in_common(served: Served, tmp_path: Path) -> None:
+    rows = await run(served, tmp_path, "a", METHODS)
+    spent = Counter[str]()
+    for row in rows:
+        spent[row["method"]] += row["calls"]
+    # a problem: 1 + 3, a plan and a solution twice, a text and a program
+    assert spent == {"direct": 3, "self-consistency@3": 9, "no-templates": 6, "no-templates,reviews=0": 6, "drafts": 6}
+    # made: the direct solution once, two more samples, plan and solution once, the program
+    assert len(served.prompts) == 3 * (1 + 2 + 2 + 1)
+    assert len(set(served.prompts)) == 3 * 4  # two samples are the same prompt with another seed
+
+
+async def test_a_later_evaluation_makes_no_call_again_and_counts_what_the_first_one_took(
+    served: Served, tmp_path: Path
+) -> None:
+    first = await run(served, tmp_path, "a", ["self-consistency@3", "no-templates"])
+    made = len(served.prompts)
+    again = await run(served, tmp_path, "b", ["no-templates", "self-consistency@3", "direct"])
+    assert len(served.prompts) == made
+    by_key = {(row["method"], row["id"]): row for row in again}
+    for row in first:
+        other = by_key[row["method"], row["id"]]
+        assert {name: row[name] for name in OUTCOME} == {name: other[name] for name in OUTCOME}
+        assert other["seconds"] > 0.05 * row["calls"]  # as long as the server took, though nothing was asked of it
+    await run(served, tmp_path, "c", ["direct"], seed=7)  # a greedy reply does not depend on the seed
+    assert len(served.prompts) == made
+    await run(served, tmp_path, "d", ["self-consistency@2"], seed=7)
+    assert len(served.prompts) == made + 3
+
+
+async def test_another_request_is_another_call(served: Served, tmp_path: Path) -> None:
+    await run(served, tmp_path, "a", ["direct"])
+    await run(served, tmp_path, "b", ["direct"], max_tokens=99)
+    assert len(served.prompts) == 6
+    with serve_fake(served.respond) as url:  # the same name, but who knows what that server has under it
+        served.spec = f"vllm:fake@{url}"
+        await run(served, tmp_path, "c", ["direct"])
+    assert len(served.prompts) == 9
+
+
+async def test_a_line_that_a_kill_cut_is_made_again(served: Served, tmp_path: Path) -> None:
+    await run(served, tmp_path, "a", ["direct"])
+    file = tmp_path / "replies"
+    file.write_bytes(file.read_bytes()[:-40])
+    await run(served, tmp_path, "b", ["direct"])
+    assert len(served.prompts) == 4
+    assert len([json.loads(line) for line in file.read_text().splitlines()]) == 3
+
+
+async def test_what_is_no_cache_is_refused_before_any_call(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "replies"
+    file.write_text('{"key": "a", "reply": {"content": ["not", {"a": "message"}, 3]}, "seconds": 1}\n')
+    with pytest.raises(InputError, match=r"damaged in line 1: .*no message.* Next: remove that line"):
+        await run(served, tmp_path, "a", ["direct"])
+    file.unlink()
+    with opened(file), pytest.raises(InputError, match="Another process is using the cache"):
+        await run(served, tmp_path, "a", ["direct"])
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InputError, match=r"cannot be written: .* Next: name another file"):
+        await run(served, tmp_path, "a", ["direct"])
+    assert served.prompts == []
