@@ -16,6 +16,8 @@ from reasonflux_agent.errors import RecordError
 
 FORMAT = "reasonflux-eval"
 VERSION = 1
+ALL = "all together"
+"""What stands for the benchmark where rows of all of them are counted."""
 
 
 class _Lenient(BaseModel):
@@ -99,6 +101,16 @@ class Run:
         for row in self.rows:
             groups[row.benchmark, row.method].append(row)
         return {key: rows for key, rows in groups.items() if rows}
+
+    @cached_property
+    def pooled(self) -> dict[tuple[str, str], list[Row]]:
+        """The rows of all benchmarks together, by (`ALL`, method), where there are several; each id names its benchmark too."""
+        if len(self.benchmarks) < 2:
+            return {}
+        pooled: dict[tuple[str, str], list[Row]] = {(ALL, method): [] for method in self.methods}
+        for (benchmark, method), rows in self.groups.items():
+            pooled[ALL, method] += [row.model_copy(update={"id": f"{benchmark}: {row.id}"}) for row in rows]
+        return pooled
 
     @property
     def benchmarks(self) -> list[str]:

@@ -18,7 +18,7 @@ from reasonflux_agent.evaluation.measures import (
     mean,
     natural,
 )
-from reasonflux_agent.evaluation.results import Row, Run
+from reasonflux_agent.evaluation.results import ALL, Row, Run
 from reasonflux_agent.evaluation.statistics import maj_at_k, pass_at_k
 from reasonflux_agent.grading import MAX_ANSWER
 from reasonflux_agent.grading.answers import normal
@@ -82,7 +82,7 @@ def accuracies(run: Run) -> Table:
             str(sum(row.ungraded for row in group)),
             str(sum(bool(row.error) for row in group)),
         ]
-        for key, group in run.groups.items()
+        for key, group in (run.groups | run.pooled).items()
     ]
     note = (
         "Wilson score intervals. Failed and ungraded problems are in the denominator, as wrong. Of several repeats the mean "
@@ -96,11 +96,12 @@ def accuracies(run: Run) -> Table:
 def comparisons(run: Run) -> Table:
     """Every method against the first one."""
     base, *others = run.methods or [""]
+    groups = run.groups | run.pooled
     rows = [
-        [benchmark, method, *compare_rows(run.groups[benchmark, method], run.groups[benchmark, base]).cells]
-        for benchmark in run.benchmarks
+        [benchmark, method, *compare_rows(groups[benchmark, method], groups[benchmark, base]).cells]
+        for benchmark in [*run.benchmarks, ALL]
         for method in others
-        if (benchmark, method) in run.groups and (benchmark, base) in run.groups
+        if (benchmark, method) in groups and (benchmark, base) in groups
     ]
     note = (
         "Paired on the problems that both have done. Tango's score interval of the difference; McNemar's exact test, "

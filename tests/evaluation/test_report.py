@@ -66,6 +66,27 @@ def test_methods_are_compared_with_the_first(two: Path) -> None:
     assert line["difference in points [95 %]"].startswith("+45.0 [+")
 
 
+def test_several_benchmarks_are_counted_together_too(tmp_path: Path) -> None:
+    # the same ids in both: neither benchmark alone shows what both together do
+    rows = [
+        row(method, f"{i}", i < right, benchmark=benchmark)
+        for benchmark in ("toy", "game")
+        for method, right in (("direct", 4), ("navigator", 8))
+        for i in range(10)
+    ]
+    folder = write_run(
+        tmp_path / "run", rows, methods=["direct", "navigator"], benchmarks={"toy": {"n": 10}, "game": {"n": 10}}
+    )
+    accuracies, compared = cells(folder, "Accuracy"), cells(folder, "Against direct")
+    assert [line["right"] for line in accuracies] == ["4/10", "8/10", "4/10", "8/10", "8/20", "16/20"]
+    assert [line["benchmark"] for line in accuracies] == ["toy", "toy", "game", "game", "all together", "all together"]
+    assert [(line["benchmark"], line["only it right"], line["verdict"]) for line in compared] == [
+        ("toy", "4", "no difference shown"),
+        ("game", "4", "no difference shown"),
+        ("all together", "8", "better"),
+    ]
+
+
 def test_no_difference_is_said_where_none_is_shown(tmp_path: Path) -> None:
     def verdict(gained: int, lost: int, n: int) -> str:
         rows = [row("a", f"{i}", i < lost) for i in range(n)]
