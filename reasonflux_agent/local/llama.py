@@ -12,7 +12,7 @@ import sys
 
 
 def main() -> None:
-    """Serves one model. The settings: path, slots, context (tokens a slot), threads, key."""
+    """Serves one model. The settings: path, slots, context (tokens a slot), prompts (MiB), threads, key."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what native code prints must not fill the pipe that nobody reads
     settings = json.loads(sys.stdin.readline())
@@ -23,6 +23,7 @@ def main() -> None:
         params.model.path = settings["path"]
         params.n_parallel = settings["slots"]
         params.n_ctx = settings["slots"] * settings["context"]
+        params.cache_ram_mib = settings["prompts"]
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
         # A loopback port is open to every program of this machine, and to web pages in its browsers.
         params.api_keys = [settings["key"]]

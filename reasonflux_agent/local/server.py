@@ -25,6 +25,8 @@ SLOTS = 8
 half as much again in all, each one slower, for 0.1 GB of memory a slot (docs/speed.md)."""
 CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
+PROMPTS = 512
+"""MiB for prompts that slots held before, to be taken up again: 18,000 tokens of the default model. llama.cpp takes 8 GB."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,14 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
     if importlib.util.find_spec("xllamacpp") is None:
         raise MissingExtraError("A local: model", "xllamacpp", "local")
     key = secrets.token_urlsafe(24)
-    settings = {"path": str(path), "slots": _slots(), "context": CONTEXT, "threads": _threads(), "key": key}
+    settings = {
+        "path": str(path),
+        "slots": _slots(),
+        "context": CONTEXT,
+        "prompts": PROMPTS,
+        "threads": _threads(),
+        "key": key,
+    }
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "reasonflux_agent.local.llama"],

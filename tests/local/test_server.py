@@ -190,6 +190,39 @@ def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
     assert said("many") == "REASONFLUX_SLOTS='many': the requests that a local: model decodes at once are 1 to 256.\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_for_former_prompts_is_bounded() -> None:
+    def grown(prompts: int) -> int:
+        """MB by which the server's own memory grows over ten prompts of 500 tokens that have nothing in common."""
+        settings = {"path": str(ensure("smollm2-135m")), "slots": 1, "context": 1024, "threads": 2, "key": "key"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "reasonflux_agent.local.llama"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps({**settings, "prompts": prompts}) + "\n")
+            process.stdin.flush()
+            url = json.loads(process.stdout.readline())["url"]
+            status, used = Path(f"/proc/{process.pid}/status"), list[int]()
+            for number in range(11):
+                body = {"prompt": f"{number} " * 250, "n_predict": 1}
+                httpx.post(
+                    f"{url}/completion", json=body, headers={"Authorization": "Bearer key"}, timeout=60
+                ).raise_for_status()
+                used.append(int(status.read_text().split("RssAnon:")[1].split()[0]) // 1000)
+            return used[-1] - used[0]
+        finally:
+            process.kill()
+            process.wait()
+
+    assert grown(32) < 60 < 90 < grown(8192)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_the_server_ends_with_its_process(busy: bool) -> None:
     code = (
