@@ -2,18 +2,20 @@
 
 Methods share calls: the plan of every navigator is the same request, and `direct` is the first sample of self-consistency. With
 a cache each is made once, which also takes chance out of the comparison: what two methods have in common comes out alike.
-It is LangChain's own cache of chat models, in a file of JSON lines: `key`, `reply` (text, thought, usage), `seconds`.
+It is LangChain's own cache of models, in a file of JSON lines: `key`, `replies` (of a chat model one: text, thought, usage),
+`seconds` (what the call took).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from langchain_core.caches import BaseCache
 from langchain_core.messages import AIMessage
@@ -34,42 +36,36 @@ class ReplyCache(BaseCache):
         self._begun: dict[Key, float] = {}
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         """The reply that is kept, with the seconds that it took when it was made."""
         row = self._rows.get(_key(prompt, llm_string))
         if row is None:
             self._begun[prompt, llm_string] = time.monotonic()
             return None
-        message = AIMessage(**row["reply"])
-        message.response_metadata[TOOK] = row["seconds"]
-        return [ChatGeneration(message=message)]
+        return [_generation(reply, row["seconds"]) for reply in row["replies"]]
 
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """Keeps a reply, in one write of one line."""
         seconds = round(time.monotonic() - self._begun.pop((prompt, llm_string), time.monotonic()), 3)
-        generation = return_val[0]
-        if not isinstance(generation, ChatGeneration) or not isinstance(generation.message, AIMessage):
-            return
         key = _key(prompt, llm_string)
-        row = {"key": key, "reply": _plain(generation.message), "seconds": seconds}
+        row = {"key": key, "replies": list(map(_plain, return_val)), "seconds": seconds}
         with self._lock:
             if key not in self._rows:
                 with self.path.open("ab") as file:
                     file.write(to_line(row))
                 self._rows[key] = row
 
+    def clear(self, **_: Any) -> None:
+        """Forgets all, in the file too."""
+        with self._lock:
+            os.truncate(self.path, 0)
+            self._rows.clear()
+
     async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         return self.lookup(prompt, llm_string)
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         self.update(prompt, llm_string, return_val)
-
-    def clear(self, **_: Any) -> NoReturn:
-        """Not offered: hours of a model lie in the file."""
-        raise NotImplementedError(f"Delete {self.path} instead.")
 
 
 @contextmanager
@@ -91,20 +87,30 @@ def _key(prompt: str, llm_string: str) -> str:
     return hashlib.sha256(f"{llm_string}\n{prompt}".encode("utf-8", "replace")).hexdigest()
 
 
-def _plain(message: AIMessage) -> Row:
+def _plain(generation: Generation) -> Row:
     """What `models.read_reply` reads of a message; of log-probabilities the numbers alone: their tokens outweigh the text."""
-    about = message.response_metadata
+    if not isinstance(generation, ChatGeneration):
+        return {"text": generation.text, "generation_info": generation.generation_info}
+    about = generation.message.response_metadata
     kept: Row = {name: about[name] for name in ("finish_reason", "stop_reason", "done_reason") if about.get(name)}
     if tokens := (about.get("logprobs") or {}).get("content"):
         kept["logprobs"] = {"content": [{"logprob": token.get("logprob")} for token in tokens]}
-    plain = message.model_dump(mode="json", include={"content", "additional_kwargs", "usage_metadata"}, exclude_none=True)
-    return {**plain, "response_metadata": kept}
+    said = {"content", "additional_kwargs", "usage_metadata"}
+    return {**generation.message.model_dump(mode="json", include=said, exclude_none=True), "response_metadata": kept}
+
+
+def _generation(reply: Row, seconds: float) -> Generation:
+    if "text" in reply:
+        return Generation(**reply)
+    message = AIMessage(**reply)
+    message.response_metadata[TOOK] = seconds
+    return ChatGeneration(message=message)
 
 
 def _check(row: Row) -> None:
-    if not isinstance(row["key"], str) or not isinstance(row["reply"], dict):
+    if not isinstance(row["key"], str) or not isinstance(row["replies"], list):
         raise TypeError("no row of a cache of replies")
     try:
-        _ = AIMessage(**row["reply"]), float(row["seconds"])
+        _ = [_generation(reply, float(row["seconds"])) for reply in row["replies"]]
     except ValueError:
         raise TypeError("its reply is no message, or its seconds are no number") from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.caches import BaseCache
+from langchain_tests.integration_tests.cache import AsyncCacheTestSuite, SyncCacheTestSuite
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.evaluation.cache import opened
@@ -18,6 +20,24 @@ from tests.evaluation.test_runner import rows_of, sums
 
 METHODS = ["direct", "self-consistency@3", "no-templates", "no-templates,reviews=0", "drafts"]
 OUTCOME = ("answer", "correct", "calls", "prompt_tokens", "completion_tokens", "votes", "candidates")
+
+
+class TestStandard(SyncCacheTestSuite):
+    """LangChain's standard tests."""
+
+    @pytest.fixture
+    def cache(self, tmp_path: Path) -> Iterator[BaseCache]:
+        with opened(tmp_path / "replies") as cache:
+            yield cache
+
+
+class TestStandardAsync(AsyncCacheTestSuite):
+    """LangChain's standard tests."""
+
+    @pytest.fixture
+    async def cache(self, tmp_path: Path) -> AsyncIterator[BaseCache]:
+        with opened(tmp_path / "replies") as cache:
+            yield cache
 
 
 class Served:
@@ -96,7 +116,7 @@ async def test_a_line_that_a_kill_cut_is_made_again(served: Served, tmp_path: Pa
 
 async def test_what_is_no_cache_is_refused_before_any_call(served: Served, tmp_path: Path) -> None:
     file = tmp_path / "replies"
-    file.write_text('{"key": "a", "reply": {"content": ["not", {"a": "message"}, 3]}, "seconds": 1}\n')
+    file.write_text('{"key": "a", "replies": [{"content": ["not", {"a": "message"}, 3]}], "seconds": 1}\n')
     with pytest.raises(InputError, match=r"damaged in line 1: .*no message.* Next: remove that line"):
         await run(served, tmp_path, "a", ["direct"])
     file.unlink()
