@@ -103,29 +103,29 @@ async def evaluate(
     first = navigator or model or given.navigator or solver or given.solver or DEFAULT_MODEL
     roles = {"navigator": first, "solver": solver or model or given.solver or first}
     loaded = [await asyncio.to_thread(load_model, role) for role in roles.values()]
-    contexts = {way.name: _solver(way, roles, library, seed, context).context for way in ways}
     shared = {"navigator", "solver", "seed"}
-    configuration = {
-        "format": FORMAT,
-        "version": VERSION,
-        "package": __version__,
-        **dict(zip(roles, map(describe, loaded), strict=True)),
-        "library": library.name,
-        "templates": digest(library.templates),
-        "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
-        "methods": [way.name for way in ways],
-        "contexts": {name: used.model_dump(mode="json", exclude=shared) for name, used in contexts.items()},
-        "seed": seed,
-        "repeats": repeats,
-    }
-    path = Path(out) if out else Path("evaluations") / f"{'-'.join(items)}-{digest(configuration)[:8]}"
-    with hold(path, configuration) as folder, ExitStack() as stack:
-        if retry_failed:
-            folder.forget_failures()
+    with ExitStack() as stack:
         if cache:
             replies = stack.enter_context(opened(cache))
             roles = {role: one.model_copy(update={"cache": replies}) for role, one in zip(roles, loaded, strict=True)}
         solvers = {way.name: _solver(way, roles, library, seed, context) for way in ways}
+        configuration = {
+            "format": FORMAT,
+            "version": VERSION,
+            "package": __version__,
+            **dict(zip(roles, map(describe, loaded), strict=True)),
+            "library": library.name,
+            "templates": digest(library.templates),
+            "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
+            "methods": [way.name for way in ways],
+            "contexts": {name: flux.context.model_dump(mode="json", exclude=shared) for name, flux in solvers.items()},
+            "seed": seed,
+            "repeats": repeats,
+        }
+        path = Path(out) if out else Path("evaluations") / f"{'-'.join(items)}-{digest(configuration)[:8]}"
+        folder = stack.enter_context(hold(path, configuration))
+        if retry_failed:
+            folder.forget_failures()
         run = _Run(folder, solvers, seed, watcher or Watcher())
         run.watcher.begin(folder, len(ways) * repeats * sum(map(len, items.values())))
         free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
