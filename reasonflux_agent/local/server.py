@@ -22,7 +22,7 @@ from reasonflux_agent.errors import InputError, MissingExtraError, ModelError
 
 SLOTS = 8
 """Requests that are decoded at once; more wait in the server's queue. $REASONFLUX_SLOTS sets another number: 32 of them write
-half as much again in all, each one slower, for 0.1 GB of memory a slot (docs/speed.md)."""
+half as much again in all, each one slower, for 0.1 GB of memory a slot (docs/LOG.md)."""
 CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
 PROMPTS = 512
