@@ -194,7 +194,8 @@ def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
 def test_memory_for_former_prompts_is_bounded() -> None:
     def grown(prompts: int) -> int:
         """MB by which the server's own memory grows over ten prompts of 500 tokens that have nothing in common."""
-        settings = {"path": str(ensure("smollm2-135m")), "slots": 1, "context": 1024, "threads": 2, "key": "key"}
+        path, threads = str(ensure("smollm2-135m")), len(os.sched_getaffinity(0))
+        settings = {"path": path, "slots": 1, "context": 1024, "threads": threads, "key": "key"}
         process = subprocess.Popen(
             [sys.executable, "-m", "reasonflux_agent.local.llama"],
             stdin=subprocess.PIPE,
