@@ -57,7 +57,7 @@ audit:             ## licences of all that the extras install; fails on one that
 studio:            ## LangGraph's dev server with our graphs; nothing leaves the machine
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false $(PYTHON) -m langgraph_cli dev --no-browser
 
-bench:             ## speed, as ratios in one run: a table, and bench.json (about ten minutes)
+bench:             ## speed, as ratios in one run: a table, and bench.json (about a quarter of an hour; fetches 491 MB once)
 	$(PYTHON) -m tests.bench
 
 bench-million:     ## a million templates (a quarter of an hour, 8 GB of disk)

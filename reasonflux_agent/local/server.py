@@ -21,8 +21,8 @@ from pathlib import Path
 from reasonflux_agent.errors import InputError, MissingExtraError, ModelError
 
 SLOTS = 8
-"""Requests that are decoded at once; more wait in the server's queue. $REASONFLUX_SLOTS sets another number: 32 of them write
-half as much again in all, each one slower, for 0.1 GB of memory a slot (docs/LOG.md)."""
+"""Requests that are decoded at once; more wait in the server's queue. $REASONFLUX_SLOTS sets another number: 32 of them wrote
+21 tokens a second in all where eight wrote 13, each one slower, for 0.1 GB of memory a slot (docs/LOG.md)."""
 CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
 PROMPTS = 512
