@@ -14,7 +14,7 @@ from reasonflux_agent import ReasonFlux
 from reasonflux_agent.schema import Usage
 from tests.bench.timing import Row
 
-MODEL, TOKENS, PROBLEMS = "local:qwen2.5-coder-0.5b", 64, 3
+MODEL, TOKENS, PROBLEMS = "local:qwen2.5-coder-0.5b", 64, 2
 FILE = Path(__file__).parents[1] / "measure" / "recurrences.jsonl"
 METHODS: dict[str, dict[str, Any]] = {
     "direct, 3 samples": {"strategy": "direct", "trajectories": 3, "reviews": 20},
