@@ -1,12 +1,16 @@
 """What share of the prompt tokens a real server takes from its prefix cache, and what a problem costs, by method.
 
-The server is the embedded one with a small model, one problem after the other. It is the prompts that are measured, not what
-the model makes of them: replies are cut at `TOKENS`. Accuracy beside `original` is a matter of `reasonflux eval`.
+`python -m tests.bench.prefix METHOD`. The server is the embedded one with a small model, one problem after the other. It is the
+prompts that are measured, not what the model makes of them: replies are cut at `TOKENS`. Accuracy beside `original` is a matter
+of `reasonflux eval`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +30,32 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 async def measure(repeats: int) -> list[Row]:
-    """Means over the problems; `repeats` is not used, since greedy calls repeat themselves."""
+    """Means over the problems; `repeats` is not used, since greedy calls repeat themselves.
+
+    Each method in a process of its own: its server has read nothing yet.
+    """
+    return [_run(name) for name in METHODS]
+
+
+def _run(name: str) -> Row:
+    ran = subprocess.run([sys.executable, "-m", "tests.bench.prefix", name], capture_output=True, text=True, check=True)
+    found: Row = json.loads(ran.stdout)
+    return {"method": name, **found}
+
+
+async def _measure(name: str) -> Row:
     with FILE.open(encoding="utf-8") as lines:
         problems = [json.loads(line)["problem"] for line, _ in zip(lines, range(PROBLEMS), strict=False)]
-    return [await _measure(name, given, problems) for name, given in METHODS.items()]
-
-
-async def _measure(name: str, given: dict[str, Any], problems: list[str]) -> Row:
-    flux = ReasonFlux(MODEL, max_tokens=TOKENS, seed=0, **given)
+    flux = ReasonFlux(MODEL, max_tokens=TOKENS, seed=0, **METHODS[name])
     total = sum([(await flux.asolve(problem)).total for problem in problems], Usage())
     return {
-        "method": name,
         "calls": total.calls / len(problems),
         "prompt_tokens": round(total.prompt_tokens / len(problems)),
         "cached": f"{total.cached_tokens / total.prompt_tokens:.0%}",
         "read_anew": round((total.prompt_tokens - total.cached_tokens) / len(problems)),
         "completion_tokens": round(total.completion_tokens / len(problems)),
     }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_measure(sys.argv[1]))))
