@@ -101,7 +101,13 @@ async def aopen_checkpointer(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]
 
             async with AsyncSqliteSaver.from_conn_string(url) as saver:
                 await saver.setup()
-                yield _strict(saver)
+                try:
+                    yield _strict(saver)
+                finally:
+                    # A cancelled graph may still be writing, and SQLite closes a connection when its last cursor is gone, which
+                    # the cancelled task's traceback keeps: a write before its commit would lock the database until then.
+                    async with saver.lock:
+                        await saver.conn.rollback()
 
 
 def _strict(saver: Saver) -> Saver:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, ThreadError
@@ -248,6 +253,29 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with lock_thread(url, "one"):
         assert list_threads(url)[0].state == "running"
     assert list_threads(url)[0].state == "interrupted"
+
+
+@pytest.mark.parametrize("committing", [True, False])
+async def test_writes_of_a_cancelled_run_do_not_lock_the_database(tmp_path: Path, committing: bool) -> None:
+    url = str(tmp_path / "t.sqlite")
+    metadata: Any = {"source": "loop", "step": 1, "parents": {}}
+    place: Any = {"configurable": {"thread_id": "one", "checkpoint_ns": ""}}
+    async with aopen_checkpointer(url) as saver:
+        assert isinstance(saver, AsyncSqliteSaver)
+        unread = await saver.conn.execute("SELECT 1 UNION SELECT 2")  # as a task leaves it that is cancelled while reading
+        assert await unread.fetchone() == (1,)
+        if committing:
+            under_way = asyncio.create_task(saver.aput(place, empty_checkpoint(), metadata, {}))
+            while not saver.conn.in_transaction:
+                await asyncio.sleep(0)
+        else:
+            await saver.conn.execute("INSERT INTO writes VALUES ('one', '', '', '', '', 0, '', '', '')")
+    with closing(sqlite3.connect(url, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT count(*) FROM checkpoints").fetchone() == (int(committing),)
+        assert other.execute("SELECT count(*) FROM writes").fetchone() == (0,)
+    if committing:
+        await under_way
 
 
 def test_where_threads_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
