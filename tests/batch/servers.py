@@ -19,17 +19,14 @@ class Busy:
 
     def __init__(self, room: int, *, status: int = 429, seconds: str | None = "0.3", delay: float = 0.05) -> None:
         self.room, self.status, self.seconds, self.delay = room, status, seconds, delay
-        self.arrived: list[float] = []
-        """When calls came, those turned away too."""
-        self.refused: list[float] = []
+        self.refused = 0
+        """Calls turned away."""
         self.url, self._inside, self._lock = "", 0, threading.Lock()
 
     def answer(self, prompt: str) -> dict[str, Any] | None:
-        now = time.monotonic()
         with self._lock:
-            self.arrived.append(now)
             if self._inside >= self.room:
-                self.refused.append(now)
+                self.refused += 1
                 return None
             self._inside += 1
         time.sleep(self.delay)

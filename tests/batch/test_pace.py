@@ -36,23 +36,25 @@ async def test_an_overloaded_server_slows_the_whole_batch_and_costs_no_row(tmp_p
     assert {row["answer"] for row in rows} == {str(n + 3) for n in range(60)}
     assert pace.pauses > 0
     # each row finding out for itself would be refused hundreds of times
-    assert len(busy.refused) < 60
-    for pause, first in enumerate(busy.refused):
-        if pause == 0 or first - busy.refused[pause - 1] > 0.2:  # the first refusal of a pause: the others know by then
-            assert not [came for came in busy.arrived if first + 0.15 < came < first + 0.29]
+    assert busy.refused < 60
 
 
 async def test_the_pace_recovers(tmp_path: Path) -> None:
     pace, calls = Pace(), [uuid.uuid4() for _ in range(40)]
     for call in calls[:8]:
         await pace.enter(call)
+    begun, entered = time.monotonic(), []
     for call in calls[:8]:
         pace.leave(call, refusal(429, **{"Retry-After": "0.1"}))
     assert pace.pauses == 1  # of one event
-    begun = time.monotonic()
-    admitted = [asyncio.create_task(pace.enter(call)) for call in calls[8:]]
-    await asyncio.sleep(0.25)
-    assert time.monotonic() - begun > 0.1
+
+    async def enter(call: uuid.UUID) -> None:
+        await pace.enter(call)
+        entered.append(time.monotonic() - begun)
+
+    admitted = [asyncio.create_task(enter(call)) for call in calls[8:]]
+    await asyncio.wait(admitted, return_when=asyncio.FIRST_COMPLETED)
+    assert min(entered) >= 0.1
     sent = [call for call, task in zip(calls[8:], admitted, strict=True) if task.done()]
     # a call is over with its task at the latest, as one that a deadline cancels: nothing is held for ever
     await asyncio.wait_for(asyncio.gather(*admitted), 5)
