@@ -10,7 +10,7 @@ from typing import Literal
 
 import openai
 import pytest
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,7 @@ from reasonflux_agent import ReasonFlux, load_model
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.models import CallOptions, call_kwargs, model_error, read_reply
 from reasonflux_agent.schema import Solution
-from tests.vllm.server import DEAD, MARKS, NAME, SPEC, URL, Spent, ask, idle, usage
+from tests.vllm.server import DEAD, MARKS, NAME, SPEC, URL, Spent, ask, idle, metric, usage
 
 pytestmark = MARKS
 
@@ -116,15 +116,11 @@ async def test_it_streams_on_the_event_loop_too(model: BaseChatModel) -> None:
 
 def test_requests_at_once_are_served_as_a_batch(model: BaseChatModel) -> None:
     fixed = model.bind(extra_body={"ignore_eos": True}, max_tokens=40)
-
-    def seconds(prompts: list[LanguageModelInput]) -> float:
-        started = time.monotonic()
-        fixed.batch(prompts, {"max_concurrency": len(prompts)})
-        return time.monotonic() - started
-
-    alone = seconds(["Count upwards from 100."])
-    together = seconds([f"Count upwards from {n}." for n in range(6)])
-    assert together < 4 * alone  # one after the other they would take six times as long
+    passes, spent = metric("vllm:iteration_tokens_total_count"), Spent()
+    replies = fixed.batch([f"Count upwards from {n}." for n in range(6)], {"max_concurrency": 6})
+    spent.must_be(reduce(add, map(usage, map(read_reply, replies))))
+    # through the model; one after the other they would take 240
+    assert 40 <= metric("vllm:iteration_tokens_total_count") - passes < 120
 
 
 @pytest.mark.parametrize(
