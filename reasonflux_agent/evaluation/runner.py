@@ -83,7 +83,7 @@ async def evaluate(
     the same call goes on where the last one ended. A problem whose run fails is a row with an `error`, and wrong;
     `retry_failed` does such rows again. `seed` decides options, random templates and the models' samples.
     `cache` is a file of replies (see cache.py): calls that it holds are not made again, with the tokens and seconds that they
-    took when they were made, and the methods are then taken one after another.
+    took when they were made. A call is found once it has ended, so a problem is then solved by one method after another.
 
     Raises InputError for what cannot be run (also: a folder of another evaluation, or in use), ModelError when the model's
     server is gone; a later call goes on from there.
@@ -129,13 +129,12 @@ async def evaluate(
         run = _Run(folder, solvers, seed, watcher or Watcher())
         run.watcher.begin(folder, len(ways) * repeats * sum(map(len, items.values())))
         free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
-        for some in [[way] for way in free] if cache else [free]:  # a call is found once it has ended
-            await run.all(_jobs(items, some, repeats), concurrency)
+        await run.all(_jobs(items, free, repeats), concurrency, apart=bool(cache))
         if matching:
             if "matched" not in folder.settings:
                 folder.note("matched", _matched(folder.rows.values(), matching, items))
             run.tell_matched()
-            await run.all(_jobs(items, matching, repeats), concurrency)
+            await run.all(_jobs(items, matching, repeats), concurrency, apart=bool(cache))
     return path
 
 
@@ -183,18 +182,24 @@ class _Run:
         """Failures since the last success: results if a success follows, else the server's."""
         self.succeeded = any(not row["error"] for row in folder.rows.values())
 
-    async def all(self, jobs: Iterable[Job], concurrency: int) -> None:
-        """Does the jobs whose rows are not there. Raises ModelError when nothing succeeds any more."""
-        due = iter([job for job in jobs if (job.benchmark, job.method.name, job.repeat, job.item.id) not in self.folder.rows])
+    async def all(self, jobs: Iterable[Job], concurrency: int, *, apart: bool) -> None:
+        """Does the jobs whose rows are not there; `apart`: never two of one problem at once, and those that came first again
+        last. Raises ModelError when nothing succeeds any more."""
+        chains: dict[Any, list[Job]] = {}
+        for job in jobs:
+            if (job.benchmark, job.method.name, job.repeat, job.item.id) not in self.folder.rows:
+                chains.setdefault((job.benchmark, job.item.id) if apart else len(chains), []).append(job)
+        room = asyncio.Semaphore(concurrency)  # first come, first served
 
-        async def work() -> None:
-            for job in due:
-                self.keep(await self.solve(job))
+        async def work(chain: list[Job]) -> None:
+            for job in chain:
+                async with room:
+                    self.keep(await self.solve(job))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(concurrency):
-                    group.create_task(work())
+                for chain in chains.values():
+                    group.create_task(work(chain))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
         if self.failed and not self.succeeded:

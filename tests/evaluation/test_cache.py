@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -75,6 +76,23 @@ async def test_methods_share_the_calls_that_they_have_in_common(served: Served, 
     # made: the direct solution once, two more samples, plan and solution once, the program
     assert len(served.prompts) == 3 * (1 + 2 + 2 + 1)
     assert len(set(served.prompts)) == 3 * 4  # two samples are the same prompt with another seed
+
+
+async def test_a_slow_problem_keeps_no_other_from_the_next_method(served: Served, tmp_path: Path) -> None:
+    planned, waited = Event(), []
+
+    def respond(prompt: str) -> str:
+        if "Add 0 and 3." in prompt and not waited:
+            waited.append(planned.wait(30))
+        elif "Add 1 and 3." in prompt and served.prompts.count(prompt) == 0 and len(served.prompts) >= 2:
+            planned.set()
+        return served.respond(prompt)
+
+    with serve_fake(respond) as url:
+        served.spec = f"vllm:fake@{url}"
+        rows = await run(served, tmp_path, "a", ["direct", "no-templates"])
+    assert waited == [True]
+    assert len(rows) == 6
 
 
 async def test_a_later_evaluation_makes_no_call_again_and_counts_what_the_first_one_took(
