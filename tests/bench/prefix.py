@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.schema import Usage
-from tests.bench.timing import Row
+from tests.bench.timing import Row, printed
 
 MODEL, TOKENS, PROBLEMS = "local:qwen2.5-coder-0.5b", 64, 2
 FILE = Path(__file__).parents[1] / "measure" / "recurrences.jsonl"
@@ -34,13 +33,7 @@ async def measure(repeats: int) -> list[Row]:
 
     Each method in a process of its own: its server has read nothing yet.
     """
-    return [_run(name) for name in METHODS]
-
-
-def _run(name: str) -> Row:
-    ran = subprocess.run([sys.executable, "-m", "tests.bench.prefix", name], capture_output=True, text=True, check=True)
-    found: Row = json.loads(ran.stdout)
-    return {"method": name, **found}
+    return [{"method": name, **printed("tests.bench.prefix", name)} for name in METHODS]
 
 
 async def _measure(name: str) -> Row:

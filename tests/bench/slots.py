@@ -8,30 +8,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from typing import Any
 
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.models import CallOptions, call_kwargs, load_model, read_reply
 from tests.bench.prefix import MODEL
-from tests.bench.timing import Row
+from tests.bench.timing import Row, printed
 
 SLOTS, TOKENS = (1, 8, 32), 64
 
 
 async def measure(repeats: int) -> list[Row]:
     """Tokens a second, of replies of `TOKENS` tokens to different problems; `repeats` is not used."""
-    return [_run(slots) for slots in SLOTS]
-
-
-def _run(slots: int) -> Row:
-    environment = os.environ | {"REASONFLUX_SLOTS": str(slots)}
-    command = [sys.executable, "-m", "tests.bench.slots"]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: Row = json.loads(ran.stdout)
-    return {"at_once": slots, **found}
+    return [{"at_once": slots, **printed("tests.bench.slots", REASONFLUX_SLOTS=str(slots))} for slots in SLOTS]
 
 
 async def _ask(count: int) -> Row:

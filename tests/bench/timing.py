@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -33,6 +36,14 @@ async def interleave(variants: Mapping[str, Callable[[], Awaitable[object]]], re
             if round:
                 seconds[name].append(time.perf_counter() - begun)
     return {name: Timed(statistics.median(taken), min(taken), max(taken)) for name, taken in seconds.items()}
+
+
+def printed(*command: str, **environment: str) -> Row:
+    """What `python -m COMMAND` prints: for what must be measured in a process of its own."""
+    given = os.environ | environment
+    ran = subprocess.run([sys.executable, "-m", *command], env=given, capture_output=True, text=True, check=True)
+    found: Row = json.loads(ran.stdout)
+    return found
 
 
 def machine() -> Row:
