@@ -11,7 +11,7 @@ from contextlib import aclosing
 from reasonflux_agent.errors import InputError, MissingExtraError
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.replies import Writer, error_of, reasoning
-from reasonflux_agent.serving.requests import JSON, Ask, Refused, model_names, read_request
+from reasonflux_agent.serving.requests import JSON, ChatRequest, Refused, model_names, read_request
 from reasonflux_agent.serving.service import Service
 
 try:
@@ -133,7 +133,7 @@ class _Chat:
             raise Refused("The client went away while it sent the body.", status=CLOSED) from None
         return bytes(body)
 
-    async def _answer(self, ask: Ask, facts: JSON, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._service.context_of(ask.context)
         async with aclosing(self._service.run(ask.strategy, ask.messages, context)) as events:
             begun = await anext(events)  # what is refused is refused before it, so that the status can still say so

@@ -10,7 +10,7 @@ import time
 
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.schema import Plan, Solution
-from reasonflux_agent.serving.requests import JSON, PREFIX, Ask, Refused
+from reasonflux_agent.serving.requests import JSON, PREFIX, ChatRequest, Refused
 
 
 def reasoning(event: JSON) -> str:
@@ -43,7 +43,7 @@ def reasoning(event: JSON) -> str:
 class Writer:
     """Writes what one run is answered with; `run` is its id, the one of its record."""
 
-    def __init__(self, ask: Ask, run: str) -> None:
+    def __init__(self, ask: ChatRequest, run: str) -> None:
         self._ask, self._run = ask, run
         self._base = {"id": f"chatcmpl-{run}", "created": int(time.time()), "model": ask.model}
 

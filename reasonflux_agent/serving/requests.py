@@ -108,7 +108,7 @@ class _Request(BaseModel):
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChatRequest:
     """A request as read."""
 
     model: str
@@ -130,7 +130,7 @@ def model_names(strategies: Iterable[str]) -> dict[str, tuple[str, str | None]]:
     return names
 
 
-def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> Ask:
+def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> ChatRequest:
     """The request in `body`, for one of the model `names`. Raises Refused, naming the parameter, for what cannot be served."""
     given = _object(body)
     for name, harmless in INERT.items():
@@ -154,7 +154,7 @@ def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> Ask:
     if request.stream_options and not request.stream:
         raise Refused("'stream_options' is for streams alone. Next: set 'stream' to true.", param="stream_options")
     strategy, effort = names[request.model]
-    return Ask(
+    return ChatRequest(
         model=request.model,
         strategy=strategy,
         messages=_conversation(request.messages),
