@@ -7,6 +7,7 @@ that programs for mathematics are full of are put in its reach first (`_adapted`
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import atexit
 import os
@@ -70,13 +71,43 @@ def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
         with _pool().checkout(limits=limits, assert_message_annotations=False, os_policy={"sleep": "zero"}) as session:
             if _FRACTION.search(code):
                 session.feed_run(_FRACTION_CLASS)
-            value = session.feed_run(_adapted(code), print_callback=printed)
+            session.feed_run(f"{_STR} = str")
+            program, text = _naming(_adapted(code)), ""
+            session.feed_run(program or _adapted(code), print_callback=printed)
+            if program and not printed.output:
+                text = _text(session)
             entry = _uncalled(code)
-            if entry and value is None and not printed.output:
-                value = session.feed_run(f"{entry}()", print_callback=printed)
-        return printed.output or ("" if value is None else str(value)), None
-    except (MontyError, RuntimeError, ValueError) as error:  # ValueError: a value without text, as 10**5000
+            if entry and not (text or printed.output):
+                session.feed_run(f"{_VALUE} = {entry}()", print_callback=printed)
+                text = _text(session)
+        return printed.output or text, None
+    except (MontyError, RuntimeError) as error:
         return printed.output, _line(error, seconds)
+
+
+_VALUE, _STR = "_value_", "_str_"
+"""Names inside: the last value, and `str`, which programs like to call something else."""
+
+
+def _naming(code: str) -> str | None:
+    """The program with its last value under the name `_VALUE`, on the same lines; None if it does not end in an expression."""
+    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        last = ast.parse(code).body[-1]
+    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):  # the interpreter will say what is wrong with it
+        return None
+    if not isinstance(last, ast.Expr):
+        return None
+    lines = code.encode().split(b"\n")
+    begin, end = (last.lineno, last.col_offset), (last.end_lineno or 0, last.end_col_offset or 0)
+    for (line, column), text in ((end, b")"), (begin, f"{_VALUE} = (".encode())):
+        lines[line - 1] = lines[line - 1][:column] + text + lines[line - 1][column:]
+    return b"\n".join(lines).decode()
+
+
+def _text(session: Any) -> str:
+    """The value as text, made where time and memory are bounded: a small value can have gigabytes of text."""
+    return str(session.feed_run(f"'' if {_VALUE} is None else {_STR}({_VALUE})[:{MAX_OUTPUT}]"))
 
 
 _FRACTION = re.compile(r"^([ \t]*)from fractions import Fraction(?: as (\w+))?[ \t]*$", re.MULTILINE)

@@ -43,6 +43,12 @@ def test_the_last_python_block(text: str, program: str | None) -> None:
         ("x = 20\nx * 2 + 2", "42"),
         ("print(1)\n2", "1"),
         ("x = 1", ""),
+        ("[\n    1,  # one\n    2,\n]  # all", "[1, 2]"),
+        ("x = 'é'; x * 2\n\n# done", "éé"),
+        ("x = 1\r\n(x + 1)", "2"),
+        ("str = 3\n4, str", "(4, 3)"),
+        ("x = '\u2028\u2028'\nlen(x)", "2"),
+        ("from fractions import Fraction\nFraction(3, 4)", "3/4"),
         ("def solve():\n    return 7", "7"),
         ("def solution():\n    print(8)", "8"),
         ("def solve():\n    return 7\nprint(solve() + 1)", "8"),
@@ -125,7 +131,9 @@ def test_what_was_printed_before_the_error_is_kept() -> None:
     assert (result.output, result.error) == ("41", "ZeroDivisionError: division by zero")
 
 
-@pytest.mark.parametrize("code", ["while True: pass", "x = 0\nwhile True: x += 1", "10**10**8"])
+@pytest.mark.parametrize(
+    "code", ["while True: pass", "x = 0\nwhile True: x += 1", "10**10**8", "a = [7] * 10\nfor _ in range(20): a = [a] * 10\na"]
+)
 def test_time_is_bounded(code: str) -> None:
     started = time.monotonic()
     result = run_program(code, seconds=0.5)
@@ -138,6 +146,25 @@ def test_output_is_bounded() -> None:
     result = run_program("while True: print('x' * 100)", seconds=0.5)
     assert result.error
     assert 0 < len(result.output) <= MAX_OUTPUT
+
+
+async def test_a_small_value_with_much_text_is_written_out_where_it_costs_us_nothing() -> None:
+    turns = 0
+
+    async def turning() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.01)
+            turns += 1
+
+    other = asyncio.create_task(turning())
+    result = await arun_program("x = 3 ** 8000\n[x] * 1000")
+    assert (result.output[:5], len(result.output)) == ("[" + str(3**8000)[:4], MAX_OUTPUT)
+    result = await arun_program("a = ['x' * 10**6] * 100\n[a] * 100")
+    assert result.error
+    assert result.error.startswith("MemoryError")
+    assert turns > 10
+    other.cancel()
 
 
 def test_a_program_writes_no_file(tmp_path: Path) -> None:
