@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import stat
 import threading
 from collections.abc import AsyncIterator
@@ -93,14 +94,25 @@ async def _wait_for_block(file: int) -> bytes:
     loop = asyncio.get_running_loop()
     came: asyncio.Future[bytes] = loop.create_future()
 
-    def tell(block: bytes) -> None:
-        if not came.done():
+    def tell(block: bytes | OSError) -> None:
+        if came.done():
+            return
+        if isinstance(block, bytes):
             came.set_result(block)
+        else:
+            came.set_exception(InputError(f"The input cannot be read: {block}. Next: see to what writes it; the call resumes."))
 
     def read() -> None:
-        block = os.read(file, BLOCK)
+        found: bytes | OSError | None = None
+        while found is None:
+            try:
+                found = os.read(file, BLOCK)
+            except BlockingIOError:  # who gave us the pipe does not block on it
+                select.select([file], [], [])
+            except OSError as error:
+                found = error
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(tell, block)
+            loop.call_soon_threadsafe(tell, found)
 
     threading.Thread(target=read, daemon=True).start()
     return await came

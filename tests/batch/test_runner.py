@@ -247,6 +247,28 @@ async def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     assert heard.total is None
 
 
+async def test_a_pipe_that_does_not_block_is_waited_for(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with open(reading, "rb") as source, hold(tmp_path / "o", source) as output:
+        run = asyncio.create_task(run_batch(source, output, local_engine(Stub(), 2), concurrency=2))
+        await asyncio.sleep(0.1)
+        os.write(writing, b'{"problem": "one"}\n')
+        os.close(writing)
+        await asyncio.wait_for(run, 10)
+    assert [row["id"] for row in rows_of(tmp_path / "o")] == ["1"]
+
+
+async def test_a_terminal_that_is_gone_ends_the_batch(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with open(theirs, "rb", buffering=0) as source, hold(tmp_path / "o", source) as output:
+        run = asyncio.create_task(run_batch(source, output, local_engine(Stub(), 2), concurrency=2))
+        await asyncio.sleep(0.1)
+        os.close(ours)
+        with pytest.raises(InputError, match=r"cannot be read: .*see to what writes it"):
+            await asyncio.wait_for(run, 10)
+
+
 async def test_an_ordered_output_does_not_run_ahead_of_a_slow_row(tmp_path: Path) -> None:
     release, done = asyncio.Event(), 0
 
