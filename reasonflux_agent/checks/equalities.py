@@ -76,8 +76,11 @@ def holds(left: str, right: str) -> bool | None:
         return None
     if close(a, b):
         return True
-    off = abs(float(a) - float(b))
+    try:
+        off, size = abs(float(a) - float(b)), max(abs(float(a)), abs(float(b)))
+    except OverflowError:  # no rounding makes up for that
+        return False
     if "." in left + right:
-        return off <= max(abs(float(a)), abs(float(b))) / 100
+        return off <= size / 100
     rounded = (left.isdigit() or right.isdigit()) and off < 1
     return None if rounded else False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from fractions import Fraction
 
 from reasonflux_agent.grading import answers, formulas
@@ -118,10 +119,23 @@ def _equation(problem: str, answer: str) -> bool | str | None:
     for root in answers.listed(answer):
         if not _satisfied(left, right, {name: formulas.evaluate(root)}):
             return f"{name} = {root} does not satisfy {equations[0].strip(' .')}."
-    return True
+    return None if _missing(left, right, name, answers.listed(answer)) else True
+
+
+def _missing(left: Formula, right: Formula, name: str, roots: list[str]) -> bool:
+    """Whether a small rational number is a root too: then what was asked for may be all of them, or one of some kind."""
+    known = [formulas.evaluate(root) for root in roots]
+    for point in {Fraction(p, q) for p in range(-60, 61) for q in range(1, 5)}:
+        with suppress(FormulaError):  # not defined there
+            if close(left.value({name: point}), right.value({name: point})) and not any(close(point, root) for root in known):
+                return True
+    return False
 
 
 def _satisfied(left: Formula, right: Formula, point: Mapping[str, Number]) -> bool:
     """Equal at this point, to the six digits that a decimal root may have been rounded to."""
     a, b = left.value(point), right.value(point)
-    return close(a, b) or abs(float(a) - float(b)) <= 1e-6 * max(1.0, abs(float(a)), abs(float(b)))
+    try:
+        return close(a, b) or abs(float(a) - float(b)) <= 1e-6 * max(1.0, abs(float(a)), abs(float(b)))
+    except OverflowError:
+        return False
