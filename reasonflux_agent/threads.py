@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -106,7 +106,10 @@ async def aopen_checkpointer(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]
                 finally:
                     # A cancelled graph may still be writing, and SQLite closes a connection when its last cursor is gone, which
                     # the cancelled task's traceback keeps: a write before its commit would lock the database until then.
-                    async with saver.lock:
+                    try:
+                        async with asyncio.timeout(GRACE), saver.lock:
+                            await saver.conn.rollback()
+                    except TimeoutError:  # who left a list of checkpoints half read has the lock
                         await saver.conn.rollback()
 
 
@@ -120,10 +123,26 @@ def _strict(saver: Saver) -> Saver:
 
 
 @contextmanager
-def lock_thread(url: str, id: str) -> Iterator[None]:
+def lock_thread(url: str, id: str, patience: float = GRACE) -> Iterator[None]:
     """Holds a thread, so that no two processes run it at once. The system lets go of it when the process ends, however it
-    ends. Raises ThreadError where another one holds it."""
-    with _explained(url), _lock_postgres(url, id) if _is_postgres(url) else _lock_sqlite(url, id):
+    ends. Raises ThreadError where another one holds it, after `patience` seconds."""
+    with _explained(url), (_lock_postgres if _is_postgres(url) else _lock_sqlite)(url, id, patience):
+        yield
+
+
+@asynccontextmanager
+async def alock_thread(url: str, id: str) -> AsyncIterator[None]:
+    """As `lock_thread`, without holding up the event loop."""
+    until = time.monotonic() + GRACE
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(lock_thread(url, id, patience=0))
+                break
+            except ThreadError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(0.05)
         yield
 
 
@@ -247,8 +266,12 @@ def _check_sqlite(path: str) -> None:
         import langgraph.checkpoint.sqlite  # noqa: F401
     except ImportError:
         raise MissingExtraError("Keeping threads in SQLite", "langgraph-checkpoint-sqlite", "sqlite") from None
+    _make_folder(Path(path))
+
+
+def _make_folder(path: Path) -> None:
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ThreadError(f"The folder of {path} cannot be made: {error}. Next: name another with --checkpoints.") from None
 
@@ -266,13 +289,13 @@ def _set_up_postgres(url: str) -> None:
 
 
 @contextmanager
-def _lock_postgres(url: str, id: str) -> Iterator[None]:
+def _lock_postgres(url: str, id: str, patience: float) -> Iterator[None]:
     import psycopg
 
-    patience = time.monotonic() + GRACE
+    until = time.monotonic() + patience
     with psycopg.connect(url, autocommit=True) as connection:
         while not _try_lock(connection, f"thread:{id}"):
-            if time.monotonic() > patience:
+            if time.monotonic() > until:
                 raise _under_way(id)
             time.sleep(0.05)
         yield
@@ -288,10 +311,10 @@ def _key(name: str) -> int:
 
 
 @contextmanager
-def _lock_sqlite(path: str, id: str, patience: float = GRACE) -> Iterator[None]:
+def _lock_sqlite(path: str, id: str, patience: float) -> Iterator[None]:
     """An open transaction on an empty database beside the threads': SQLite's locks work on every system."""
     file = _lock_file(path, id)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(file)
     with closing(sqlite3.connect(file, timeout=patience, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")

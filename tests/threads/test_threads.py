@@ -22,7 +22,15 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.record import read_record
-from reasonflux_agent.threads import aopen_checkpointer, database, list_threads, lock_thread, open_checkpointer, read_thread
+from reasonflux_agent.threads import (
+    alock_thread,
+    aopen_checkpointer,
+    database,
+    list_threads,
+    lock_thread,
+    open_checkpointer,
+    read_thread,
+)
 from tests.graph.fakes import Scripted, Shelf
 
 PROBLEM = "What is 3 + 4?"
@@ -278,6 +286,35 @@ async def test_writes_of_a_cancelled_run_do_not_lock_the_database(tmp_path: Path
         await under_way
 
 
+async def test_a_list_that_was_left_half_read_does_not_keep_a_database_open(tmp_path: Path) -> None:
+    async with asyncio.timeout(20), aopen_checkpointer(str(tmp_path / "t.sqlite")) as saver:
+        place: Any = {"configurable": {"thread_id": "one", "checkpoint_ns": ""}}
+        for _ in range(2):
+            await saver.aput(place, empty_checkpoint(), {"source": "loop", "step": 1, "parents": {}}, {})
+        left = saver.alist(place)
+        await anext(left)
+    with pytest.raises(ValueError, match="Connection closed"):
+        await left.aclose()  # type: ignore[attr-defined]
+
+
+async def test_waiting_for_a_thread_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+    url, turns = str(tmp_path / "t.sqlite"), 0
+
+    async def held() -> None:
+        async with alock_thread(url, "one"):
+            pass
+
+    with lock_thread(url, "one"):
+        waiting = asyncio.create_task(held())
+        while not waiting.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+        with pytest.raises(ThreadError, match="under way in another process"):
+            await waiting
+    assert turns > 10
+    await held()
+
+
 def test_where_threads_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
@@ -297,6 +334,8 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         list_threads(str(tmp_path / "t.sqlite"))
     with pytest.raises(ThreadError, match="The folder of"):
         list_threads(str(tmp_path / "t.sqlite" / "inside"))
+    with pytest.raises(ThreadError, match="The folder of"), lock_thread(str(tmp_path / "t.sqlite" / "inside"), "one"):
+        pass
 
 
 @pytest.mark.parametrize(("extra", "url"), [("sqlite", "x.sqlite"), ("postgres", "postgresql://h/x")])

@@ -31,7 +31,7 @@ from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.record import Record, Recorder, read_record
 from reasonflux_agent.serving.ui.drafts import Drafts
-from reasonflux_agent.threads import BEGUN, aopen_checkpointer, list_threads, lock_thread
+from reasonflux_agent.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
 
 log = logging.getLogger("reasonflux_agent.serving")
 JSON = dict[str, Any]
@@ -202,9 +202,9 @@ class Runs:
     async def _drive(self, live: _Live, strategy: str, given: Any, context: Context) -> None:
         """Carries a run on until it ends, asks or fails."""
         try:
-            async with self._places, aopen_checkpointer(self._database) as saver:
-                with lock_thread(self._database, live.thread):
-                    await self._stream(live, strategy, given, context, saver)
+            held = alock_thread(self._database, live.thread)
+            async with self._places, held, aopen_checkpointer(self._database) as saver:
+                await self._stream(live, strategy, given, context, saver)
         except Exception as error:
             if not live.run.done():
                 raise
