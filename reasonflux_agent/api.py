@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -154,11 +155,11 @@ class ReasonFlux:
 
     async def astream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> AsyncIterator[Event]:
         """As `stream`, on the event loop."""
-        async for part in self.graph.astream(
-            _input(problem), **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
-        ):
-            if event := _event(part):
-                yield event
+        how = self._how(config, self._context(context))
+        async with aclosing(self.graph.astream(_input(problem), **how, stream_mode=_MODES, subgraphs=True)) as parts:
+            async for part in parts:
+                if event := _event(part):
+                    yield event
 
     def batch(
         self, problems: Iterable[str], *, max_concurrency: int = 8, config: RunnableConfig | None = None, **context: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
@@ -66,6 +67,16 @@ def test_runs_that_fail_or_are_given_up_leave_their_turns_to_others() -> None:
 
     asyncio.run(failures())
     asyncio.run(failures())  # on another loop
+    assert flux._turns._loops == stuck._turns._loops == {}  # which would be kept alive
+
+
+async def test_a_stream_that_is_broken_off_has_ended_when_it_is_closed() -> None:
+    running = asyncio.all_tasks()
+    async with aclosing(ReasonFlux(Waiting(delay=3600), templates=0, effort="low").astream("1 + 1")) as events:
+        async for _ in events:
+            break
+        assert asyncio.all_tasks() > running
+    assert asyncio.all_tasks() == running
 
 
 async def test_who_calls_no_model_holds_nobody_up_for_long() -> None:
