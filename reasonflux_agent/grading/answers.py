@@ -1,8 +1,10 @@
 """Compares final answers without a computer algebra system: numbers, formulas, words, choices, and structures of these.
 
 What counts as the same, where one could argue:
-- `50%` is both 50 and 0.5. A currency sign, a degree sign and a unit may be missing (`18` is `$18` and `18 dollars`),
-  but two known units must agree (`5 cm` is not `5 miles`).
+- `50%` is both 50 and 0.5; `5 million` is both 5000000 and 5 (problems ask "how many millions"), but not `5 billion`.
+- A currency sign, a degree sign and a unit may be missing (`18` is `$18` and `18 dollars`), but two known units must agree
+  (`5 cm` is not `5 miles`). `5\\text{ m}` is five metres, `5m` a product.
+- A space joins groups of three digits only: `1 000` is 1000, `1 1/2` is 3/2, and `3 4` is no number.
 - A list without brackets has no order: `1,2` is `2,1` and `{2,1}`; it is also `(1,2)`, in this order. `(1,2)`, `[1,2]`
   and `(1,2]` differ.
 - A decimal is not rounded: 0.333 is not 1/3. A numeral with its base (`25_8`) equals only itself, a ratio or a time of
@@ -13,6 +15,7 @@ What counts as the same, where one could argue:
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from itertools import pairwise
 
 from reasonflux_agent.grading import formulas
@@ -24,6 +27,7 @@ _REWRITTEN = [
     (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<!\\)\\(?:[$()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|[$€£`]"), ""),
     (re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+"), " "),
+    (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})|\\degree"), "°"),
     (re.compile(r"\\%"), "%"),
@@ -37,16 +41,29 @@ _REWRITTEN = [
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
     (re.compile(r"\\r(?:angle|paren)(?![a-zA-Z])"), ")"),
+    (  # a short word at the end of a quantity is a unit, and is marked as one
+        re.compile(
+            r"(?:(?<=[\d)}])|(?<=\\pi)) ?\\(?:text(?:rm)?|mbox|mathrm) ?\{ ?"
+            r"([mgshlLNJWVK]|(?!(?:pi|[ap]m)\b)(?=[A-Z]*[a-z])[a-zA-Z]{2,3})\.? ?\}"
+            r"(?=(?: ?\^ ?\{? ?[23] ?\}?)? ?(?:[.,;)\]]|$))"
+        ),
+        r" \\unit{\1}",
+    ),
     (re.compile(r"\\(?:text(?:bf|it|rm)?|mbox|mathrm|mathbf|operatorname)(?![a-zA-Z]) ?\{([^{}]*)\}"), r" \1 "),
     (re.compile(r"\\leq(?:slant)?(?![a-z])|≤"), r"\\le "),
     (re.compile(r"\\geq(?:slant)?(?![a-z])|≥"), r"\\ge "),
     (re.compile(r" +"), " "),
 ]
 
-_CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?(?:\( ?([A-Ja-j]) ?\)|([A-J])(?=[.):]|$))[.):]*(?: .*)?")
+_LABEL = r"(?:(?<![a-zA-Z])\( ?[A-Ja-j] ?\)|\b[A-J]\b)"
+_HEDGE = rf"(?:(?!{_LABEL}).)* (?:and|or|but|/|&) (?:(?:option|choice|maybe|perhaps|possibly|also) )?{_LABEL}"
+"""The next option in the words behind one: `or (B)`, but not `Both A and B`, which is what an option says."""
+_CHOICE = re.compile(rf"(?:(?:[Oo]ption|[Cc]hoice) )?(?:\( ?([A-Ja-j]) ?\)|([A-J])(?=[.):]|$))[.):]*(?:(?!{_HEDGE}) .*)?")
 _NAMED = re.compile(r"((?:[a-zA-Z]|\\[a-z]+)(?: ?_ ?(?:\w|\{[^{}]*\}))?(?: ?\( ?[a-z] ?\))?) ?(?:=|\\in(?![a-z])|∈) ?([^=]+)")
+_INDEXED = re.compile(r"[a-zA-Z] ?_ ?(?:\d|\{ ?\d+ ?\})")
 _MATRIX = re.compile(r"\\begin ?\{([pbv]?matrix|array)\}(?:\{[clr|]*\})?(.*?)\\end ?\{\1\}")
-_RANGE = re.compile(r"(?:([^<>,]+?) ?(<|\\le) ?)?([a-zA-Z]) ?(<|>|\\le|\\ge) ?([^<>,]+)")
+_LIMIT = r"((?:(?!\\[lg]e(?![a-z])| or | and )[^<>,])+"
+_RANGE = re.compile(rf"(?:{_LIMIT}?) ?(<|\\le) ?)?([a-zA-Z]) ?(<|>|\\le|\\ge) ?{_LIMIT})")
 _BASED = re.compile(r"(\d\w*) ?_ ?(?:(\d+)|\{ ?(\w+) ?\})")
 _CLOCK = re.compile(r"(\d+(?: ?: ?\d+)+)(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
 _BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
@@ -82,13 +99,38 @@ _UNITS = {
     "mph": "",
     "km/h": "kph",
     "m/s": "",
+    "dozen": "dozens",
+    "hundred": "hundreds",
+    "thousand": "thousands",
+    "million": "millions",
+    "billion": "billions",
+    "trillion": "trillions",
 }
 _UNIT = {spelling: unit for unit, others in _UNITS.items() for spelling in (unit, *others.split())}
 _SPELLINGS = "|".join(sorted(_UNIT, key=len, reverse=True))
+_SHORT = {"m": "meter", "g": "gram", "l": "liter", "s": "second", "h": "hour", "in": "inch", "mi": "mile", "yr": "year"}
+"""Spellings that are units only where they are marked as one."""
+_SCALES = {
+    "%": Fraction(1, 100),
+    "dozen": Fraction(12),
+    "hundred": Fraction(100),
+    "thousand": Fraction(10**3),
+    "million": Fraction(10**6),
+    "billion": Fraction(10**9),
+    "trillion": Fraction(10**12),
+}
+_AMOUNT = r"(.*(?:[\d)}!]|\\pi))"
 _MEASURED = re.compile(
-    rf"(.*[\d)}}!]) ?(?:(?:square|cubic|sq) )?({_SPELLINGS})(?![a-z])(?:[ a-z/]|\^ ?\{{? ?\d ?\}}?)*", re.IGNORECASE
+    rf"{_AMOUNT} ?(?:(?:square|cubic|sq\.?) )?({_SPELLINGS})(?![a-z])(?:[ a-z/]|\^ ?\{{? ?\d ?\}}?)*", re.IGNORECASE
 )
-_COUNTED = re.compile(r"(.*[\d)}!]) [a-zA-Z][a-zA-Z /-]{2,}")
+_MARKED = re.compile(rf"{_AMOUNT} ?\\unit\{{([a-zA-Z]{{1,3}})\}}(?: ?\^ ?\{{? ?[23] ?\}}?)?")
+_COUNTED = re.compile(rf"{_AMOUNT} [a-zA-Z][a-zA-Z. /-]{{2,}}")
+_OPERATED = re.compile(
+    r" (?:than|plus|minus|over|divided|multiplied|squared|cubed|factorial|times [b-zB-Z]|if|unless|not|half$"
+    r"|halves|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
+)
+"""Words that do something to the number before them: `5 less than x`, `2 thirds`. Quarters are coins as often as not."""
+_JUXTAPOSED = re.compile(r"(?=.*\d \d)[-+\d.,/ ]+")
 _WORD = re.compile(r"(?<!\\)[a-zA-Z]{4,}")
 
 MAX_DEPTH = 3
@@ -106,12 +148,12 @@ def normal(text: str) -> str:
 def latex(text: str) -> str:
     """A normalised answer as LaTeX, for Math-Verify: plain `sqrt(3)` and `2^(n+1)` get their backslash and braces."""
     text = re.sub(r"(?<![\\a-z])(sqrt|sin|cos|tan|ln|log|pi)(?![a-z])", r"\\\1 ", text.replace("°", ""))
-    return re.sub(r"(\\sqrt|\^) ?\(([^()]*)\)", r"\1{\2}", text)
+    return re.sub(r"(\\sqrt|\^) ?\(([^()]*)\)", r"\1{\2}", text).replace(r"\unit{", r"\text{")
 
 
 def compare(a: str, b: str, depth: int = 0) -> bool | None:
     """Whether two normalised answers are the same; None when that cannot be told here."""
-    if a.replace(" ", "") == b.replace(" ", "") or (a.casefold() == b.casefold() and a.isalpha() and len(a) > 1):
+    if _packed(a) == _packed(b) or (a.casefold() == b.casefold() and a.isalpha() and len(a) > 1):
         return True
     if depth > MAX_DEPTH:
         return None
@@ -119,8 +161,13 @@ def compare(a: str, b: str, depth: int = 0) -> bool | None:
     if first and second and min(len(a), len(b)) <= len("(B)"):
         return (first[1] or first[2]).upper() == (second[1] or second[2]).upper()
     first, second = _NAMED.fullmatch(a), _NAMED.fullmatch(b)
-    if first and second and first[1] != second[1] and len(first[1]) == len(second[1]) == 1:
-        return False if _is_number(first[2]) and _is_number(second[2]) else None
+    if first and second and len({re.sub("[ {}]", "", match[1]) for match in (first, second)}) == 2:
+        numbers = _is_number(first[2]) and _is_number(second[2])
+        if len(first[1]) == len(second[1]) == 1:
+            return False if numbers else None
+        # `S_1` and `S_2`; in a list these may be roots, which are numbered in any order
+        if numbers and not depth and _INDEXED.fullmatch(first[1]) and _INDEXED.fullmatch(second[1]):
+            return False
     if first and (second or "=" not in b):
         a = first[2]
     if second and (first or "=" not in a):
@@ -143,6 +190,16 @@ def listed(text: str) -> list[str]:
     return items
 
 
+def _packed(text: str) -> str:
+    """The text without the marks of units and without spaces, but for those between digits."""
+    return re.sub(r"(?<!\d) | (?!\d)", "", _unmarked(text))
+
+
+def _unmarked(text: str) -> str:
+    """The text with the units that `normal` marked as plain letters."""
+    return re.sub(r"\\unit\{(\w+)\}", r"\1", text)
+
+
 Parts = tuple[str, list[str]]
 """Kind and items: `("()", ["1", "2"])`. Kinds: list, union, pairs of brackets, matrix sizes; "" for a single value."""
 
@@ -161,7 +218,9 @@ def _parts(text: str, separator: str) -> Parts:
     flat = _flat(text)
     for kind, pattern in (("union", r"\\cup(?![a-z])"), ("list", separator)):
         if len(items := _cut(text, flat, pattern)) > 1:
-            return kind, items
+            names = {match and match[3] for match in map(_RANGE.fullmatch, items)}
+            either = len(names) == 1 and None not in names and not re.search("[,;]| and ", flat)
+            return "union" if either else kind, items
     opening, closing = re.match(r"\\?[({\[]", text), re.search(r"\\?[)}\]]$", text)
     if opening and closing and flat.strip("\0") == "" and not re.search(r"\||\\mid|:", text):
         kind, inner = _OPEN[opening[0]] + _CLOSE[closing[0]], text[opening.end() : closing.start()].strip()
@@ -212,6 +271,8 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
     kinds = {kind, other}
     if kinds <= {"list", "{}"} or kinds == {"union"}:
         return _unordered(items, others, depth)
+    if kinds == {"list", "union"} and all(_RANGE.fullmatch(item) for item in items + others):
+        return _unordered(items, others, depth)
     if len(kinds) == 1 or kinds in ({"list", "()"}, {"list", "[]"}):
         return _all([compare(a, b, depth + 1) for a, b in zip(items, others, strict=True)])
     return False
@@ -242,16 +303,20 @@ def _single(a: str, b: str) -> bool | None:
     for alike in (_same_numeral, _same_time, _same_infinity):
         if (verdict := alike(a, b)) is not None:
             return verdict
+    both, plain = (a, b), (_unmarked(a), _unmarked(b))
     (a, unit), (b, other) = _measured(a), _measured(b)
-    if unit and other and unit != other:
+    agree = unit == other or not unit or not other
+    if not agree and not {unit, other} & _SCALES.keys():
         return False
     left, right = _formula(a), _formula(b)
     if left and right:
-        verdict = formulas.same(left, right)
-        if verdict is False and {unit, other} == {"%", ""}:
-            percent, share = (a, right) if unit else (b, left)
-            return formulas.same(formulas.read(f"({percent})/100"), share)
-        return verdict
+        verdict = formulas.same(left, right) if agree else False
+        if verdict is False and {unit, other} & _SCALES.keys():
+            verdict = formulas.same(*(f.times(_SCALES.get(u, Fraction(1))) for f, u in ((left, unit), (right, other))))
+        # in a plain `5 m` the m is a variable: `5.0\text{ m}` may be meant the same way
+        return _single(*plain) if verdict is False and plain != both else verdict
+    if any(_JUXTAPOSED.fullmatch(text) and formula is None for text, formula in ((a, left), (b, right))):
+        return False
     words = [bool(_WORD.search(text)) and "\\" not in text for text in (a, b)]
     return a.casefold() == b.casefold() if (left or words[0]) and (right or words[1]) else None
 
@@ -280,6 +345,11 @@ def _same_infinity(a: str, b: str) -> bool | None:
 
 def _measured(text: str) -> tuple[str, str]:
     """A quantity's number and its unit; the unit is empty when there is none, or one that is not in the table."""
+    if match := _MARKED.fullmatch(text):
+        unit = match[2].lower()
+        return match[1].strip(), _UNIT.get(unit) or _SHORT.get(unit, unit)
+    if _OPERATED.search(text):
+        return text, ""
     if (match := _MEASURED.fullmatch(text)) and not re.search(r"sin|cos|tan|cot|sec|csc", match[1]):
         return match[1].strip(), _UNIT[match[2].lower()]
     if _formula(text) is None and (match := _COUNTED.fullmatch(text)):

@@ -42,6 +42,10 @@ class Formula:
         except (ArithmeticError, ValueError) as error:
             raise FormulaError(str(error)) from None
 
+    def times(self, factor: Fraction) -> Formula:
+        """The formula multiplied by a number."""
+        return Formula(self.names, lambda v: arithmetic.bounded(self.node(v) * factor))
+
 
 def evaluate(text: str, variables: Mapping[str, Number] | None = None) -> Number:
     """The value of a formula. Raises FormulaError."""
