@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, cast
 
@@ -29,6 +30,8 @@ BEFORE = "reasonflux_before"
 """Key of the config under which `ReasonFlux` hands on what it wants called before a model call."""
 TOOK = "reasonflux_seconds"
 """Key of a reply's metadata under which a cache says how long it took when it was made."""
+ASKED: ContextVar[models.CallOptions | None] = ContextVar("reasonflux_asked", default=None)
+"""The options of the call under way as they were asked for: a cache is shown only those that the model takes."""
 PATIENCE, NAP = 2000, 0.003
 """Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
 
@@ -114,6 +117,7 @@ def _left(options: models.CallOptions, until: float | None) -> models.CallOption
 
 def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> dict[str, Any]:
     started = time.monotonic()
+    ASKED.set(call.options)
     with discreet():
         message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, _left(call.options, until)))
     return _result(message, started)
@@ -121,6 +125,7 @@ def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: flo
 
 async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> dict[str, Any]:
     started = time.monotonic()
+    ASKED.set(call.options)
     options = models.call_kwargs(model, _left(call.options, until))
     with discreet():
         message = await model.ainvoke(cast(Any, call.messages), labels, **options)

@@ -4,6 +4,9 @@ Methods share calls: the plan of every navigator is the same request, and `direc
 a cache each is made once, which also takes chance out of the comparison: what two methods have in common comes out alike.
 It is LangChain's own cache of models, in a file of JSON lines: `key`, `replies` (of a chat model one: text, thought, usage),
 `seconds` (what the call took).
+
+LangChain's key is what the model takes: nothing tells two samples apart for one that takes no seed, nor two models of a class
+that does not say which it is. So each model has a view of the cache, which adds to the key what is missing.
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.caches import BaseCache
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
-from reasonflux_agent.calls import TOOK
+from reasonflux_agent.calls import ASKED, TOOK
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jsonl import Row, lock, read_rows, to_line
+from reasonflux_agent.models import CallOptions, call_kwargs, describe
 
 Key = tuple[str, str]
 
@@ -34,6 +39,8 @@ class ReplyCache(BaseCache):
     def __init__(self, path: Path, rows: dict[str, Row]) -> None:
         self.path, self._rows = path, rows
         self._begun: dict[Key, float] = {}
+        self.made = 0
+        """Replies that were made, and not found."""
         self._lock = threading.Lock()
 
     def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
@@ -48,6 +55,7 @@ class ReplyCache(BaseCache):
         """Keeps a reply, in one write of one line."""
         seconds = round(time.monotonic() - self._begun.pop((prompt, llm_string), time.monotonic()), 3)
         key = _key(prompt, llm_string)
+        self.made += 1
         row = {"key": key, "replies": list(map(_plain, return_val)), "seconds": seconds}
         with self._lock:
             if key not in self._rows:
@@ -60,6 +68,44 @@ class ReplyCache(BaseCache):
         with self._lock:
             os.truncate(self.path, 0)
             self._rows.clear()
+
+    async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        return self.lookup(prompt, llm_string)
+
+    async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        self.update(prompt, llm_string, return_val)
+
+
+class ModelReplies(BaseCache):
+    """The cache as one model sees it: its keys tell which model, and what was asked of it, where LangChain's do not."""
+
+    def __init__(self, replies: ReplyCache, model: BaseChatModel) -> None:
+        """Raises InputError for a model that is told from no other of its class."""
+        name = describe(model)
+        if name == type(model).__name__:
+            raise InputError(
+                f"A model of the class {name} says by neither `spec` nor `model_name` which one it is, so its replies cannot "
+                "be told from those of another. Next: give it one of these, or evaluate without a cache."
+            )
+        self._replies = replies
+        self._name = "" if name in model._get_llm_string() else name
+        self._taken = call_kwargs(model, CallOptions(temperature=1.0, seed=0)).keys() & {"temperature", "seed"}
+
+    def _told(self, llm_string: str) -> str:
+        about, asked = [self._name] if self._name else [], ASKED.get()
+        if asked and len(self._taken) < 2:
+            greedy = asked.temperature == 0 and "temperature" in self._taken
+            about += ["greedy" if greedy else f"temperature {asked.temperature}, seed {asked.seed}"]
+        return "\n".join([*about, llm_string])
+
+    def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        return self._replies.lookup(prompt, self._told(llm_string))
+
+    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        self._replies.update(prompt, self._told(llm_string), return_val)
+
+    def clear(self, **_: Any) -> None:
+        self._replies.clear()
 
     async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         return self.lookup(prompt, llm_string)

@@ -1,6 +1,7 @@
 """The folder of an evaluation: `run.json` (what is run), `results.jsonl` (a line per problem solved), `records/`.
 
-A line is appended whole, so a killed run leaves a folder that a later call completes.
+A line is appended whole, so a killed run leaves a folder that a later call completes. Of two lines on the same the later one
+counts: a failure that is done again stays until there is another result.
 """
 
 from __future__ import annotations
@@ -56,9 +57,8 @@ class Folder:
         self.rows[key_of(row)] = row
 
     def forget_failures(self) -> None:
-        """Removes the rows with an error, so that they are done again."""
+        """Makes the problems that failed due again."""
         self.rows = {key: row for key, row in self.rows.items() if not row["error"]}
-        write_atomically(self.results, b"".join(map(to_line, self.rows.values())))
 
     def note(self, name: str, value: Any) -> None:
         """Adds something that was decided on the way to `run.json`."""

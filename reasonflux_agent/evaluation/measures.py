@@ -77,14 +77,24 @@ def scores(rows: Iterable[Row]) -> dict[str, float]:
 
 
 def compare_rows(rows: Sequence[Row], others: Sequence[Row]) -> Comparison:
-    """`rows` against `others`, paired by problem."""
+    """`rows` against `others`, paired by problem, over the repeats that both have of it."""
+    rows, others = common(rows, others)
     mine, theirs = scores(rows), scores(others)
-    ids = [id for id in mine if id in theirs]
-    # the scarcer side bounds what repeats add
-    samples = min(sum(row.id in mine and row.id in theirs for row in side) for side in (rows, others))
-    difference, low, high = paired_difference([(mine[id], theirs[id]) for id in ids], samples)
+    ids = list(mine)
+    difference, low, high = paired_difference([(mine[id], theirs[id]) for id in ids], len(rows))
     gained, lost = [id for id in ids if mine[id] > theirs[id]], [id for id in ids if mine[id] < theirs[id]]
     return Comparison(len(ids), difference, low, high, gained, lost, mcnemar(len(gained), len(lost)))
+
+
+def common(rows: Iterable[Row], others: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Of the rows of two methods or runs those that have their like on the other side, by problem and repeat."""
+    mine, theirs = ({(row.id, row.repeat): row for row in side} for side in (rows, others))
+    return [row for key, row in mine.items() if key in theirs], [row for key, row in theirs.items() if key in mine]
+
+
+def ended(rows: Iterable[Row]) -> list[Row]:
+    """The rows of which is known what they cost: a run that failed does not tell what it spent."""
+    return [row for row in rows if not row.error]
 
 
 def by(key: Callable[[Row], str], rows: Iterable[Row]) -> dict[str, list[Row]]:

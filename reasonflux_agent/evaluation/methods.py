@@ -23,6 +23,7 @@ from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
+from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.grading import aequivalent
@@ -35,8 +36,7 @@ MAX_SAMPLES = 64
 Rule = Literal["run", "majority", "checks"]
 """Who chooses among the candidates: the run itself, a plain majority, or the checks alone."""
 
-# The graph stops sampling when the leader cannot be overtaken, reviews counted in: with twenty of them it does not stop
-# before the last sample, and a direct attempt has none.
+# `AllSamples` sets more reviews than a context takes; these are what folders say that exist
 _ALL_SAMPLES = {"drafts": 0, "reviews": 20, "granularity": "whole"}
 _SAMPLED: dict[str, Rule] = {"self-consistency": "majority", "best-of": "checks"}
 _VARIANTS: dict[str, dict[str, Any]] = {
@@ -151,14 +151,28 @@ async def select(rule: Rule, solution: Solution) -> Solution:
     return solution.model_copy(update={**update, "reason": f"{len(most)} of {len(answered)} samples agree"})
 
 
+class AllSamples(ReasonFlux):
+    """Makes all the samples that it is to: the graph stops where the leader cannot be overtaken, reviews counted in, of which a
+    direct attempt has none. With as many as there can be samples, it does not stop before the last one."""
+
+    def _context(self, overrides: dict[str, Any]) -> Context:
+        return super()._context(overrides).model_copy(update={"reviews": MAX_SAMPLES, "granularity": "whole"})
+
+
 class RandomTemplates(BaseRetriever):
-    """The ablation of retrieval: templates drawn by a hash of the query and the seed, whatever they are about."""
+    """The ablation of retrieval: templates drawn by a hash of the query and the seed, whatever they are about, in the place of
+    those that are found. So it is only which ones that is left to chance, not how many, nor whether one stands out."""
 
     library: TemplateLibrary
+    found_by: BaseRetriever
     seed: int = 0
     k: int = 8
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         key = hashlib.sha256(f"{self.seed} {query}".encode("utf-8", "replace")).digest()
         drawn = random.Random(key).sample(self.library.templates, min(self.k, len(self.library)))
-        return [Document(id=t.id, page_content=render_template(t), metadata={"id": t.id, "name": t.name}) for t in drawn]
+        found = self.found_by.invoke(query, {"callbacks": run_manager.get_child()})
+        return [
+            Document(id=t.id, page_content=render_template(t), metadata={**hit.metadata, "id": t.id, "name": t.name})
+            for hit, t in zip(found, drawn, strict=False)
+        ]

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from reasonflux_agent.evaluation.measures import Prices, accuracy, by, mean, natural
+from reasonflux_agent.evaluation.measures import Prices, accuracy, by, ended, mean, natural
 from reasonflux_agent.evaluation.plots import COLOURS, Point, bars, scaling
 from reasonflux_agent.evaluation.results import Row, Run
 from reasonflux_agent.evaluation.tables import Table, tables
@@ -54,10 +54,14 @@ def _figures(run: Run) -> Iterator[str]:
     """The scaling curve of every benchmark, and bars by level where its problems have levels."""
     for benchmark in run.benchmarks:
         ways = [(m, i, run.groups[benchmark, m]) for i, m in enumerate(run.methods) if (benchmark, m) in run.groups]
-        points = [Point(m, i, mean(row.tokens for row in rows), accuracy(rows)) for m, i, rows in ways]
+        points = [Point(m, i, mean(row.tokens for row in done), accuracy(rows)) for m, i, rows in ways if (done := ended(rows))]
         title = f"{benchmark}: accuracy against tokens"
-        caption = "Bars are 95 % intervals. The line joins the methods that no other beats in both accuracy and tokens."
-        yield _figure(title, scaling(points, title), caption)
+        caption = (
+            "Bars are 95 % intervals. The line joins the methods that no other beats in both accuracy and tokens. Tokens are "
+            "means over the runs that ended; a failed one is wrong, and does not tell what it spent."
+        )
+        if points:
+            yield _figure(title, scaling(points, title), caption)
         levels = [(m, i, by(lambda row: row.level or "", rows)) for m, i, rows in ways]
         names = sorted({level for *_, groups in levels for level in groups if level}, key=natural)
         if names:

@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.evaluation.measures import COMPARED, Prices, accuracy, compare_rows, enumerated, mean
+from reasonflux_agent.evaluation.measures import COMPARED, Prices, accuracy, common, compare_rows, ended, enumerated, mean
 from reasonflux_agent.evaluation.page import html
-from reasonflux_agent.evaluation.results import Run, read_run
+from reasonflux_agent.evaluation.results import ALL, Run, read_run
 from reasonflux_agent.evaluation.tables import Table, tables
 from reasonflux_agent.library import write_atomically
 
@@ -49,30 +49,41 @@ def compare(run_a: Run, run_b: Run, method_a: str | None = None, method_b: str |
         )
     _same_problems(run_a, run_b, benchmarks)
     rows, spent, changed = [], [], []
-    for benchmark in benchmarks:
+    groups_a, groups_b = (run.groups | run.pool(benchmarks) for run in (run_a, run_b))
+    for benchmark in [*benchmarks, ALL]:
         for a, b in pairs:
-            old, new = run_a.groups.get((benchmark, a), []), run_b.groups.get((benchmark, b), [])
-            if not old or not new:
+            old, new = groups_a.get((benchmark, a), []), groups_b.get((benchmark, b), [])
+            both = common(old, new)
+            if not both[0]:
                 continue
             name = [benchmark, b if a == b else f"{b} against {a}"]
             result = compare_rows(new, old)
             rows.append([*name, str(accuracy(old)), str(accuracy(new)), *result.cells])
-            changed += [[*name, kind, enumerated(ids, 100)] for kind, ids in (("A", result.lost), ("B", result.gained)) if ids]
-            means = [(mean(r.tokens for r in side), mean(r.seconds for r in side)) for side in (old, new)]
+            if benchmark != ALL:
+                sides = (("A", result.lost), ("B", result.gained))
+                changed += [[*name, kind, enumerated(ids, 100)] for kind, ids in sides if ids]
+            done = common(*map(ended, both))
+            means = [(mean(r.tokens for r in side), mean(r.seconds for r in side)) for side in done]
             ratios = [f"{y:,.4g} / {x:,.4g} = {y / x:.2f}" if x else "–" for x, y in zip(*means, strict=True)]
-            spent.append([*name, *ratios])
+            spent.append([*name, f"{len(done[0])} of {len(both[0])}", *ratios])
+    if not rows:
+        raise InputError(
+            f"{run_a.path} and {run_b.path} have no problem in common, by id and repeat, that both have done by these methods. "
+            "Next: evaluate both on the same problems."
+        )
     before, now = dict(run_a.settings), dict(run_b.settings)
     for a, b in pairs:
         before |= _context(run_a, a, a if a == b else "method")
         now |= _context(run_b, b, a if a == b else "method")
     differs = [[key, before.get(key, "–"), now.get(key, "–")] for key in before | now if before.get(key) != now.get(key)]
     note = (
-        "Accuracies over all problems of each run, the difference over those that both have. “It” is B, “the other” A. "
-        "Intervals and test as in the report of a run."
+        "Accuracies over all problems of each run, the difference over those (and repeats of them) that both have. “It” is B, "
+        "“the other” A. Intervals and test as in the report of a run."
     )
+    spending = "Means over the runs that both have and that ended in both: one that failed does not tell what it spent."
     parts = [
         Table("Accuracy", ["benchmark", "method", "A", "B", *COMPARED], rows, note),
-        Table("Spent per problem, B / A", ["benchmark", "method", "tokens", "model seconds"], spent),
+        Table("Spent per problem, B / A", ["benchmark", "method", "runs", "tokens", "model seconds"], spent, spending),
         Table("Problems that only one has right", ["benchmark", "method", "right in", "problems"], changed, labels=4),
         Table("Settings that differ", ["setting", "A", "B"], differs, labels=1),
     ]
@@ -98,14 +109,13 @@ def _methods(run_a: Run, run_b: Run, method_a: str | None, method_b: str | None)
 
 
 def _same_problems(run_a: Run, run_b: Run, benchmarks: Iterable[str]) -> None:
-    """Refuses to pair what is not the same problem, by the digests, or by the right answers where there are none."""
+    """Refuses to pair problems that have the same id alone."""
     for benchmark in benchmarks:
-        digests = [run.problems(benchmark) for run in (run_a, run_b)]
-        gold, other = ({row.id: row.gold for row in run.rows if row.benchmark == benchmark} for run in (run_a, run_b))
-        if (all(digests) and digests[0] != digests[1]) or any(gold[id] != other[id] for id in gold if id in other):
+        mine, theirs = ({row.id: row for row in run.rows if row.benchmark == benchmark} for run in (run_a, run_b))
+        if other := [id for id in mine if id in theirs and not mine[id].same_problem(theirs[id])]:
             raise InputError(
-                f"{run_a.path} and {run_b.path} are not on the same problems of {benchmark} (SHA-256 {digests[0]} and "
-                f"{digests[1]}). Next: run both with the same data, --limit and seed."
+                f"{run_a.path} and {run_b.path} have other problems of {benchmark} under the same ids: "
+                f"{enumerated(other, 10)}. Next: run both with the same data and seed."
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,8 @@ class Row(_Lenient):
     method: str
     id: str
     repeat: int = 0
+    sha: str = ""
+    """Of the problem; empty in rows of older versions."""
     subject: str | None = None
     level: str | None = None
     gold: str = ""
@@ -81,6 +83,12 @@ class Row(_Lenient):
         """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
 
+    def same_problem(self, other: Row) -> bool:
+        """Whether a row of the same id is on the same problem too, as far as both tell."""
+        if self.sha and other.sha:
+            return self.sha == other.sha
+        return not (self.gold and other.gold) or self.gold == other.gold
+
 
 @dataclass(frozen=True)
 class Run:
@@ -105,12 +113,17 @@ class Run:
     @cached_property
     def pooled(self) -> dict[tuple[str, str], list[Row]]:
         """The rows of all benchmarks together, by (`ALL`, method), where there are several; each id names its benchmark too."""
-        if len(self.benchmarks) < 2:
+        return self.pool(self.benchmarks)
+
+    def pool(self, benchmarks: Collection[str]) -> dict[tuple[str, str], list[Row]]:
+        """`pooled`, of these benchmarks alone."""
+        if len(benchmarks) < 2:
             return {}
         pooled: dict[tuple[str, str], list[Row]] = {(ALL, method): [] for method in self.methods}
         for (benchmark, method), rows in self.groups.items():
-            pooled[ALL, method] += [row.model_copy(update={"id": f"{benchmark}: {row.id}"}) for row in rows]
-        return pooled
+            if benchmark in benchmarks:
+                pooled[ALL, method] += [row.model_copy(update={"id": f"{benchmark}: {row.id}"}) for row in rows]
+        return {key: rows for key, rows in pooled.items() if rows}
 
     @property
     def benchmarks(self) -> list[str]:

@@ -16,23 +16,27 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.evaluation.benchmarks import Item, digest, load, title
-from reasonflux_agent.evaluation.cache import opened
+from reasonflux_agent.evaluation.cache import ModelReplies, ReplyCache, opened
 from reasonflux_agent.evaluation.folder import FORMAT, VERSION, Folder, Row, hold
 from reasonflux_agent.evaluation.methods import (
     MAX_SAMPLES,
+    AllSamples,
     Method,
     RandomTemplates,
     check_methods,
     parse_method,
 )
-from reasonflux_agent.evaluation.solving import solve
+from reasonflux_agent.evaluation.solving import fault, solve
 from reasonflux_agent.graph import DEFAULT_MODEL
 from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.models import CallOptions, call_kwargs, describe, load_model
+from reasonflux_agent.nodes import DEPTH
 from reasonflux_agent.record import Recorder
 
 GIVE_UP = 5
-"""Problems that fail one after another before the run ends: then it is the server that is gone, not a problem that is odd."""
+"""Problems that fail by the server's doing, one after another, before the run ends: then it is gone, and no problem odd."""
+PATIENCE = 60.0
+"""Seconds that a server is given to show that it is there."""
 
 
 class Watcher:
@@ -81,7 +85,8 @@ async def evaluate(
     `benchmarks` as for `benchmarks.load`, `methods` as for `parse_method`; `context` are fields of the Context that hold for
     all methods where they do not set them. `out` is the folder; None: one in `evaluations/`, named by what is run, so that
     the same call goes on where the last one ended. A problem whose run fails is a row with an `error`, and wrong;
-    `retry_failed` does such rows again. `seed` decides options, random templates and the models' samples.
+    `retry_failed` does such rows again. `seed` decides options, random templates and the models' samples. With several
+    `repeats` every sample is drawn, the first ones too, so that repeats differ by chance alone.
     `cache` is a file of replies (see cache.py): calls that it holds are not made again, with the tokens and seconds that they
     took when they were made. A call is found once it has ended, so a problem is then solved by one method after another.
 
@@ -104,10 +109,14 @@ async def evaluate(
     roles = {"navigator": first, "solver": solver or model or given.solver or first}
     loaded = [await asyncio.to_thread(load_model, role) for role in roles.values()]
     shared = {"navigator", "solver", "seed"}
+    replies: ReplyCache | None = None
     with ExitStack() as stack:
         if cache:
             replies = stack.enter_context(opened(cache))
-            roles = {role: one.model_copy(update={"cache": replies}) for role, one in zip(roles, loaded, strict=True)}
+            roles = {
+                role: one.model_copy(update={"cache": ModelReplies(replies, one)})
+                for role, one in zip(roles, loaded, strict=True)
+            }
         solvers = {way.name: _solver(way, roles, library, seed, context) for way in ways}
         configuration = {
             "format": FORMAT,
@@ -118,15 +127,20 @@ async def evaluate(
             "templates": digest(library.templates),
             "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
             "methods": [way.name for way in ways],
-            "contexts": {name: flux.context.model_dump(mode="json", exclude=shared) for name, flux in solvers.items()},
+            "contexts": {
+                name: {**flux.context.model_dump(mode="json", exclude=shared), "greedy": repeats == 1}
+                for name, flux in solvers.items()
+            },
             "seed": seed,
             "repeats": repeats,
         }
         path = Path(out) if out else Path("evaluations") / f"{'-'.join(items)}-{digest(configuration)[:8]}"
         folder = stack.enter_context(hold(path, configuration))
+        if cache and not folder.settings.get("cached"):
+            folder.note("cached", True)
         if retry_failed:
             folder.forget_failures()
-        run = _Run(folder, solvers, seed, watcher or Watcher())
+        run = _Run(folder, solvers, loaded, replies, seed, repeats == 1, watcher or Watcher())
         run.watcher.begin(folder, len(ways) * repeats * sum(map(len, items.values())))
         free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
         await run.all(_jobs(items, free, repeats), concurrency, apart=bool(cache))
@@ -139,8 +153,13 @@ async def evaluate(
 
 
 def _solver(way: Method, roles: dict[str, Any], library: TemplateLibrary, seed: int, context: dict[str, Any]) -> ReasonFlux:
-    retriever = RandomTemplates(library=library, seed=seed) if way.random_templates else None
-    return ReasonFlux(**roles, strategy=way.strategy, library=library, retriever=retriever, **{**context, **way.context})
+    retriever = None
+    if way.random_templates:
+        from reasonflux_agent.retrieval import TemplateRetriever
+
+        retriever = RandomTemplates(library=library, found_by=TemplateRetriever.from_library(library, k=DEPTH), seed=seed)
+    kind = ReasonFlux if way.select == "run" else AllSamples
+    return kind(**roles, strategy=way.strategy, library=library, retriever=retriever, **{**context, **way.context})
 
 
 def _jobs(items: dict[str, list[Item]], methods: Sequence[Method], repeats: int) -> Iterator[Job]:
@@ -175,11 +194,22 @@ def _mean(values: list[int]) -> float:
 class _Run:
     """What the workers of one evaluation share."""
 
-    def __init__(self, folder: Folder, solvers: dict[str, ReasonFlux], seed: int, watcher: Watcher) -> None:
-        self.folder, self.solvers, self.seed, self.watcher = folder, solvers, seed, watcher
+    def __init__(
+        self,
+        folder: Folder,
+        solvers: dict[str, ReasonFlux],
+        models: Sequence[BaseChatModel],
+        replies: ReplyCache | None,
+        seed: int,
+        greedy: bool,
+        watcher: Watcher,
+    ) -> None:
+        self.folder, self.solvers, self.models, self.watcher = folder, solvers, models, watcher
+        self.replies, self.made = replies, 0
+        self.seed, self.greedy = seed, greedy
         self.recorder = Recorder(folder.records)
         self.failed: list[Row] = []
-        """Failures since the last success: results if a success follows, else the server's."""
+        """Failures by the server since the last success: results if a success follows."""
         self.succeeded = any(not row["error"] for row in folder.rows.values())
 
     async def all(self, jobs: Iterable[Job], concurrency: int, *, apart: bool) -> None:
@@ -202,20 +232,34 @@ class _Run:
                     group.create_task(work(chain))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
-        if self.failed and not self.succeeded:
+        # nothing follows that would tell a server that is gone from the last problem's own trouble with it
+        if self.failed and not (self.succeeded and await self.answers()):
             raise self.gone()
         self.flush()
 
+    async def answers(self) -> bool:
+        """Whether the models are there."""
+        try:
+            for model in self.models:
+                async with asyncio.timeout(PATIENCE):
+                    await model.ainvoke("Say yes.", **call_kwargs(model, CallOptions(max_tokens=1, timeout=PATIENCE)))
+        except Exception as error:  # whatever a client raises
+            return fault(error) == "problem"  # what refuses a request is there
+        return True
+
     def keep(self, row: Row) -> None:
-        """Files a row; a failure only once it is known to be the problem's own."""
-        if row["error"]:
+        """Files a row; one that the server failed only once it is known that it was for the problem's sake."""
+        if row["fault"] == "server":
             self.failed.append(row)
+            self.made = self.replies.made if self.replies else 0
             if len({(failed["benchmark"], failed["id"]) for failed in self.failed}) >= GIVE_UP:
                 raise self.gone()
-        else:
+            return
+        if not row["error"]:
             self.succeeded = True
-            self.flush()
-            self.file(row)
+            if self.replies is None or self.replies.made > self.made:  # replies that were kept show no server
+                self.flush()
+        self.file(row)
 
     def flush(self) -> None:
         """Files the failures."""
@@ -251,9 +295,9 @@ class _Run:
         return {"benchmark": job.benchmark, "method": job.method.name, "repeat": job.repeat, **row}
 
     def fields(self, job: Job) -> dict[str, Any]:
-        """What a job sets in its context; the first repeat is greedy where strategies are."""
+        """What a job sets in its context; greedy where strategies are, unless there are repeats."""
         # samples count from the seed on, so repeats are further apart than there can be samples
-        fields = {"seed": self.seed + 1000 * job.repeat, "greedy": job.repeat == 0}
+        fields = {"seed": self.seed + 1000 * job.repeat, "greedy": self.greedy}
         if job.method.match:
             fields["trajectories"] = self.folder.settings["matched"][job.method.name][job.benchmark]["k"]
         return fields

@@ -1,11 +1,12 @@
 """One problem, solved by one method and graded: its row.
 
 A row of `results.jsonl`, one for every benchmark, method, repeat and problem: `benchmark`, `method`, `repeat`, `id`,
-`subject`, `level`, `gold`, `answer`, `correct`, `status`, `reason`, `truncated` (whether the token limit cut the solution),
-`ungraded` (the grader hung or died over the answer, which counts as wrong), `error` (why there is no answer; null), `calls`,
-`prompt_tokens`, `cached_tokens`, `completion_tokens`, `seconds` (summed over model calls), `wall` (seconds), `templates`
-(ids), `votes` (0 to 1), `candidates` (`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts),
-`escalated` (effort auto: planned attempts were made), `run` (id of the record).
+`sha` (of the problem), `subject`, `level`, `gold`, `answer`, `correct`, `status`, `reason`, `truncated` (whether the token
+limit cut a candidate), `ungraded` (the grader hung or died over the answer, which counts as wrong), `error` (why there is no
+answer; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), `calls`, `prompt_tokens`, `cached_tokens`,
+`completion_tokens`, `seconds` (summed over model calls), `wall` (seconds), `templates` (ids), `votes` (0 to 1), `candidates`
+(`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts), `escalated` (effort auto: planned attempts
+were made), `run` (id of the record).
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.errors import ReasonFluxError
-from reasonflux_agent.evaluation.benchmarks import Item
+from reasonflux_agent.errors import InputError, ReasonFluxError
+from reasonflux_agent.evaluation.benchmarks import Item, digest
 from reasonflux_agent.evaluation.folder import Row
 from reasonflux_agent.evaluation.methods import Rule, select
 from reasonflux_agent.grading import verdict
+from reasonflux_agent.models.failures import causes
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution, Usage
+
+OF_ALL = (401, 403, 404, 407, 408, 409, 429)
+"""Of the HTTP statuses by which a server refuses a request, those that do not blame this one."""
 
 
 class _Heard(BaseCallbackHandler):
@@ -39,7 +44,8 @@ class _Heard(BaseCallbackHandler):
 async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **context: Any) -> Row:
     """The row of one problem, but for benchmark, method and repeat; a failure is a row too, with its `error`."""
     begun, heard = time.monotonic(), _Heard()
-    row = {"id": item.id, "subject": item.subject, "level": item.level, "gold": item.answer, **_outcome(None)}
+    row: Row = {"id": item.id, "sha": digest([item.problem, item.answer, item.unit])[:16]}
+    row |= {"subject": item.subject, "level": item.level, "gold": item.answer, **_outcome(None)}
     try:
         solution = await flux.asolve(item.problem, config={"callbacks": [recorder, heard]}, **context)
         chosen = await select(rule, solution)
@@ -52,8 +58,15 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
         row |= {**_outcome(chosen), "correct": bool(right), "ungraded": right is None}
         row |= {"candidates": candidates, "escalated": escalated}
     except ReasonFluxError as error:
-        row["error"] = str(error)
+        row |= {"error": str(error), "fault": fault(error)}
     return {**row, "wall": round(time.monotonic() - begun, 3), "run": heard.run}
+
+
+def fault(error: Exception) -> str:
+    """Whose a failure is: `problem` where this one cannot be asked (too long, say), else `server`."""
+    status = next((found for cause in causes(error) if (found := getattr(cause, "status_code", None))), 0)
+    refused = 400 <= status < 500 and status not in OF_ALL
+    return "problem" if isinstance(error, InputError) or refused else "server"
 
 
 async def judged(answer: str | None, item: Item) -> bool | None:
@@ -66,13 +79,13 @@ def _outcome(solution: Solution | None) -> Row:
     if solution is None:
         return {
             "answer": None, "correct": False, "status": "failed", "reason": "", "truncated": False,
-            "ungraded": False, "error": None,
+            "ungraded": False, "error": None, "fault": None,
             **Usage().model_dump(), "templates": [], "votes": 0.0, "candidates": [], "reviews": [], "escalated": False,
         }  # fmt: skip
     return {
         **solution.model_dump(include={"answer", "status", "reason", "votes"}),
         **solution.total.model_dump(),
-        "truncated": any(c.truncated for c in solution.candidates if c.text == solution.text),
+        "truncated": any(c.truncated for c in solution.candidates),
         "templates": list(solution.templates),
         "reviews": [review.verdict for review in solution.reviews],
     }

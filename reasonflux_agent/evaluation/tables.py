@@ -14,6 +14,7 @@ from reasonflux_agent.evaluation.measures import (
     by,
     compare_rows,
     cost,
+    ended,
     enumerated,
     mean,
     natural,
@@ -21,7 +22,7 @@ from reasonflux_agent.evaluation.measures import (
 from reasonflux_agent.evaluation.results import ALL, Row, Run
 from reasonflux_agent.evaluation.statistics import maj_at_k, pass_at_k
 from reasonflux_agent.grading import MAX_ANSWER
-from reasonflux_agent.grading.answers import normal
+from reasonflux_agent.grading.answers import compare, normal
 
 LISTED = 50
 """Failures that are listed one by one."""
@@ -87,8 +88,8 @@ def accuracies(run: Run) -> Table:
     note = (
         "Wilson score intervals. Failed and ungraded problems are in the denominator, as wrong. Of several repeats the mean "
         "counts (pass@1); they narrow the interval only as far as problems vary less for it. Limit hit: a limit of the "
-        "context ended the run with the best answer so far; cut off: a candidate was truncated; ungraded: the grader hung or "
-        "died over the answer."
+        "context ended the run with the best answer so far; cut off: the token limit cut the reply that ends a candidate "
+        "(replies for single steps are not looked at); ungraded: the grader hung or died over the answer."
     )
     return Table("Accuracy", head, rows, note)
 
@@ -104,26 +105,31 @@ def comparisons(run: Run) -> Table:
         if (benchmark, method) in groups and (benchmark, base) in groups
     ]
     note = (
-        "Paired on the problems that both have done. Tango's score interval of the difference; McNemar's exact test, "
-        f"two-sided (over problems, where there are repeats), not corrected for the number of comparisons. “{NO_DIFFERENCE}”: "
-        "the interval holds zero, or p is 0.05 or more."
+        "Paired on the problems, and repeats, that both have done. Tango's score interval of the difference; McNemar's exact "
+        "test, two-sided (over problems, where there are repeats), not corrected for the number of comparisons. "
+        f"“{NO_DIFFERENCE}”: the interval holds zero, or p is 0.05 or more."
     )
     return Table(f"Against {base}", ["benchmark", "method", *COMPARED], rows, note)
 
 
 def costs(run: Run, prices: Prices | None) -> Table:
-    """Means per problem of what was spent."""
-    head = ["benchmark", "method", "calls", "prompt tokens", "cached", "completion", "all tokens", "model s", "clock s"]
+    """Means per problem of what was spent, over the runs that ended."""
+    head = ["benchmark", "method", "runs", "calls", "prompt tokens", "cached", "completion", "all tokens", "model s", "clock s"]
     head += ["escalated", "with templates", *(["cost per 1,000", "cost in all"] if prices else [])]
-    rows = []
-    for key, group in run.groups.items():
+    rows, cached = [], bool(run.config.get("cached"))
+    for key, every in run.groups.items():
+        group = ended(every)
+        if not group:
+            rows.append([*key, f"0 of {len(every)}", *["–"] * (len(head) - 3)])
+            continue
         cells = [
             *key,
+            f"{len(group)} of {len(every)}",
             f"{mean(row.calls for row in group):.1f}",
             *(f"{mean(values):,.0f}" for values in zip(*map(_tokens, group), strict=True)),
             f"{mean(row.tokens for row in group):,.0f}",
             f"{mean(row.seconds for row in group):.1f}",
-            f"{mean(row.wall for row in group):.1f}",
+            "–" if cached else f"{mean(row.wall for row in group):.1f}",
             _share(row.escalated for row in group),
             _share(bool(row.templates) for row in group),
         ]
@@ -132,12 +138,16 @@ def costs(run: Run, prices: Prices | None) -> Table:
             cells += [f"{spent / len(group) * 1000:,.4g}", f"{spent:,.4g}"]
         rows.append(cells)
     note = (
-        "Means per problem and repeat. Prompt tokens include the cached ones. Model seconds are summed over calls, so parallel "
-        "calls add up to more than the clock. Escalated: drafts did not settle it, and effort auto went on to plan."
+        "Means over the runs (a problem and repeat) that ended: one that failed does not tell what it spent. Prompt tokens "
+        "include the cached ones. Model seconds are summed over calls, so parallel calls add up to more than the clock. "
+        "Escalated: drafts did not settle it, and effort auto went on to plan."
     )
+    if cached:
+        note += " Calls are those of a cache of replies, with what they took when they were made, so the clock tells nothing."
     if prices:
         note += (
-            f" Prices per million tokens: prompt {prices.prompt:g}, cached {prices.cached:g}, completion {prices.completion:g}."
+            " Cost in all: of the runs that ended. "
+            f"Prices per million tokens: prompt {prices.prompt:g}, cached {prices.cached:g}, completion {prices.completion:g}."
         )
     return Table("Tokens, calls, time", head, rows, note)
 
@@ -163,7 +173,7 @@ def repeats(run: Run) -> Table:
         most = min(map(len, problems))
         if most == 1:
             continue
-        answers = [[_spelling(row) for row in p] for p in problems]
+        answers = [_groups(p) for p in problems]
         right = [[row.correct for row in p] for p in problems]
         for k in sorted({2**i for i in range(most.bit_length())} | {most}):
             passes = mean(pass_at_k(len(r), sum(r), k) for r in right)
@@ -171,7 +181,9 @@ def repeats(run: Run) -> Table:
             rows.append([*key, str(k), f"{passes:.1%}", f"{majorities:.1%}"])
     note = (
         "pass@k: the chance that k of the repeats hold a right answer, unbiased (Chen et al. 2021). maj@k: the majority of k, "
-        "over disjoint runs of k repeats; ties share, no answer is no vote, answers are equal by their normalised spelling."
+        "over disjoint runs of k repeats; ties share, no answer is no vote. Right answers are one; wrong ones are one where "
+        "the grader's own comparison, without Math-Verify, finds them the same; what it cannot tell is apart, which favours "
+        "the right ones."
     )
     return Table("Repeats", ["benchmark", "method", "k", "pass@k", "maj@k"], rows, note)
 
@@ -260,7 +272,22 @@ def _share(values: Iterable[bool]) -> str:
     return f"{mean(values):.1%}" if values else "–"
 
 
-def _spelling(row: Row) -> str | None:
-    if row.answer is None or row.correct or len(row.answer) > MAX_ANSWER:
-        return row.answer
-    return normal(row.answer).replace(" ", "").casefold()
+def _groups(rows: list[Row]) -> list[str | None]:
+    """The answers of a problem's repeats, each wrong one as the first of those that mean the same."""
+    seen: list[str] = []
+    found: list[str | None] = []
+    for row in rows:
+        text = row.answer if row.answer is None or len(row.answer) > MAX_ANSWER else normal(row.answer)
+        if text is None or row.correct:
+            found.append(text)
+            continue
+        same = next((other for other in seen if _same(other, text)), text)
+        seen += [text] if same is text else []
+        found.append(same)
+    return found
+
+
+def _same(a: str, b: str) -> bool:
+    if a.replace(" ", "").casefold() == b.replace(" ", "").casefold():
+        return True
+    return bool(a and b) and max(len(a), len(b)) <= MAX_ANSWER and bool(compare(a, b))

@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import BaseCache
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration
 from langchain_tests.integration_tests.cache import AsyncCacheTestSuite, SyncCacheTestSuite
 
-from reasonflux_agent.errors import InputError
-from reasonflux_agent.evaluation.cache import opened
+from reasonflux_agent.calls import ASKED
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.evaluation.cache import ModelReplies, opened
 from reasonflux_agent.evaluation.runner import evaluate
-from reasonflux_agent.testing import mathematician, serve_fake
+from reasonflux_agent.models import CallOptions, load_model
+from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.evaluation.test_runner import rows_of, sums
 
 METHODS = ["direct", "self-consistency@3", "no-templates", "no-templates,reviews=0", "drafts"]
@@ -121,6 +125,66 @@ async def test_another_request_is_another_call(served: Served, tmp_path: Path) -
         served.spec = f"vllm:fake@{url}"
         await run(served, tmp_path, "c", ["direct"])
     assert len(served.prompts) == 9
+
+
+class Named(FakeModel):
+    """A model of another provider, which says who it is."""
+
+    model_name: str = "one"
+    kind: str = "reasonflux-fake"
+
+    @property
+    def _llm_type(self) -> str:
+        return self.kind
+
+
+@pytest.mark.parametrize(("kind", "more"), [("reasonflux-fake", 2), ("anthropic-chat", 0)])
+async def test_samples_of_a_model_that_takes_no_seed_are_calls_of_their_own(tmp_path: Path, kind: str, more: int) -> None:
+    model, options = Named(kind=kind, calls=[]), dict[str, Any](cache=tmp_path / "replies")
+    methods = ["direct", "self-consistency@3"]
+    await evaluate([sums(tmp_path, 2)], methods, model=model, out=tmp_path / "a", **options)
+    assert len(model.calls) == 2 * 3  # `direct` is the first sample
+    await evaluate([sums(tmp_path, 2)], methods, model=model, out=tmp_path / "b", **options)
+    assert len(model.calls) == 2 * 3
+    await evaluate([sums(tmp_path, 2)], ["direct"], model=model, out=tmp_path / "c", seed=7, **options)
+    assert len(model.calls) == 2 * 3 + more  # one that takes no temperature is never greedy
+
+
+async def test_two_models_of_a_class_share_no_reply(tmp_path: Path) -> None:
+    answers = {}
+    for name in ("one", "two"):
+        model = Named(model_name=name, respond=lambda _, name=name: f"\\boxed{{{name}}}")
+        path = await evaluate([sums(tmp_path, 1)], ["direct"], model=model, out=tmp_path / name, cache=tmp_path / "replies")
+        (row,) = rows_of(path)
+        answers[name] = row["answer"]
+    assert answers == {"one": "one", "two": "two"}
+    with pytest.raises(InputError, match="class FakeModel says by neither `spec` nor `model_name` which one it is"):
+        await evaluate([sums(tmp_path, 1)], ["direct"], model=FakeModel(), out=tmp_path / "c", cache=tmp_path / "replies")
+
+
+def test_the_keys_of_servers_are_those_of_files_that_exist(tmp_path: Path) -> None:
+    with opened(tmp_path / "replies") as cache:
+        view = ModelReplies(cache, load_model("vllm:fake@http://127.0.0.1:9/v1"))
+        before = ASKED.set(CallOptions(temperature=0.7, seed=3))
+        view.update("prompt", "options", [ChatGeneration(message=AIMessage("kept"))])
+        ASKED.reset(before)
+        assert cache.lookup("prompt", "options") is not None
+
+
+async def test_a_folder_says_that_its_calls_may_be_older(served: Served, tmp_path: Path) -> None:
+    await run(served, tmp_path, "a", ["direct"])
+    assert json.loads((tmp_path / "a" / "run.json").read_text())["cached"] is True
+    path = await evaluate([sums(tmp_path, 3)], ["direct"], model=served.spec, out=tmp_path / "a")  # it is no setting
+    assert len(rows_of(path)) == 3
+
+
+async def test_replies_that_are_kept_do_not_show_that_the_server_is_there(tmp_path: Path) -> None:
+    with serve_fake() as url:
+        given = dict[str, Any](model=f"vllm:fake@{url}", cache=tmp_path / "replies")
+        await evaluate([sums(tmp_path, 2)], ["direct"], out=tmp_path / "a", **given)
+    with pytest.raises(ModelError, match="could not be reached"):  # direct is kept and succeeds, after the plans have failed
+        await evaluate([sums(tmp_path, 2)], ["no-templates", "direct"], out=tmp_path / "b", concurrency=1, **given)
+    assert [(row["method"], row["error"]) for row in rows_of(tmp_path / "b")] == [("direct", None)] * 2
 
 
 async def test_a_line_that_a_kill_cut_is_made_again(served: Served, tmp_path: Path) -> None:

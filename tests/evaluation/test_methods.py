@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.documents import Document
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.evaluation.methods import RandomTemplates, check_methods, parse_method, select, split_methods
 from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.retrieval import TemplateRetriever
 from reasonflux_agent.schema import Candidate, Solution
 
 
@@ -83,9 +85,18 @@ async def test_the_best_by_checks_asks_no_majority() -> None:
 
 def test_random_templates_are_drawn_by_query_and_seed() -> None:
     library = TemplateLibrary.builtin()
-    drawn = RandomTemplates(library=library, seed=1).invoke("add numbers")
-    assert drawn == RandomTemplates(library=library, seed=1).invoke("add numbers")
-    assert drawn != RandomTemplates(library=library, seed=2).invoke("add numbers")
-    assert drawn != RandomTemplates(library=library, seed=1).invoke("add more numbers")
+    real = TemplateRetriever.from_library(library, "hash", k=8, min_score=0.0).model_copy(update={"lead": 0.1})
+
+    def draw(query: str, seed: int = 1) -> list[Document]:
+        return RandomTemplates(library=library, found_by=real, seed=seed).invoke(query)
+
+    drawn = draw("add numbers")
+    assert drawn == draw("add numbers")
+    assert {document.id for document in drawn} != {document.id for document in draw("add numbers", seed=2)}
+    assert {document.id for document in drawn} != {document.id for document in draw("add more numbers")}
     assert len({document.id for document in drawn}) == 8
     assert all(document.id in library for document in drawn)
+    # how well they stand out is said of what was found, so that it is not chance whether one is shown
+    found = real.invoke("add numbers")
+    assert [hit.metadata["lead"] for hit in drawn] == [hit.metadata["lead"] for hit in found]
+    assert [hit.id for hit in drawn] != [hit.id for hit in found]

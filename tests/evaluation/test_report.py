@@ -104,7 +104,7 @@ def test_no_difference_is_said_where_none_is_shown(tmp_path: Path) -> None:
 def test_costs_follow_the_prices(two: Path) -> None:
     direct, _ = cells(two, "Tokens, calls, time", Prices(prompt=2.0, cached=0.5, completion=10.0))
     # (600 * 2 + 400 * 0.5 + 500 * 10) / 1e6 a problem
-    assert (direct["cost per 1,000"], direct["cost in all"]) == ("6.4", "0.128")
+    assert (direct["cost per 1,000"], direct["cost in all"]) == ("6.4", "0.1216")  # of the 19 that ended
     assert (direct["prompt tokens"], direct["cached"], direct["completion"], direct["all tokens"]) == (
         "1,000",
         "400",
@@ -112,6 +112,43 @@ def test_costs_follow_the_prices(two: Path) -> None:
         "1,500",
     )
     assert "cost in all" not in cells(two, "Tokens, calls, time")[0]
+
+
+def test_runs_that_failed_are_not_free(two: Path, tmp_path: Path) -> None:
+    nothing = {"error": "gone", "calls": 0, "prompt_tokens": 0, "cached_tokens": 0, "completion_tokens": 0, "seconds": 0.0}
+    rows = [row("direct", f"p{i}", False, **(nothing if i < 5 else {})) for i in range(20)]
+    folder = write_run(tmp_path / "run", [*rows, row("broken", "p0", False, **nothing)], methods=["direct", "broken"])
+    direct, broken = cells(folder, "Tokens, calls, time", Prices(prompt=2.0, cached=0.5, completion=10.0))
+    assert (direct["runs"], direct["calls"], direct["all tokens"], direct["cost per 1,000"]) == (
+        "15 of 20",
+        "2.0",
+        "1,500",
+        "6.4",
+    )
+    assert (broken["runs"], broken["all tokens"], broken["cost in all"]) == ("0 of 1", "–", "–")
+    assert "1,500 tokens per problem" in html(read_run(folder))
+    assert "1,500 / 1,500 = 1.00" in compare(read_run(two), read_run(folder), method_a="direct", method_b="direct")
+
+
+def test_the_clock_of_a_run_with_a_cache_is_not_shown(tmp_path: Path) -> None:
+    (own,) = cells(write_run(tmp_path / "own", [row("direct", "p", True)]), "Tokens, calls, time")
+    (kept,) = cells(write_run(tmp_path / "kept", [row("direct", "p", True)], cached=True), "Tokens, calls, time")
+    assert (own["clock s"], own["model s"]) == ("2.0", "3.0")
+    assert (kept["clock s"], kept["model s"]) == ("–", "3.0")
+
+
+def test_repeats_are_compared_as_far_as_both_have_them(tmp_path: Path) -> None:
+    rows = [row("a", "p", right, repeat=r) for r, right in enumerate([False, True, True])] + [row("b", "p", False)]
+    run = read_run(write_run(tmp_path / "run", rows, repeats=3))
+    compared = compare_rows(run.groups[BENCH, "a"], run.groups[BENCH, "b"])
+    assert (compared.n, compared.difference, compared.gained) == (1, 0.0, [])
+
+
+def test_wrong_answers_that_mean_the_same_are_one_vote(tmp_path: Path) -> None:
+    given = [("7", True), ("0.5", False), (r"\frac12", False), ("1/2", False), ("7", True)]
+    rows = [row("direct", "p", ok, repeat=r, answer=answer) for r, (answer, ok) in enumerate(given)]
+    by_k = {line["k"]: line["maj@k"] for line in cells(write_run(tmp_path / "run", rows, repeats=5), "Repeats")}
+    assert by_k["5"] == "0.0%"  # by spelling, the right answer would lead with 2 of 5
 
 
 def test_levels_are_in_their_order_and_subjects_apart(tmp_path: Path) -> None:
@@ -302,16 +339,36 @@ def test_two_runs_are_compared_by_problem(two: Path, tmp_path: Path) -> None:
     assert crossed.count("| worse |") == 1
 
 
+def test_runs_of_different_rows_are_compared_on_those_that_both_have(tmp_path: Path) -> None:
+    def half(name: str, first: int, tokens: int, right: int) -> Any:
+        rows = [
+            row("direct", f"p{i}", i < right, benchmark=benchmark, sha=f"{i}", prompt_tokens=tokens * (1 if 4 <= i < 8 else 9))
+            for benchmark in ("toy", "game")
+            for i in range(first, first + 8)
+        ]
+        benchmarks = {benchmark: {"n": 8, "sha256": f"of {name}"} for benchmark in ("toy", "game")}
+        return read_run(write_run(tmp_path / name, rows, benchmarks=benchmarks))
+
+    text = compare(half("a", 0, 1000, 6), half("b", 4, 2000, 8))
+    assert re.search(r"\| toy \| direct \| 75\.0% .* \| 50\.0% .* \| 4 \| \+50\.0 ", text)
+    assert re.search(r"\| all together \| direct \| 75\.0% .* \| 50\.0% .* \| 8 \| \+50\.0 ", text)
+    assert "| toy | direct | 4 of 4 | 2,500 / 1,500 = 1.67 |" in text
+    assert "| all together | direct | 8 of 8 | 2,500 / 1,500 = 1.67 |" in text
+
+
 def test_runs_that_cannot_be_compared_are_refused(two: Path, tmp_path: Path) -> None:
     a = read_run(two)
 
     def other(name: str, rows: list[dict[str, Any]], sha: str | None = None) -> Any:
         return read_run(write_run(tmp_path / name, rows, benchmarks={BENCH: {"n": 1, "sha256": sha}}))
 
-    with pytest.raises(InputError, match=r"not on the same problems of toy \(SHA-256 aa and bb\)"):
-        compare(a, other("hash", [row("direct", "p0", True)], "bb"))
-    with pytest.raises(InputError, match="not on the same problems"):
+    with pytest.raises(InputError, match="other problems of toy under the same ids: p0"):
         compare(a, other("gold", [row("direct", "p0", True, gold="9")]))
+    first = other("sha-a", [row("direct", "p0", True, sha="aa"), row("direct", "p1", True, sha="aa")])
+    with pytest.raises(InputError, match=r"under the same ids: p1\."):
+        compare(first, other("sha-b", [row("direct", "p0", True, sha="aa"), row("direct", "p1", True, sha="bb")]))
+    with pytest.raises(InputError, match="no problem in common"):
+        compare(a, other("ids", [row("direct", "p99", True)]))
     with pytest.raises(InputError, match="share no method: the one has direct, navigator, the other voting"):
         compare(a, other("method", [row("voting", "p0", True)]))
     with pytest.raises(InputError, match=r"has no method 'magic'\. It has: direct, navigator"):

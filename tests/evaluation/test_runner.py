@@ -20,9 +20,12 @@ import pytest
 
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.evaluation.folder import Folder, key_of
+from reasonflux_agent.evaluation.results import read_run
 from reasonflux_agent.evaluation.runner import Watcher, evaluate
+from reasonflux_agent.evaluation.solving import _outcome
 from reasonflux_agent.grading import pool
 from reasonflux_agent.record import read_record
+from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.models.recorder import Recorder, reply, serving
 
@@ -169,9 +172,86 @@ async def test_one_problem_that_fails_is_a_row_and_is_retried_on_request(tmp_pat
     assert {row["id"]: row for row in rows_of(path)} == by_id
     broken = False
     await evaluate([problems], ["direct"], model=model, out=tmp_path / "run", retry_failed=True)
-    again = {row["id"]: row for row in rows_of(path)}
-    assert again["sums/4"]["correct"]
-    assert len(rows_of(path)) == 6
+    again = {row.id: row for row in read_run(path).rows}
+    assert again["sums/4"].correct
+    assert len(read_run(path).rows) == 6
+
+
+async def test_a_server_that_is_gone_takes_no_row_from_those_that_are_done_again(tmp_path: Path) -> None:
+    def respond(prompt: str) -> str:
+        if "Add 4" in prompt or gone:
+            raise RuntimeError("nobody there")
+        return mathematician(prompt)
+
+    problems, gone = sums(tmp_path), False
+    path = await evaluate([problems], ["direct"], model=FakeModel(respond=respond), out=tmp_path / "run")
+    before, gone = (path / "results.jsonl").read_bytes(), True
+    with pytest.raises(ModelError, match="nobody there"):
+        await evaluate([problems], ["direct"], model=FakeModel(respond=respond), out=path, retry_failed=True)
+    assert (path / "results.jsonl").read_bytes() == before
+
+
+async def test_problems_that_cannot_be_asked_do_not_end_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    texts = [f"Add {n} and 3." + " Mind that." * (n > 0) * 2000 for n in range(8)]
+    path.write_text("".join(json.dumps({"problem": text, "answer": "3"}) + "\n" for text in texts))
+    run = await evaluate([str(path)], ["direct"], model=FakeModel(), out=tmp_path / "run", concurrency=1)
+    assert [row["fault"] for row in rows_of(run)] == [None] + ["problem"] * 7
+    refusing = Recorder((400, {"error": {"message": "maximum model length"}}))
+    with serving(refusing) as server:
+        run = await evaluate([sums(tmp_path, 7)], ["direct"], model=f"vllm:fake@{server.url}", out=tmp_path / "refused")
+    assert [row["fault"] for row in rows_of(run)] == ["problem"] * 7
+
+
+async def test_a_server_that_goes_near_the_end_costs_no_problem(tmp_path: Path) -> None:
+    gone = False
+
+    def respond(prompt: str) -> str:
+        nonlocal gone
+        gone = gone or "Add 6 " in prompt
+        if gone:
+            raise RuntimeError("nobody there")
+        return mathematician(prompt)
+
+    with pytest.raises(ModelError, match=r"its last 2 run\(s\) failed.*nobody there"):
+        await evaluate([sums(tmp_path, 8)], ["direct"], model=FakeModel(respond=respond), out=tmp_path / "run", concurrency=1)
+    assert [row["error"] for row in rows_of(tmp_path / "run")] == [None] * 6
+
+
+async def test_the_last_problem_that_fails_alone_is_a_row(tmp_path: Path) -> None:
+    def respond(prompt: str) -> str:
+        if "Add 3 " in prompt:
+            raise RuntimeError("stumbled")
+        return mathematician(prompt)
+
+    path = await evaluate(
+        [sums(tmp_path, 4)], ["direct"], model=FakeModel(respond=respond), out=tmp_path / "run", concurrency=1
+    )
+    assert [row["fault"] for row in rows_of(path)] == [None, None, None, "server"]
+
+
+@pytest.mark.parametrize("method", ["self-consistency@24", "best-of@40"])
+async def test_all_samples_are_made_though_they_agree(tmp_path: Path, method: str) -> None:
+    path = await evaluate([sums(tmp_path, 1)], [method], model=FakeModel(), out=tmp_path / "run")
+    (row,) = rows_of(path)
+    assert row["calls"] == len(row["candidates"]) == int(method.partition("@")[2])
+
+
+async def test_random_templates_are_shown_where_the_navigators_are(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.jsonl"
+    texts = ["What is the probability that two dice sum to 7?", "Who wrote Faust?", "How many ways are there to seat 5 people?"]
+    path.write_text("".join(json.dumps({"problem": text, "answer": "3"}) + "\n" for text in texts))
+    methods = ["navigator,effort=low", "random-templates,effort=low"]
+    rows = rows_of(await evaluate([str(path)], methods, model=FakeModel(), out=tmp_path / "run"))
+    shown = {method: {row["id"]: len(row["templates"]) for row in rows if row["method"] == method} for method in methods}
+    assert shown[methods[0]] == shown[methods[1]]
+    assert 0 in shown[methods[0]].values()
+
+
+def test_a_candidate_that_was_cut_counts_though_another_was_chosen() -> None:
+    made = [Candidate(source="direct", text=text, answer="1", truncated=text == "cut") for text in ("whole", "cut")]
+    solution = Solution(problem="x", answer="1", text="whole", status="solved", candidates=tuple(made))
+    assert _outcome(solution)["truncated"]
 
 
 async def test_a_server_that_is_gone_ends_the_run_and_costs_no_problem(tmp_path: Path) -> None:
@@ -211,7 +291,8 @@ async def test_repeats_and_samples_have_seeds_of_their_own(tmp_path: Path) -> No
         )
     assert len(rows_of(path)) == 4
     drawn = Counter((body["seed"], body["temperature"]) for body in answers.bodies)
-    assert drawn == {(5, 0.0): 2, (6, 0.7): 2, (7, 0.7): 2, (1005, 0.7): 2, (1006, 0.7): 2, (1007, 0.7): 2}
+    # none is greedy: a first repeat of another kind would make pass@k one of a mixture
+    assert drawn == {(5, 0.7): 2, (6, 0.7): 2, (7, 0.7): 2, (1005, 0.7): 2, (1006, 0.7): 2, (1007, 0.7): 2}
 
 
 HANGING = r"9^{9^{9^9}}"
