@@ -11,7 +11,7 @@ from reasonflux_agent.exchanges.program import PROGRAM
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.models import Reply
 from reasonflux_agent.programs import ProgramResult, extract_program
-from reasonflux_agent.schema import Candidate, Plan, Review, StepResult
+from reasonflux_agent.schema import Candidate, Plan, StepResult
 
 PROGRAM_RUNS = 2
 """Programs of one solver reply that are run at most."""
@@ -26,7 +26,6 @@ def candidate(
     reply: Reply | None = None,
     plan: Plan | None = None,
     results: tuple[StepResult, ...] = (),
-    reviews: tuple[Review, ...] = (),
 ) -> Candidate:
     """A complete solution with its answer extracted (unless given) and its checks run."""
     answer = answer if answer is not None else extract_answer(text)
@@ -40,20 +39,22 @@ def candidate(
         truncated=truncated,
         plan=plan,
         results=results,
-        reviews=reviews,
     )
 
 
-def solve(run: Run, exchange: Exchange[str], *, sampled: bool, **given: Any) -> Body[tuple[str, Reply]]:
+def solve(run: Run, exchange: Exchange[str], *, sampled: bool, last: bool = True, **given: Any) -> Body[tuple[str, Reply]]:
     """Asks the solver, and lets it see what its programs print (tool-integrated reasoning, as in ToRA).
 
     A model that writes a program tends to imagine its output. So the reply is cut behind the program, the program is run
-    in isolation, and the reply goes on from the real output; the result is the joined text.
+    in isolation, and the reply goes on from the real output: to the final answer, or to the result of a step that is not
+    the `last`. The result is the joined text.
     """
     messages = exchange.render(**given)
     joined = ""
     for runs_left in range(PROGRAM_RUNS if run.context.programs else 0, -1, -1):
         reply = yield from run.call(exchange, messages, sampled=sampled, logprobs=True)
+        if not joined and not reply.text.strip():  # asked for once more, and sampled: a greedy model would say nothing again
+            reply = yield from run.call(exchange, messages, sampled=True, logprobs=True)
         cut = _behind_program(reply.text) if runs_left else ""
         code = extract_program(cut)
         if not code:
@@ -62,7 +63,7 @@ def solve(run: Run, exchange: Exchange[str], *, sampled: bool, **given: Any) -> 
         shown = f"\n```output\n{result.error or result.output}\n```\n"
         yield Emit("program", {"code": code, "output": result.output, "error": result.error})
         joined += cut + shown
-        messages = [*messages, *_continue(cut, shown)]
+        messages = [*messages, *_continue(cut, shown, last)]
     raise AssertionError("unreachable")
 
 
@@ -73,17 +74,18 @@ def _behind_program(text: str) -> str:
     return "" if start < 0 or end < 0 else text[: end + 3]
 
 
-def _continue(cut: str, shown: str) -> list[Message]:
+def _continue(cut: str, shown: str, last: bool) -> list[Message]:
+    goal = "the final answer in \\boxed{}." if last else "the result of this step, in one line."
     return [
         {"role": "assistant", "content": cut},
-        {"role": "user", "content": f"The program printed:{shown}Go on from this output to the final answer in \\boxed{{}}."},
+        {"role": "user", "content": f"The program printed:{shown}Go on from this output to {goal}"},
     ]
 
 
-def programmed(run: Run, problem: str, *, sampled: bool, templates: dict[str, str] | None = None) -> Body[Candidate]:
+def programmed(run: Run, problem: str, *, sampled: bool) -> Body[Candidate]:
     """A candidate whose answer a program computed; without an answer where the program fails."""
     try:
-        code, reply = yield from run.ask(PROGRAM, sampled=sampled, problem=problem, templates=templates)
+        code, reply = yield from run.ask(PROGRAM, sampled=sampled, problem=problem)
     except ParseError:
         return Candidate(source="program", text="", answer=None, checks={"answered": False})
     result: ProgramResult = yield RunProgram(code)

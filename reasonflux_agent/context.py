@@ -48,7 +48,7 @@ class Context(BaseModel):
     solver: str | None = Field(None, title="Solver", description="Model spec of the solver; empty: the graph's.")
     """Spec of the model that carries steps out; None: the one that the graph was created with."""
     effort: Effort = Field("medium", title="Effort", description="How much to spend; see the table of efforts.")
-    """low | medium | high | auto: sets the five fields of `Setting` at once."""
+    """low | medium | high | auto: sets all fields of `Setting` at once."""
     granularity: Granularity = Field("whole", title="Granularity", description="One solver call, or one per step.")
     """`whole`: one solver call carries out the trajectory; `step`: one call a step (the paper's way)."""
     drafts: int | None = Field(None, ge=0, le=64, title="Drafts")

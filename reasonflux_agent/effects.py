@@ -65,7 +65,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Ask:
+class AskPerson:
     """Ask a person; the result is whatever the run is resumed with. Both JSON-plain; `schema` is the JSON schema of the latter.
 
     The node begins anew when the run is resumed: what it did before is done twice, but for its model calls.
@@ -98,7 +98,10 @@ class Run:
     node: str
     id: str
     spent: Usage
+    before: Usage
+    """What of it the run had spent when this branch began."""
     share: int
+    """Branches that run side by side, this one included."""
     parts: Parts
     usage: list[dict[str, Any]] = field(default_factory=list)
     sample: int = 0
@@ -156,10 +159,11 @@ class Run:
     def _tokens_left(self, wanted: int) -> int:
         if self.context.token_budget is None:
             return wanted
-        left = self.context.token_budget - self.spent.tokens
+        # of what was left when the branches began, each has its share: they do not see what the others spend
+        left = (self.context.token_budget - self.before.tokens) // self.share - (self.spent.tokens - self.before.tokens)
         if left <= 0:
             raise OutOfBudget(f"the token budget of {self.context.token_budget} is spent")
-        return min(wanted, max(16, left // self.share))
+        return min(wanted, max(16, left))
 
     def _seconds_left(self) -> float | None:
         if self.context.deadline is None:

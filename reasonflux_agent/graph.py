@@ -165,9 +165,9 @@ def _attempt(state: State, sample: int, share: int) -> Attempt:
 
 
 def draft(state: Attempt, run: Run) -> Body[Update]:
-    """Solver: a complete solution without a plan; even samples reason in text, odd ones are programs."""
-    number, is_program = divmod(state["sample"], 2)
-    if is_program and run.context.programs:
+    """Solver: a complete solution without a plan; even samples reason in text, odd ones are programs, where these may run."""
+    number, is_program = divmod(state["sample"], 2) if run.context.programs else (state["sample"], 0)
+    if is_program:
         made = yield from programmed(run, state["problem"], sampled=number > 0)
     else:
         try:
@@ -186,8 +186,8 @@ def verify(state: State, run: Run, strategy: str) -> Body[Update]:
     setting, exhausted = run.context.setting, state.get("exhausted") or ""
     left = 0 if exhausted else setting.trajectories - state["sampled"]
     if run.context.effort == "auto" and not state["sampled"] and setting.drafts:
-        # disagreement is the difficulty: only drafts that agree, all checks passed, make planning needless
-        done = left == 0 or standing.weight >= setting.drafts
+        # disagreement is the difficulty: planning is needless where the drafts agree and pass all checks, or one is proven
+        done = left == 0 or (standing.weight >= setting.drafts and standing.weight > standing.runner_up)
     else:
         reviews = setting.reviews if run.context.granularity == "whole" else 0
         done = left == 0 or settled(standing, left * (1 + reviews) * heaviest(candidates))
@@ -210,8 +210,9 @@ def conclude(
 ) -> Solution:
     """The Solution that the votes stand for."""
     best = candidates[standing.leader] if standing.leader is not None else (candidates[-1] if candidates else None)
-    # a draft may speak for the group; the trajectory shown is that of a planned candidate that agrees with it, if any
-    shown = next((c for c in candidates if c.plan and best and c.answer == best.answer), best)
+    # a draft may speak for the group; the trajectory shown is then that of a planned candidate that agrees with it, if any
+    group = [candidates[i] for i in standing.members] or candidates  # without a leader none has an answer
+    shown = best if best and best.plan else next((c for c in group if c.plan), best)
     per_node: dict[str, Usage] = {}
     for row in usage:
         counted = Usage(**{name: row[name] for name in Usage.model_fields})

@@ -22,7 +22,7 @@ def register_libraries(register: Register) -> None:
 
 @hookspec
 def register_strategies(register: Register) -> None:
-    """`register("name", builder)`: builder(StrategyParts) -> StateGraph (see strategies/__init__.py)."""
+    """`register("name", builder)`: builder(Parts) -> StateGraph (nodes.Parts; see strategies/__init__.py)."""
 
 
 @hookspec

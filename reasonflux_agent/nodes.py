@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
@@ -21,7 +21,20 @@ from langgraph.types import interrupt
 from reasonflux_agent import models
 from reasonflux_agent.calls import acall, call
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import Ask, Body, Call, Effect, Emit, Load, NodeBody, OutOfBudget, Run, RunProgram, Same, Search
+from reasonflux_agent.effects import (
+    AskPerson,
+    Body,
+    Call,
+    Effect,
+    Emit,
+    Load,
+    NodeBody,
+    OutOfBudget,
+    Run,
+    RunProgram,
+    Same,
+    Search,
+)
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.exchanges import Role
 from reasonflux_agent.grading import aequivalent, equivalent
@@ -32,6 +45,8 @@ from reasonflux_agent.state import Attempt, Attempted
 
 DEPTH = 8
 """Templates that the default retriever finds for a query: more than are used, so that a replacement finds others."""
+
+_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -87,14 +102,18 @@ class Parts:
         described = {role: models.describe(self.model(role, context)) for role in ("navigator", "solver")}
         return {**described, "library": self.library.name}
 
-    @cached_property
+    @property
     def searcher(self) -> BaseRetriever:
-        """The retriever of this graph."""
+        """The retriever of this graph; runs that begin together wait for the one that builds it."""
         if self.retriever is not None:
             return self.retriever
-        from reasonflux_agent.retrieval import TemplateRetriever
+        with _BUILDING:
+            if "built" not in vars(self):
+                from reasonflux_agent.retrieval import TemplateRetriever
 
-        return TemplateRetriever.from_library(self.library, k=DEPTH, mode=self.search)
+                vars(self)["built"] = TemplateRetriever.from_library(self.library, k=DEPTH, mode=self.search)
+        built: BaseRetriever = vars(self)["built"]
+        return built
 
 
 class Node(Runnable[dict[str, Any], dict[str, Any]]):
@@ -128,8 +147,9 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
 
     def _begin(self, state: dict[str, Any]) -> tuple[Run, Body[dict[str, Any]]]:
         context = self.parts.context()
-        spent = sum((_usage(row) for row in state.get("usage") or ()), Usage(**(state.get("spent") or {})))
-        run = Run(context, self.name, state.get("run", ""), spent, state.get("share") or 1, self.parts)
+        before = Usage(**(state.get("spent") or {}))
+        spent = sum((_usage(row) for row in state.get("usage") or ()), before)
+        run = Run(context, self.name, state.get("run", ""), spent, before, state.get("share") or 1, self.parts)
         run.sample = state.get("sample") or 0
         return run, self.body(state, run)
 
@@ -150,7 +170,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 return run_program(code)
             case Same(a, b):
                 return equivalent(a, b)
-            case Ask(question, schema):
+            case AskPerson(question, schema):
                 return interrupt(question, response_schema=schema)
             case Emit(name, data):
                 event = _event(run, name, data)
@@ -163,7 +183,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
             case Call():
                 return await acall(await self.parts.amodel(effect.role, run.context), effect, run, config)
             case Search(query):
-                if "searcher" not in vars(self.parts):
+                if self.parts.retriever is None and "built" not in vars(self.parts):
                     await asyncio.to_thread(lambda: self.parts.searcher)  # the first use builds its index
                 return await self.parts.searcher.ainvoke(query, config)
             case Load():
@@ -172,7 +192,7 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 return await arun_program(code)
             case Same(a, b):
                 return await aequivalent(a, b)
-            case Ask(question, schema):
+            case AskPerson(question, schema):
                 return interrupt(question, response_schema=schema)
             case Emit(name, data):
                 event = _event(run, name, data)

@@ -73,13 +73,13 @@ Verdict = Literal["accept", "redo", "replace", "finish"]
 
 
 class Review(Value):
-    """The navigator's judgement delta_i of a step result."""
+    """The judgement delta_i of a step result: the navigator's, the checks' or a person's."""
 
     index: int
     """The step that was reviewed."""
     verdict: Verdict
     feedback: str = ""
-    """For `redo`: what was wrong. For the others: a remark, or nothing."""
+    """For `redo`: what was wrong. For the others: a remark, or nothing; the solver is told that of a `replace` too."""
     steps: tuple[Step, ...] = ()
     """For `replace`: the new remainder of the trajectory."""
 

@@ -32,7 +32,7 @@ class InputState(TypedDict, total=False):
     problem: str
     """The problem x, in plain text or LaTeX."""
     messages: Annotated[list[AnyMessage], add_messages]
-    """A conversation; used when `problem` is absent."""
+    """A conversation; if its last message is a human's, that is the problem, whatever `problem` holds."""
 
 
 class OutputState(TypedDict, total=False):
@@ -76,7 +76,7 @@ class Attempt(TypedDict, total=False):
     problem: str
     """The problem x."""
     sample: int
-    """0 for the first attempt of its kind (greedy), then 1, 2 ... (sampled)."""
+    """Number of the attempt, or of the draft (text and programs in turn); the first of each kind is greedy."""
     spent: JSON
     """`schema.Usage` dict: what the run had spent when the attempt began; its `seconds` are those of the longest branch."""
     share: int

@@ -29,7 +29,8 @@ def mathematician(prompt: str) -> str:
     problem = prompt.split("Problem:\n")[-1].split("\n\n")[0]
     total = sum(int(n) for n in re.findall(r"-?\d+", problem))
     task = prompt.rsplit("Task:", 1)[-1]
-    if ("plan" in task and "Do not solve" in task) or "high-level step" in task or "lay out" in task or "adjust" in task:
+    plans = any(words in task for words in ("high-level step", "lay out", "adjust", "more precise"))
+    if plans or ("plan" in task and "Do not solve" in task):
         return "Kind: addition\n1. Collect the numbers | find: adding integers\n2. Add them | find: sum"
     if "reviewer" in task:
         return "ACCEPT"

@@ -27,6 +27,8 @@ class Tally(NamedTuple):
     """Weight of the second group."""
     total: float
     """Weight of all groups."""
+    members: tuple[int, ...] = ()
+    """Indices of the candidates of the leading group."""
 
 
 NO_VOTES = Tally(None, 0.0, 0.0, 0.0)
@@ -75,7 +77,7 @@ def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -
     # the group's spokesman: its heaviest member, the first among equals
     leader = max(ranked[0], key=lambda i: weight(candidates[i]))
     weights = [standing(group)[0] for group in ranked]
-    return Tally(leader, weights[0], weights[1] if len(weights) > 1 else 0.0, sum(weights))
+    return Tally(leader, weights[0], weights[1] if len(weights) > 1 else 0.0, sum(weights), tuple(ranked[0]))
 
 
 def settled(tally: Tally, remaining: float) -> bool:

@@ -21,7 +21,7 @@ from langgraph.graph import StateGraph
 from pydantic import Field, ValidationError
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import Ask, Body, Emit, Run, Search
+from reasonflux_agent.effects import AskPerson, Body, Emit, Run, Search
 from reasonflux_agent.errors import InputError, LibraryError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary, render_template
@@ -155,7 +155,7 @@ def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, re
         review=review,
     )
     while True:
-        answer = yield Ask(asked.model_dump(mode="json"), Decision.model_json_schema())
+        answer = yield AskPerson(asked.model_dump(mode="json"), Decision.model_json_schema())
         try:
             decision = read_decision(answer, asked, run)
         except InputError as error:

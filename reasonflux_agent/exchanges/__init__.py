@@ -1,7 +1,8 @@
 """Exchanges with a model: one file each, holding its prompt, `render` and `parse`, and no I/O.
 
-Training data are rendered by these very functions. All prompts begin with the same `brief` (problem, methods, plan, work
-so far) and end with the task, so that a server's prefix cache serves every call of a run.
+Training data are rendered by these very functions. The prompts of one run share a `brief` (problem, methods, plan, work so
+far) and end with the task. The plan's three examples, and the templates shown as turns, come before it; `direct` has the bare
+problem. A server's prefix cache serves what begins alike.
 """
 
 from __future__ import annotations

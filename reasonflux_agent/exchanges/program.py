@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
 
 TASK = """Task: write a Python program that computes the answer to the problem and prints it as its only output.
 Import nothing but math and itertools. Reply with one ```python block and nothing else."""
 
 
-def render(problem: str, templates: Mapping[str, str] | None = None) -> list[Message]:
+def render(problem: str) -> list[Message]:
     """The request for a program."""
-    return user(brief(problem, templates=templates), TASK)
+    return user(brief(problem), TASK)
 
 
 def parse(reply: str) -> str:

@@ -6,11 +6,9 @@ from reasonflux_agent.exchanges import Exchange, Message, brief, user
 from reasonflux_agent.exchanges.steps import read_plan
 from reasonflux_agent.schema import Plan
 
-TASK = """Task: write down how such a problem is solved in general; do not solve it. In this form:
-Kind: the mathematical idea behind the problem, in one line
-Conditions: what is known and what is asked, in one line
-1. the first high-level step, in one line
-2. the second ... (2 to 5 steps)"""
+TASK = """Task: write down how such a problem is solved in general; do not solve it. First a line that begins with
+"Kind:" and names the mathematical idea behind the problem, then a line that begins with "Conditions:" and says what is known
+and what is asked, then 2 to 5 numbered lines, each a high-level step."""
 
 
 def render(problem: str) -> list[Message]:

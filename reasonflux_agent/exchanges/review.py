@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
-from reasonflux_agent.exchanges.steps import read_plan
+from reasonflux_agent.exchanges.steps import is_step, read_plan
 from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
 
-TASK = """Task: you are the reviewer of the work on step {number}. Recompute its decisive calculation yourself, in at most three
+TASK = """Task: you are the reviewer of {work}. Recompute its decisive calculation yourself, in at most three
 short lines. Then end with a line that begins with one word:
 ACCEPT if the work is right,
 REDO if a calculation is wrong, followed by what is right instead,
@@ -20,11 +20,19 @@ _VERDICT = re.compile(r"^[^\w\n]*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", 
 
 
 def render(
-    problem: str, plan: Plan, results: Sequence[StepResult], templates: Mapping[str, str] | None = None
+    problem: str,
+    plan: Plan,
+    results: Sequence[StepResult],
+    templates: Mapping[str, str] | None = None,
+    whole: bool = False,
 ) -> list[Message]:
-    """The request for a judgement of the last of `results`."""
+    """The request for a judgement of the last of `results`: a step, or a `whole` solution, which is shown uncut."""
+    last = results[-1]
+    if whole:
+        common = brief(problem, templates=templates, plan=plan)
+        return user(common, f"Solution:\n{last.text.strip()}", TASK.format(work="the solution"))
     common = brief(problem, templates=templates, plan=plan, results=results)
-    return user(common, TASK.format(number=results[-1].index + 1))
+    return user(common, TASK.format(work=f"the work on step {last.index + 1}"))
 
 
 def parse(reply: str) -> Review:
@@ -39,7 +47,8 @@ def parse(reply: str) -> Review:
     rest = match[2].strip()
     if verdict != "replace":
         return Review(index=0, verdict=verdict, feedback=rest[:600])
-    remark = rest.splitlines()[0][:600] if rest else ""
+    first = next(iter(rest.splitlines()), "")
+    remark = "" if is_step(first) else first[:600]  # the form that is asked for goes on with the first step
     return Review(index=0, verdict=verdict, feedback=remark, steps=read_plan(rest).steps)
 
 

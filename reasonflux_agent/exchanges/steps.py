@@ -42,8 +42,13 @@ def read_plan(reply: str) -> Plan:
     data = _json(text)
     plan = _from_lines(text) if data is None else _from_json(data)
     if not plan.steps:
-        raise ParseError('it holds no numbered line, such as "1. Express both unknowns by one letter".')
+        raise ParseError("it holds no numbered line: begin each step with its number and a full stop, one step a line.")
     return plan
+
+
+def is_step(line: str) -> bool:
+    """Whether `read_plan` takes the line for a numbered step."""
+    return bool(_LINE.match(line))
 
 
 def repair_json(text: str) -> str:

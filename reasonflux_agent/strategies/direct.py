@@ -20,8 +20,9 @@ def direct(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
 
 def reason(state: Any, run: Run) -> Body[dict[str, Any]]:
     """Solver: the whole problem in one reply."""
+    run.sample += run.context.setting.drafts  # they ask the same: another greedy call, or one of their seeds, would repeat them
     try:
-        text, reply = yield from run.ask(DIRECT, sampled=state["sample"] > 0, logprobs=True, problem=state["problem"])
+        text, reply = yield from run.ask(DIRECT, sampled=run.sample > 0, logprobs=True, problem=state["problem"])
     except ParseError:
         return {"candidates": []}
     made = candidate("direct", state["problem"], text, reply=reply)

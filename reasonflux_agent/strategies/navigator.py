@@ -55,9 +55,9 @@ def navigator(
     def after_solve(state: Trajectory) -> Literal["review", "solve_step", "answer"]:
         if state.get("exhausted"):
             return "answer"
-        index = state["results"][-1]["index"]
-        reviewed = sum(row["index"] == index for row in state["reviews"])
-        return "review" if reviewed < parts.context().setting.reviews else _onward(state)
+        context = parts.context()
+        reviewed = _reviewed(state, state["results"][-1]["index"], is_whole(state, context))
+        return "review" if reviewed < context.setting.reviews else _onward(state)
 
     def after_review(state: Trajectory) -> Literal["retrieve", "solve_step", "answer"]:
         verdict = state["reviews"][-1]["verdict"] if state["reviews"] else "accept"
@@ -71,7 +71,7 @@ def navigator(
     graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
     for body in (plan, retrieve, refine, solve_step, answer):
         graph.add_node(body.__name__, parts.node(body), input_schema=Trajectory)
-    graph.add_node("review", parts.node(propose if judge else review, "review"), input_schema=Trajectory)
+    graph.add_node("review", parts.node(note_verdict if judge else review, "review"), input_schema=Trajectory)
     graph.add_edge(START, "plan")
     add_router(graph, "plan", after_plan)
     add_router(graph, "retrieve", after_retrieve, ["refine", carry_out])
@@ -90,6 +90,11 @@ def navigator(
 
 def _onward(state: Trajectory) -> Literal["solve_step", "answer"]:
     return "solve_step" if state["step"] < len(state["plan"]["steps"]) else "answer"
+
+
+def _reviewed(state: Trajectory, index: int, whole: bool) -> int:
+    """Reviews so far of the step, or of the `whole` trajectory: its index changes with the length of a replaced plan."""
+    return sum(whole or row["index"] == index for row in state["reviews"])
 
 
 def plan(state: Trajectory, run: Run) -> Body[Update]:
@@ -169,7 +174,7 @@ def refine(state: Trajectory, run: Run) -> Body[Update]:
 
 def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     """Solver: the step that is due, or (granularity `whole`) the whole trajectory in one reply."""
-    drawn, whole, feedback = Plan(**state["plan"]), is_whole(state, run), state["feedback"]
+    drawn, whole, feedback = Plan(**state["plan"]), is_whole(state, run.context), state["feedback"]
     index = len(drawn.steps) - 1 if whole else state["step"]
     results = [StepResult(**row) for row in state["results"]]
     before = [] if whole else [r for r in results if r.index < index]
@@ -181,9 +186,9 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     else:
         given |= {"step": index, "results": before}
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
-    text, reply = yield from solve(run, WHOLE if whole else STEP, sampled=sampled, **given)
-    tried = sum(row["index"] == index for row in state["reviews"])
-    result = StepResult(index=index, text=text, attempt=tried + 1)
+    last = index == len(drawn.steps) - 1
+    text, reply = yield from solve(run, WHOLE if whole else STEP, sampled=sampled, last=last, **given)
+    result = StepResult(index=index, text=text, attempt=_reviewed(state, index, whole) + 1)
     yield Emit("step", {"result": result.model_dump(mode="json")})
     results = [*before, result]
     update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
@@ -193,10 +198,10 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     return update
 
 
-def is_whole(state: Trajectory, run: Run) -> bool:
+def is_whole(state: Trajectory, context: Context) -> bool:
     """Whether one reply carries the whole trajectory out. What a person began is carried on step by step."""
     begun = any(row["index"] < len(state["plan"]["steps"]) - 1 for row in state["results"])
-    return run.context.granularity == "whole" and not begun
+    return context.granularity == "whole" and not begun
 
 
 def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
@@ -208,12 +213,12 @@ def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
 
 
 def review(state: Trajectory, run: Run) -> Body[Update]:
-    """Checks first, then the navigator: go on, redo, replace what is left, or finish."""
+    """Go on, redo, replace what is left, or finish. The checks judge a whole solution first; a step, the navigator alone."""
     said = yield from assess(state, run)
     return apply(state, run, said)
 
 
-def propose(state: Trajectory, run: Run) -> Body[Update]:
+def note_verdict(state: Trajectory, run: Run) -> Body[Update]:
     """As `review`, but its verdict is only noted; a person is asked before it is applied."""
     said = yield from assess(state, run)
     return {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
@@ -223,8 +228,8 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
     """The verdict on the last result."""
     drawn = Plan(**state["plan"])
     results = [StepResult(**row) for row in state["results"]]
-    last = results[-1]
-    verdicts = state["tries"][-1]["checks"] if is_whole(state, run) else {}
+    last, whole = results[-1], is_whole(state, run.context)
+    verdicts = state["tries"][-1]["checks"] if whole else {}
     failed, by = [name for name, passed in verdicts.items() if not passed], "checks"
     if verdicts.get("substitution"):
         said = Review(index=last.index, verdict="finish", feedback="the answer, put back into the problem, holds.")
@@ -238,9 +243,8 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
     elif run.context.setting.opinions or not verdicts:
         by = "navigator"
         try:
-            said, _ = yield from run.ask(
-                REVIEW, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]
-            )
+            given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": state["templates"]}
+            said, _ = yield from run.ask(REVIEW, whole=whole, **given)
         except ParseError:
             said = Review(index=last.index, verdict="accept", feedback="(the review could not be read)")
     else:
@@ -254,7 +258,7 @@ def apply(state: Trajectory, run: Run, said: Review) -> Update:
     """What a verdict on the last result means for the trajectory."""
     drawn = Plan(**state["plan"])
     update: Update = {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
-    start = 0 if is_whole(state, run) else said.index
+    start = 0 if is_whole(state, run.context) else said.index
     if said.verdict == "redo":
         update |= {"step": said.index, "feedback": said.feedback or "it is not right."}
     elif said.verdict == "replace":

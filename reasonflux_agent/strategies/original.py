@@ -80,7 +80,7 @@ def adjust(state: Original, run: Run) -> Body[Update]:
     """Library and navigator: one template, one adjustment."""
     drawn = Plan(**state["plan"])
     query = next((step.query for step in drawn.steps if step.query), state["analysis"] or state["problem"])
-    found = yield Search(query)
+    found = (yield Search(query)) if run.context.setting.templates else []
     texts = {str(found[0].id): found[0].page_content} if found else {}
     yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
     try:

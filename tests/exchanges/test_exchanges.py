@@ -36,9 +36,10 @@ RENDERED: dict[str, Callable[[], list[dict[str, str]]]] = {
     "whole": lambda: WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY, feedback="{no}"),
     "step": lambda: STEP.render(PROBLEM, TRAJECTORY, 1, TEMPLATES, RESULTS[:1], feedback="{no}"),
     "review": lambda: REVIEW.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES),
+    "review whole": lambda: REVIEW.render(PROBLEM, TRAJECTORY, RESULTS[1:], TEMPLATES, whole=True),
     "answer": lambda: ANSWER.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES),
     "direct": lambda: DIRECT.render(PROBLEM),
-    "program": lambda: PROGRAM.render(PROBLEM, TEMPLATES),
+    "program": lambda: PROGRAM.render(PROBLEM),
     "propose": lambda: PROPOSE.render(PROBLEM),
     "analyse": lambda: ANALYSE.render(PROBLEM),
     "lay_out": lambda: LAY_OUT.render(PROBLEM, "it is {linear}"),
@@ -97,8 +98,9 @@ def test_a_template_with_a_worked_example_is_a_turn_of_the_conversation() -> Non
         ("whole", ["Template: isolate", "2. State it", "\\boxed{}", "{no}"]),
         ("step", ["Template: isolate", "2. State it", "x = 6 {so}", "\\boxed{}", "{no}"]),
         ("review", ["It is 6", "step 2", "ACCEPT", "REDO", "REPLACE", "FINISH"]),
+        ("review whole", ["Template: isolate", "Solution:\nIt is 6", "ACCEPT", "REDO", "REPLACE", "FINISH"]),
         ("answer", ["It is 6", "\\boxed{}"]),
-        ("program", ["Template: isolate", "```python"]),
+        ("program", ["```python"]),
         ("lay_out", ["it is {linear}"]),
         ("adjust", ["Template: {t}"]),
         ("instruct", ["x = 6 {so}", "step 2"]),
@@ -178,10 +180,26 @@ def test_a_replacement_brings_its_steps() -> None:
     assert [(s.purpose, s.query) for s in review.steps] == [("Try small cases", "small cases"), ("Generalise", "")]
 
 
+@pytest.mark.parametrize("reply", ["REPLACE\n1. Try", "REPLACE: 1. Try", "**REPLACE**\n\n**1.** Try", "REPLACE:\nStep 1: Try"])
+def test_the_first_step_of_a_replacement_is_no_remark(reply: str) -> None:
+    review = REVIEW.parse(f"{reply}\n2. Generalise")
+    assert [step.purpose for step in review.steps] == ["Try", "Generalise"]
+    assert review.feedback == ""
+
+
+def test_a_remark_is_short() -> None:
+    assert REVIEW.parse(f"REPLACE: {'no ' * 900}\n1. Try").feedback == ("no " * 900)[:600]
+
+
 @pytest.mark.parametrize("reply", ["", "Looks good to me.", "We acceptably redo nothing.", "REPLACE: but no steps"])
 def test_no_verdict_is_a_parse_error(reply: str) -> None:
     with pytest.raises(ParseError):
         REVIEW.parse(reply)
+
+
+def test_the_request_for_a_proposal_shows_no_step_to_copy() -> None:
+    with pytest.raises(ParseError):
+        PROPOSE.parse(PROPOSE.render(PROBLEM)[0]["content"])
 
 
 def test_a_proposal_keeps_its_conditions() -> None:

@@ -92,6 +92,28 @@ class Scripted(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=reply.model_copy(update={"usage_metadata": usage}))])
 
 
+class Sampled(Scripted):
+    """Is told how to sample, as `hf:` models are; keeps it."""
+
+    drawn: list[tuple[str, float, int | None]] = Field(default_factory=list)
+    """(node, temperature, seed) of every call, in order."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "reasonflux-transformers"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        assert run_manager is not None
+        self.drawn.append((run_manager.metadata["reasonflux_node"], kwargs["temperature"], kwargs.get("seed")))
+        return super()._generate(messages, stop, run_manager, **kwargs)
+
+
 class Shelf(BaseRetriever):
     """Finds the templates whose word the query holds, or else one named after its last word; keeps the queries."""
 

@@ -88,6 +88,17 @@ async def test_attempts_at_once_may_all_hit_the_limit(asynchronous: bool) -> Non
     assert (solution.status, solution.reason) == ("exhausted", "the token budget of 400 is spent")
 
 
+@pytest.mark.parametrize("attempts", [1, 3, 8])
+def test_attempts_at_once_share_a_budget(attempts: int) -> None:
+    model = Scripted({"review": "REDO: no."})
+    given = flux(model, effort="high", trajectories=attempts, drafts=0, refine=False, reviews=20)
+    solution = given.solve(PROBLEM, token_budget=2000)
+    assert solution.status == "exhausted"
+    last = max(len(prompt.split()) for _, prompt in model.asked) + 30  # a call that begins within it may end beyond
+    assert solution.total.tokens <= 2000 + attempts * last
+    assert {node for node, _ in model.asked} == {"plan", "solve_step", "review"}
+
+
 def test_the_next_problem_of_a_thread_is_not_exhausted_by_the_last() -> None:
     from langgraph.checkpoint.memory import InMemorySaver
 

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.effects import PARSE_TRIES
 from reasonflux_agent.schema import Solution
-from tests.graph.fakes import GOOD, Line, Scripted, Shelf
+from tests.graph.fakes import GOOD, Line, Sampled, Scripted, Shelf
 
 PROBLEM = "What is 3 + 4?"
 
@@ -102,6 +102,35 @@ def test_reviews_are_bounded(granularity: str, verdict: str, reviews: int) -> No
     assert solution.status == "solved"
 
 
+@pytest.mark.parametrize("reviews", [1, 2, 4])
+def test_replacements_of_any_length_are_reviews_of_the_same_trajectory(reviews: int) -> None:
+    def replace(_: str, count: int) -> str:
+        return "REPLACE: anew\n" + "\n".join(f"{n}. do {n}" for n in range(1, 2 + count))
+
+    model, solution = run({"review": replace}, reviews=reviews)
+    assert model.nodes.count("review") == reviews
+    assert [c.results[0].attempt for c in solution.candidates] == list(range(1, reviews + 2))
+
+
+def test_a_replacement_without_a_remark_rejects_nothing() -> None:
+    model, solution = run({"review": ["REPLACE\n1. Try this\n2. Then that", "ACCEPT"]}, reviews=2)
+    replaced = solution.candidates[-1].plan
+    assert replaced is not None
+    assert [step.purpose for step in replaced.steps] == ["Try this", "Then that"]
+    assert "1. Try this" in model.prompts("solve_step")[1]
+    assert "rejected" not in model.prompts("solve_step")[1]
+
+
+def test_a_whole_solution_is_reviewed_uncut_and_as_no_step() -> None:
+    long = "At first. " + "Then more. " * 1000 + "So it is \\boxed{7}."
+    model, _ = run({"solve_step": long})
+    (prompt,) = model.prompts("review")
+    assert f"\n\nSolution:\n{long}\n\nTask: you are the reviewer of the solution." in prompt
+    model, _ = run({"solve_step": "So it is \\boxed{7}."}, granularity="step", reviews=1)
+    assert "Work on step 1:\nSo it is" in model.prompts("review")[0]
+    assert "you are the reviewer of the work on step 1." in model.prompts("review")[0]
+
+
 def test_checks_come_before_the_navigators_opinion() -> None:
     solver: Line = ["I do not know.", "So it is \\boxed{7}."]
     model, solution = run({"solve_step": solver}, reviews=1)
@@ -151,6 +180,22 @@ def test_an_unreadable_reply_is_sent_back_once_with_what_was_wrong() -> None:
     assert "no numbered line" in second[len(first) :]
     assert solution.plan is not None
     assert len(solution.plan.steps) == 3
+
+
+@pytest.mark.parametrize("granularity", ["whole", "step"])
+@pytest.mark.parametrize("strategy", ["navigator", "propose"])
+def test_a_solver_that_says_nothing_is_asked_once_more(strategy: str, granularity: str) -> None:
+    node = "solve_step" if strategy == "navigator" else "reason"
+    model = Sampled({node: [" \n", "So it is \\boxed{7}."]})
+    given: Any = {"strategy": strategy, "retriever": Shelf(), "effort": "low", "granularity": granularity}
+    solution = ReasonFlux(model, **given).solve(PROBLEM)
+    first, second = model.prompts(node)[:2]
+    assert first == second
+    assert [temperature for name, temperature, _ in model.drawn if name == node][:2] == [0.0, 0.7]
+    assert (solution.status, solution.answer) == ("solved", "7")
+    silent, solution = run({node: ""}, strategy=strategy, effort="low")
+    assert silent.nodes.count(node) == PARSE_TRIES
+    assert solution.status == "unanswered"
 
 
 # Bad replies of every kind, in every place

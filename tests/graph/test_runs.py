@@ -160,6 +160,18 @@ def test_no_templates_means_no_search_and_no_refinement() -> None:
     assert solution.status == "solved"
 
 
+def test_the_original_without_templates_searches_nothing_and_speaks_of_no_method() -> None:
+    model, shelf = Scripted(), Shelf()
+    solution = solve(model, strategy="original", templates=0, retriever=shelf)
+    assert shelf.queries == []
+    assert solution.templates == ()
+    (prompt,) = model.prompts("adjust")
+    assert prompt.endswith("Task: make the plan more precise. Reply with 2 to 4 numbered steps, one line each.")
+    solve(model, strategy="original", retriever=shelf)
+    assert len(shelf.queries) == 1
+    assert "Task: adjust the plan to the method above. Reply" in model.prompts("adjust")[1]
+
+
 def test_the_built_in_library_with_the_hash_embedder() -> None:
     retriever = TemplateRetriever.from_library("builtin", embeddings="hash")
     model = Scripted({"plan": "1. Solve the recurrence | find: first order linear recurrence"})

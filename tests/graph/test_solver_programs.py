@@ -27,12 +27,24 @@ def test_a_reply_is_cut_at_its_program_and_goes_on_from_the_real_output(strategy
     model, solution = run({node: [IMAGINED, "So it is \\boxed{338350}."]}, strategy=strategy)
     first, second = model.prompts(node)
     assert second.startswith(first)
+    assert second.endswith("Go on from this output to the final answer in \\boxed{}.")
     assert "338350" in second
     assert "338351" not in second
     assert PROGRAM in second
     assert solution.answer == "338350"
     assert "338351" not in solution.text
     assert "```output\n338350\n```" in solution.text
+
+
+def test_a_step_goes_on_from_its_program_to_its_own_result_and_only_the_last_to_the_answer() -> None:
+    replies: Line = [PROGRAM, "It is 338350.", "It is right.", PROGRAM, "So it is \\boxed{338350}."]
+    model, solution = run({"solve_step": replies}, granularity="step")
+    prompts = model.prompts("solve_step")
+    assert len(prompts) == 5
+    assert prompts[1].endswith("Go on from this output to the result of this step, in one line.")
+    assert "\\boxed" not in prompts[1]
+    assert prompts[4].endswith("Go on from this output to the final answer in \\boxed{}.")
+    assert solution.answer == "338350"
 
 
 def test_the_program_is_an_event() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave, weight
-from tests.graph.fakes import Line, Scripted, Shelf
+from tests.graph.fakes import Line, Sampled, Scripted, Shelf
 
 PROBLEM = "What is 3 + 4?"
 
@@ -41,7 +42,7 @@ def test_no_candidate_and_no_answer_are_no_votes() -> None:
 
 
 def test_equivalent_answers_are_one_group() -> None:
-    assert count([made("a"), made("b"), made("B"), made(None)]) == Tally(1, 2.0, 1.0, 3.0)
+    assert count([made("a"), made("b"), made("B"), made(None)]) == Tally(1, 2.0, 1.0, 3.0, (1, 2))
 
 
 def test_equal_texts_are_not_compared_again() -> None:
@@ -62,7 +63,7 @@ def test_a_failed_check_halves_a_vote() -> None:
 
 
 def test_one_sound_vote_beats_one_that_failed() -> None:
-    assert count([made("a", sound=False), made("b")]) == Tally(1, 1.0, 0.5, 1.5)
+    assert count([made("a", sound=False), made("b")]) == Tally(1, 1.0, 0.5, 1.5, (1,))
 
 
 def test_a_check_that_proves_an_answer_outweighs_three_votes() -> None:
@@ -73,7 +74,7 @@ def test_a_check_that_proves_an_answer_outweighs_three_votes() -> None:
     assert weight(made("a", sound=True)) == 1  # any other check that passes proves nothing
     assert weight(made(None, substitution=True)) == 0
     others = [made("b")] * 3
-    assert count([*others, made("a", substitution=True)]) == Tally(3, 4.0, 3.0, 7.0)
+    assert count([*others, made("a", substitution=True)]) == Tally(3, 4.0, 3.0, 7.0, (3,))
 
 
 def test_a_leader_is_safe_only_from_what_the_rest_can_weigh() -> None:
@@ -179,6 +180,47 @@ def test_auto_plans_when_text_and_program_differ() -> None:
     assert {c.answer for c in solution.candidates} == {"7", "8"}
 
 
+def test_the_trajectory_shown_is_one_that_spells_the_answer_differently() -> None:
+    script: dict[str, Line] = {"draft": "Thus \\boxed{0.5}.", "solve_step": "So \\boxed{\\frac{1}{2}}."}
+    _, solution = run(script, effort="low", drafts=1)
+    assert (solution.answer, solution.votes) == ("0.5", 1.0)  # the draft speaks for both
+    assert solution.plan is not None
+    assert [result.text for result in solution.results] == ["So \\boxed{\\frac{1}{2}}."]
+
+
+def test_the_trajectory_shown_is_that_of_the_text() -> None:
+    cut = AIMessage("It is \\boxed{7}, so", response_metadata={"finish_reason": "length"})
+    script: dict[str, Line] = {"solve_step": [cut, "So it is \\boxed{7}."]}
+    _, solution = run(script, effort="low", reviews=1)
+    assert [c.text for c in solution.candidates] == ["It is \\boxed{7}, so", "So it is \\boxed{7}."]
+    assert solution.text == solution.results[0].text == "So it is \\boxed{7}."
+
+
+def test_without_programs_two_drafts_are_two_samples() -> None:
+    model = Sampled()
+    ReasonFlux(model, retriever=Shelf(), effort="auto", programs=False, seed=5).solve(PROBLEM)
+    assert sorted(model.drawn) == [("draft", 0.0, 5), ("draft", 0.7, 6)]
+
+
+@pytest.mark.parametrize("drafts", [0, 1, 2])
+def test_a_direct_attempt_repeats_no_draft(drafts: int) -> None:
+    model = Sampled()
+    given: Any = {"effort": "low", "drafts": drafts, "trajectories": 2, "programs": False, "seed": 5}
+    ReasonFlux(model, strategy="direct", retriever=Shelf(), **given).solve(PROBLEM)
+    drawn = [(temperature, seed) for _, temperature, seed in model.drawn]
+    assert sorted(drawn) == [(0.7 if n else 0.0, 5 + n) for n in range(drafts + 2)]
+
+
+def test_auto_plans_when_two_drafts_that_differ_are_both_proven() -> None:
+    def draft(prompt: str, _: int) -> str:
+        return "```python\nprint(1.414214)\n```" if "Python program" in prompt else "So it is \\boxed{-\\sqrt{2}}."
+
+    model = Scripted({"draft": draft})
+    solution = ReasonFlux(model, retriever=Shelf(), effort="auto").solve("Solve the equation $x^2 = 2$.")
+    assert [c.checks.get("substitution") for c in solution.candidates[:2]] == [True, True]
+    assert "plan" in model.nodes
+
+
 def test_auto_plans_when_a_draft_gave_no_answer() -> None:
     def draft(prompt: str, _: int) -> str:
         return "```python\nprint(1/0)\n```" if "Python program" in prompt else "Thus \\boxed{7}."
@@ -200,8 +242,6 @@ def test_without_drafts_and_attempts_there_is_no_answer() -> None:
 
 
 def test_the_mean_logprob_breaks_a_tie() -> None:
-    from langchain_core.messages import AIMessage
-
     def draft(_: str, number: int) -> AIMessage:
         logprobs = {"content": [{"token": "x", "logprob": (-2.0, -0.1)[number]}]}
         return AIMessage(f"Thus \\boxed{{{number}}}.", response_metadata={"logprobs": logprobs})

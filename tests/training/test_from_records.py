@@ -27,7 +27,7 @@ SEVEN, FIFTEEN, ODD = "What is 3 plus 4?", "What is 10 plus 5?", "What is 20 plu
 
 def corrected(prompt: str) -> str:
     """Gets the first try wrong, has it turned down, and gets the second one right."""
-    if "reviewer of the work" in prompt:
+    if "reviewer of the solution" in prompt:
         return "REDO the sum is wrong" if "\\boxed{1}" in prompt else "ACCEPT"
     if "Please reason" in prompt and "rejected" not in prompt:
         return "It must be $\\boxed{1}$."
