@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -138,10 +138,11 @@ def _open(problems: str) -> Iterator[BinaryIO]:
     if problems == "-":
         yield sys.stdin.buffer
         return
-    try:
-        with Path(problems).open("rb") as file:
-            yield file
-    except OSError as error:
-        raise InputError(
-            f"The problems cannot be read: {error}. Next: name a JSON-lines file, or - for standard input."
-        ) from None
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(Path(problems).open("rb"))
+        except OSError as error:
+            raise InputError(
+                f"The problems cannot be read: {error}. Next: name a JSON-lines file, or - for standard input."
+            ) from None
+        yield file

@@ -16,7 +16,7 @@ import typer
 from reasonflux_agent.cli import options
 from reasonflux_agent.cli.exits import STATUS
 from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, redacted
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -170,20 +170,26 @@ def _claim(open_: ExitStack, thread: str | None, checkpoints: str | None) -> str
     if former and former.state != "finished" and former.calls:
         raise InputError(
             f"The thread {thread!r} has a run that is not finished: {shorten(former.problem, 80)!r}. Next: "
-            f"reasonflux resume {thread}, or reasonflux threads delete {thread}, or another --thread."
+            f"{_command('resume', thread, checkpoints)}, or "
+            f"{_command('threads delete', thread, checkpoints)}, or another --thread."
         )
-    open_.enter_context(kept_for_later(thread))
+    open_.enter_context(kept_for_later(thread, checkpoints))
     return url
 
 
 @contextmanager
-def kept_for_later(thread: str) -> Iterator[None]:
+def kept_for_later(thread: str, checkpoints: str | None) -> Iterator[None]:
     """Says how to go on, if what is done in it fails or is interrupted."""
     try:
         yield
     except BaseException:
-        typer.echo(f"What is done so far is kept. To go on: reasonflux resume {shlex.quote(thread)}", err=True)
+        typer.echo(f"What is done so far is kept. To go on: {_command('resume', thread, checkpoints)}", err=True)
         raise
+
+
+def _command(verb: str, thread: str, checkpoints: str | None) -> str:
+    where = f" --checkpoints {shlex.quote(redacted(checkpoints))}" if checkpoints else ""
+    return f"reasonflux {verb} {shlex.quote(thread)}{where}"
 
 
 async def _run(

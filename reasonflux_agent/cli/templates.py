@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reasonflux_agent.errors import LibraryError
+from reasonflux_agent.errors import InputError, LibraryError
 
 if TYPE_CHECKING:
     from reasonflux_agent.library import TemplateLibrary
@@ -100,7 +100,10 @@ def import_(
 ) -> None:
     """Write a library in the official format, normalised."""
     library = _load(file)
-    library.save(out)
+    try:
+        library.save(out)
+    except OSError as error:
+        raise InputError(f"The library cannot be written to {out}: {error}. Next: name another file with --out.") from None
     _report(library)
     typer.echo(f"Written to {out}.")
 

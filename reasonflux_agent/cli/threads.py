@@ -101,7 +101,7 @@ def resume(
             load_models(flux, context["navigator"], context["solver"], quiet=quiet)
             if not quiet:
                 typer.echo(f"Going on with {thread!r}; finished model calls: {kept.calls}", err=True)
-            with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress, kept_for_later(thread):
+            with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress, kept_for_later(thread, checkpoints):
                 solution = asyncio.run(_resume(flux, url, thread, progress))
     print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
     raise typer.Exit(STATUS[solution.status])

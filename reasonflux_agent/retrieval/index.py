@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -16,6 +15,7 @@ from langchain_core.embeddings import Embeddings
 
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.library import TemplateLibrary, render_template, write_atomically
+from reasonflux_agent.local.store import models_dir
 from reasonflux_agent.retrieval.embeddings import KeyedEmbeddings, load_embeddings
 from reasonflux_agent.retrieval.vectorstore import FaissStore
 from reasonflux_agent.schema import Template
@@ -40,8 +40,8 @@ def subject(t: Template) -> str:
 def index_library(library: TemplateLibrary, embeddings: str | Embeddings, *, cache_dir: str | Path | None = None) -> FaissStore:
     """A store over the library's templates (document id = template id), encoding only what was never encoded before.
 
-    Vectors are kept under `cache_dir` (default: $REASONFLUX_CACHE, else ~/.cache/reasonflux) by embedder and by the
-    text that they stand for. An Embeddings object that is not a KeyedEmbeddings is asked anew each time.
+    Vectors are kept under `cache_dir` (default: $REASONFLUX_CACHE, else reasonflux in $XDG_CACHE_HOME or ~/.cache) by
+    embedder and by the text that they stand for. An Embeddings object that is not a KeyedEmbeddings is asked anew each time.
     """
     embedder = load_embeddings(embeddings)
     texts = [template_text(template) for template in library]
@@ -68,7 +68,7 @@ def vectors_of(texts: Sequence[str], embedder: Embeddings, cache_dir: str | Path
 
     if not isinstance(embedder, KeyedEmbeddings):
         return _encode(texts, embedder)
-    root = Path(cache_dir or os.environ.get("REASONFLUX_CACHE") or Path.home() / ".cache" / "reasonflux")
+    root = Path(cache_dir) if cache_dir else models_dir().parent
     path = root / "index" / embedder.key / "vectors.npy"
     keys = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
     known = _read_cache(path)

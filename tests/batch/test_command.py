@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from reasonflux_agent.cli.batch import _open
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.batch.test_runner import rows_of, sums, written
 from tests.processes import heed_interrupts
@@ -117,6 +118,11 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, arguments: list
     assert len(errors) == 1
     assert "Traceback" not in said
     assert re.search(says, errors[0])
+
+
+def test_an_output_that_fails_is_not_blamed_on_the_input(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"), _open(str(written(tmp_path / "p", sums(1)))):
+        raise OSError(28, "No space left on device")
 
 
 def test_without_ray_it_is_said_what_to_install(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reasonflux_agent.cli.templates import app
-from reasonflux_agent.errors import LibraryError
+from reasonflux_agent.errors import InputError, LibraryError
 from reasonflux_agent.library import TemplateLibrary
 
 
@@ -97,3 +97,10 @@ def test_import_writes_the_normalised_library(library: Path, tmp_path: Path) -> 
     assert f"Written to {out}" in result.stdout
     assert TemplateLibrary.load(out) == TemplateLibrary.load(library)
     assert TemplateLibrary.load(out).notes == ()
+
+
+def test_a_library_that_cannot_be_written_is_no_bug(library: Path, tmp_path: Path) -> None:
+    for out in (tmp_path, library / "x.json"):
+        error = run("import", library, "--out", out).exception
+        assert isinstance(error, InputError)
+        assert f"cannot be written to {out}" in str(error)

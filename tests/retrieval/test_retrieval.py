@@ -66,6 +66,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REASONFLUX_CACHE", str(tmp_path / "cache"))
 
 
+def test_vectors_are_kept_where_models_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REASONFLUX_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    index_library(LIBRARY, "hash")
+    assert list((tmp_path / "xdg" / "reasonflux" / "index").glob("*/vectors.npy"))
+
+
 def retriever(**options: Any) -> TemplateRetriever:
     return TemplateRetriever.from_library(LIBRARY, **{"embeddings": "hash", "min_score": 0.0, **options})
 

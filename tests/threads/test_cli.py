@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -51,14 +52,19 @@ class Stuck:
 def test_a_run_that_was_interrupted_says_how_to_go_on(tmp_path: Path) -> None:
     model = Stuck()
     with serve_fake(model.respond) as url:
-        worker = start(tmp_path, "solve", "--thread", "home work", "--granularity", "step", "-m", f"vllm:fake@{url}", PROBLEM)
+        kept = ["--checkpoints", str(tmp_path / "own.sqlite")]
+        given = ["--thread", "home work", *kept, "--granularity", "step", "-m", f"vllm:fake@{url}"]
+        worker = start(tmp_path, "solve", *given, PROBLEM)
         assert model.waiting.wait(120), worker.communicate()
         worker.send_signal(signal.SIGINT)
         _, err = worker.communicate(timeout=60)
         model.go_on.set()
         assert worker.returncode == 130
-        assert "To go on: reasonflux resume 'home work'" in err
-        assert reasonflux(tmp_path, "resume", "home work", "-q") == ("7\n", "")
+        hint = f"reasonflux resume 'home work' --checkpoints {tmp_path}/own.sqlite"
+        assert f"To go on: {hint}\n" in err
+        _, err = reasonflux(tmp_path, "solve", *given, "1", status=2)
+        assert f"{hint}, or reasonflux threads delete" in " ".join(err.split())
+        assert reasonflux(tmp_path, *shlex.split(hint)[1:], "-q") == ("7\n", "")
 
 
 def test_a_run_that_was_killed_is_resumed(tmp_path: Path) -> None:
