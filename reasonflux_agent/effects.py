@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasonflux_agent import models
@@ -160,7 +161,8 @@ class Run:
         if self.context.token_budget is None:
             return wanted
         # of what was left when the branches began, each has its share: they do not see what the others spend
-        left = (self.context.token_budget - self.before.tokens) // self.share - (self.spent.tokens - self.before.tokens)
+        share = ceil((self.context.token_budget - self.before.tokens) / self.share)
+        left = share - (self.spent.tokens - self.before.tokens)
         if left <= 0:
             raise OutOfBudget(f"the token budget of {self.context.token_budget} is spent")
         return min(wanted, max(16, left))
