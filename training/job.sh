@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A finished step is not done again: data have a manifest beside them, the others a stamp in output_dir/steps, which holds
-# for the same command and the same files. Training that was cut short begins anew.
+# for the same command and the same files, and for the same training of a base that is a job's own result. Training that was
+# cut short begins anew.
 #
 #   RECIPE               a file of training/recipes
 #   KEY=VALUE            takes the place of a key of the recipe, as in output_dir=runs/mine
@@ -56,7 +57,10 @@ case $dataset in
   *) method=navigator ;;
 esac
 
-inputs=("$recipe") # files on which the next steps depend
+# A base that one of our jobs trained may be trained anew in the same place; the stamp of that training tells.
+base_stamp=${base%/export}/steps/train upstream=()
+if [ -f "$base_stamp" ]; then upstream=("$base_stamp"); fi
+inputs=("$recipe" "${upstream[@]}") # files on which the next steps depend
 step() { # step NAME COMMAND...: runs it unless it was finished before, by these words and with these inputs
   local name=$1 stamp=$out/steps/$1 key
   shift
@@ -73,6 +77,7 @@ step() { # step NAME COMMAND...: runs it unless it was finished before, by these
     case $name in # what was made of an earlier result
       train) rm -rf "$out/steps/"{plot,export,eval-after} "$out/export" "$out/eval/after" ;;
       eval-*) [ ! -e "$stamp" ] || rm -rf "$out/eval/${name#eval-}" ;;
+      collect) if [ -e "$stamp" ] && [ "$base_stamp" -nt "$stamp" ]; then rm -rf "$out/collect"; fi ;;
     esac
   fi
   run "$@"
@@ -103,7 +108,13 @@ roles() { # roles MODEL: sets `models`, the options by which the model and --sol
 
 build() { # build DATASET: its builder
   local words=() name=$1 source=$gold${limit:+:0-$limit}
-  [ -e "$data/$name.manifest.json" ] && say "$data/$name.json is there" && return
+  if [ -e "$data/$name.manifest.json" ]; then
+    say "$data/$name.json is there"
+    # hours of work: that is for the user to throw away
+    [ ! "$base_stamp" -nt "$data/$name.manifest.json" ] ||
+      say "it was made before $base was trained last. To have it made anew: delete $data/$name.*"
+    return
+  fi
   case $name in
     structure_sft | navigator_sft | f1_sft | trajectory_dpo | step_dpo) words=("training/data/$name.py") ;;
     proposer_sft) words=(training/data/navigator_sft.py --exchange propose) ;;
@@ -123,7 +134,7 @@ build() { # build DATASET: its builder
     *)
       if [ -z "$records" ]; then
         # a chain of thought is made of what a planned run held
-        inputs=("$gold")
+        inputs=("$gold" "${upstream[@]}")
         step collect "${server[@]}" reasonflux eval "$source" --methods "${method/direct/navigator}" \
           "${models[@]}" --out "$out/collect"
         records=$out/collect/records
@@ -153,7 +164,7 @@ if [ "$engine" = vllm ]; then
 fi
 if [ "${NODE_RANK:-0}" = 0 ]; then
   for name in ${dataset//,/ }; do build "$name"; done
-  inputs=("$recipe")
+  inputs=("$recipe" "${upstream[@]}")
   if [ -z "$before" ]; then
     measure before "$base"
     before=$out/eval/before

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Rounds of preference training: the navigator of a round plans for problems that it has not met yet, its trajectories are
+# Rounds of preference training: the navigator of a round plans for the next problems of the file, its trajectories are
 # rewarded by graded accuracy on similar problems (collect, label), make pairs, train it by DPO, and it is evaluated; the
-# next round begins with the result. A round is a job of dpo.sh.
+# next round begins with the result. A round is a job of dpo.sh. Rounds can share problems: for each that --benchmarks drops
+# a round takes one further on, where the next one begins, and after the last problem comes the first again.
 #
 #   bash training/round.sh RECIPE --gold FILE [--rounds N] [--problems N] [KEY=VALUE ...] [OPTION of dpo.sh ...]
 #   bash training/round.sh training/recipes/v1-dpo-lora-7b.yaml --gold data/train/math_train.jsonl --rounds 3 \
@@ -40,7 +41,9 @@ done
 read_recipe model_name_or_path finetuning_type output_dir
 [ -f "$gold" ] || fail "--gold ${gold:-is not given}${gold:+ is no file}. Next: name a *.jsonl whose rows have \`problem\` and \`answer\`."
 [[ $rounds =~ ^[1-9][0-9]*$ && $problems =~ ^[1-9][0-9]*$ ]] || fail "--rounds $rounds, --problems $problems: both are 1 or more."
-out=$(setting output_dir) model=$(setting model_name_or_path) count=$(wc -l <"$gold")
+out=$(setting output_dir) model=$(setting model_name_or_path)
+# not `wc -l`: the last line may lack its newline
+count=$(grep -c '' "$gold") || fail "there is no problem in $gold. Next: name a *.jsonl whose rows have \`problem\` and \`answer\`."
 
 for ((round = 1; round <= rounds; round++)); do
   here=$out/round-$round
@@ -49,7 +52,7 @@ for ((round = 1; round <= rounds; round++)); do
   printf '+ # %s: %s from row %d on, then the rows before it\n' "$here/problems.jsonl" "$gold" $((start + 1))
   if [ -z "$dry" ]; then
     mkdir -p "$here"
-    { tail -n "+$((start + 1))" "$gold" && head -n "$start" "$gold"; } >"$here/problems.part"
+    { tail -n "+$((start + 1))" "$gold" | awk 1 && head -n "$start" "$gold"; } >"$here/problems.part" # awk: a last newline
     mv "$here/problems.part" "$here/problems.jsonl"
   fi
   JOB_STAGE=dpo bash training/job.sh "$recipe" "${overrides[@]}" "model_name_or_path=$model" "dataset_dir=$here/data" \

@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import f1_sft
 import navigator_sft
@@ -61,6 +63,7 @@ def test_navigator_rows(solve: Solve, gold: Path, tmp_path: Path) -> None:
         "records: answer wrong": 1,
         "records: kept": 3,
         "records: no gold answer": 1,
+        "records: kept, but too long": 0,
         "problems": 2,
     }
     assert manifest["rows"] == 2
@@ -79,6 +82,22 @@ def test_a_thought_of_its_own_is_kept(solve: Solve, gold: Path, tmp_path: Path) 
     out = tmp_path / "rows.json"
     navigator_sft.main([str(solve(SEVEN, respond=thinking)), "--gold", str(gold), "--out", str(out)])
     assert read(out)[0]["output"].startswith("<think>\nBoth are integers.\n</think>\n\nKind: addition\n1. ")
+
+
+def test_a_plan_that_the_graph_would_cut_gives_no_row(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def wordy(prompt: str) -> str:
+        said = mathematician(prompt)
+        return said.replace("Add them", "Add " + "them and " * 60) if said.startswith("Kind") and SEVEN in prompt else said
+
+    def built(*more: str) -> dict[str, int]:
+        out = tmp_path / "rows.json"
+        navigator_sft.main([str(records), "--gold", str(gold), "--out", str(out), *more])
+        return dict(read(out.with_suffix(".manifest.json"))["stages"])
+
+    records = solve(SEVEN, FIFTEEN, respond=wordy)
+    stages = built()
+    assert (stages["records: kept"], stages["records: kept, but too long"], stages["problems"]) == (2, 1, 1)
+    assert built("--no-thought")["records: kept, but too long"] == 0  # the thought made it too long
 
 
 def test_rows_without_thought_and_for_the_proposer(solve: Solve, gold: Path, tmp_path: Path) -> None:
@@ -119,6 +138,37 @@ def test_f1_rows(solve: Solve, gold: Path, library: Path, tmp_path: Path) -> Non
     assert read(out.with_suffix(".manifest.json"))["stages"]["records: answer wrong"] == 1
 
 
+def test_a_chain_holds_the_tries_of_its_own_attempt_alone(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    drawn = count()
+
+    def several(prompt: str) -> str:
+        """The work of every try is told apart; the first of an attempt is turned down, in the same words."""
+        if "reviewer of the solution" in prompt:
+            return "REDO the sum is wrong" if "\\boxed{1}" in prompt else "ACCEPT"
+        if "Please reason" in prompt:
+            said = "It must be $\\boxed{1}$." if "rejected" not in prompt else mathematician(prompt)
+            return f"Work {next(drawn)}. {said}"
+        return mathematician(prompt)
+
+    def chains(respond: Callable[[str], str], **context: Any) -> list[str]:
+        (record,) = set(solve(SEVEN, respond=respond, effort="high", drafts=0, templates=0, **context).iterdir()) - seen
+        seen.add(record)
+        out = tmp_path / f"{record.stem}.json"
+        f1_sft.main([str(record), "--gold", str(gold), "--out", str(out)])
+        attempts = sum(line["type"] == "plan" for line in map(json.loads, record.read_text().splitlines()))
+        assert attempts > 1  # else this would show nothing
+        return [row["output"] for row in read(out)]
+
+    seen: set[Path] = set()
+    (chain,) = chains(several, reviews=2, opinions=True)
+    assert chain.count("Work ") == 2
+    assert chain.count("Wait, something is wrong: the sum is wrong") == 1
+    # what was accepted is not shown as an error: all attempts were, with the same words
+    (chain,) = chains(lambda prompt: several(prompt) if "Please" not in prompt else f"{mathematician(prompt)} {next(drawn)}")
+    assert "Wait" not in chain
+    assert chain.count("boxed{7}") == 2  # the work, and the answer
+
+
 def test_a_chain_of_thought_runs_no_programs(solve: Solve, gold: Path, tmp_path: Path) -> None:
     def programming(prompt: str) -> str:
         if "The program printed" in prompt:
@@ -146,6 +196,35 @@ def test_step_pairs(solve: Solve, gold: Path, tmp_path: Path) -> None:
     entry = read(tmp_path / "dataset_info.json")["step_dpo"]
     assert entry["ranking"] is True
     assert entry["columns"] == {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
+
+
+def test_a_step_that_ran_a_program_makes_no_pair(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def programming(prompt: str) -> str:
+        if "The program printed" in prompt:
+            return "So it is $\\boxed{1}$."
+        said = corrected(prompt)
+        return "```python\nprint(1)\n```" if said.startswith("It must be") else said
+
+    out = tmp_path / "pairs.json"
+    solve(SEVEN, respond=programming, reviews=2, opinions=True, templates=0)
+    records = solve(FIFTEEN, respond=corrected, reviews=2, opinions=True, templates=0)
+    step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
+    assert "```" not in out.read_text()
+    stages = read(out.with_suffix(".manifest.json"))["stages"]
+    assert (stages["redos: by a program"], stages["redos: kept"]) == (1, 1)
+
+
+def test_a_pair_holds_the_thoughts_of_both_replies(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    def thinking(prompt: str) -> str:
+        said = corrected(prompt)
+        return f"<think>So {said[:2]}</think>{said}" if "boxed" in said else said
+
+    out = tmp_path / "pairs.json"
+    records = solve(SEVEN, respond=thinking, reviews=2, opinions=True, templates=0)
+    step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
+    (row,) = read(out)
+    assert row["chosen"]["value"] == "<think>\nSo Ad\n</think>\n\nAdding the numbers gives $\\boxed{7}$."
+    assert row["rejected"]["value"] == "<think>\nSo It\n</think>\n\nIt must be $\\boxed{1}$."
 
 
 def test_attempts_that_ran_at_once_are_kept_apart(solve: Solve, gold: Path, tmp_path: Path) -> None:

@@ -159,17 +159,61 @@ def test_a_refusal_is_one_text_that_says_what_comes_next(script: str, words: lis
     assert "Next: " in text or "There are" in text or "there are" in text
 
 
-def test_a_finished_step_is_not_done_again(gold: Path, tmp_path: Path, bin: Path) -> None:
-    """The real scripts, with stand-ins for Python, LLaMA-Factory (gigabytes) and the package's command."""
+def stand_ins(bin: Path, data: Path, dataset: str) -> None:
+    """For Python, LLaMA-Factory (gigabytes) and the package's command, and data that are built."""
     for name in ("llamafactory-cli", "reasonflux"):
         program(bin, name, 'case "$*" in *broken*) exit 3 ;; esac')
     program(
         bin, "python3", 'case "$*" in *venv*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;; *sysconfig*) dirname "$0" ;; esac'
     )
-    data = tmp_path / "data"
     data.mkdir()
-    (data / "navigator_sft.json").write_text("[]")
-    (data / "navigator_sft.manifest.json").write_text("{}")
+    (data / f"{dataset}.json").write_text("[]")
+    (data / f"{dataset}.manifest.json").write_text("{}")
+
+
+def test_a_base_that_was_trained_anew_is_trained_on_anew(tmp_path: Path, bin: Path) -> None:
+    data, stamp = tmp_path / "data", tmp_path / "sft" / "steps" / "train"
+    stand_ins(bin, data, "trajectory_dpo")
+    stamp.parent.mkdir(parents=True)
+    stamp.write_text("first")
+    os.utime(stamp, (1, 1))
+    words = [f"model_name_or_path={tmp_path}/sft/export", f"output_dir={tmp_path}/out", f"dataset_dir={data}", "--engine", "hf"]
+
+    def called() -> tuple[list[str], str]:
+        (bin / "calls").write_text("")
+        env = {"path": str(bin), "REASONFLUX_TRAINING_ENV": str(tmp_path / "env"), "PYTHON": f"{bin}/python3"}
+        result = call("dpo", RECIPES / "v1-dpo-lora-7b.yaml", *words, "--eval", "x", **env)
+        assert result.returncode == 0, result.stderr
+        calls = [line.split()[:2] for line in (bin / "calls").read_text().splitlines() if not line.startswith("python")]
+        return [word for _, word in calls], result.stderr
+
+    assert called()[0] == ["eval", "train", "export", "eval", "eval"]
+    done, said = called()
+    assert done == ["eval"]  # the comparison alone
+    assert "trained last" not in said
+    stamp.write_text("second")
+    done, said = called()
+    assert done == ["eval", "train", "export", "eval", "eval"]
+    assert f"made before {tmp_path}/sft/export was trained last" in said
+
+
+def test_a_round_takes_whole_rows_of_a_file_without_a_last_newline(tmp_path: Path, bin: Path) -> None:
+    stand_ins(bin, tmp_path / "data", "none")
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text('{"n": 1}\n{"n": 2}\n{"n": 3}')
+    words = ["--gold", str(gold), "--rounds", "2", "--problems", "2", "--engine", "hf", f"output_dir={tmp_path}/out"]
+    env = {"path": str(bin), "REASONFLUX_TRAINING_ENV": str(tmp_path / "env"), "PYTHON": f"{bin}/python3"}
+    result = call("round", RECIPES / "v1-dpo-lora-7b.yaml", *words, **env)
+    assert result.returncode == 0, result.stderr
+    assert "from row 3 on" in result.stdout
+    second = (tmp_path / "out" / "round-2" / "problems.jsonl").read_text()
+    assert second.split() == ['{"n":', "3}", '{"n":', "1}", '{"n":', "2}"]
+
+
+def test_a_finished_step_is_not_done_again(gold: Path, tmp_path: Path, bin: Path) -> None:
+    """The real scripts, with stand-ins."""
+    data = tmp_path / "data"
+    stand_ins(bin, data, "navigator_sft")
     recipe = RECIPES / "v1-sft-lora-7b.yaml"
     words: list[str | Path] = [recipe, f"output_dir={tmp_path}/out", f"dataset_dir={data}", "--engine", "hf", "--eval", "x"]
 

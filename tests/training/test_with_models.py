@@ -87,6 +87,14 @@ def test_trajectory_pairs(problems: Path, tmp_path: Path) -> None:
     assert all("Plan:\n1. " in prompt for prompt in solver.calls)
 
 
+def test_a_pair_holds_the_navigators_thoughts(problems: Path, tmp_path: Path) -> None:
+    navigator = FakeModel(respond=lambda prompt: f"<think>Hm.</think>{planning(prompt)}", calls=[])
+    out = pairs(problems, tmp_path / "pairs.json", "--limit", "1", navigator=navigator)
+    (row,) = conftest.read(out)
+    thought = "<think>\nHm.\n</think>\n\n"
+    assert (row["chosen"]["value"], row["rejected"]["value"]) == (thought + GOOD, thought + BAD)
+
+
 def test_models_are_asked_over_http_by_their_specs(problems: Path, tmp_path: Path) -> None:
     def both(prompt: str) -> str:
         return planning(prompt) if "Please reason" not in prompt else solving(prompt)
@@ -140,6 +148,21 @@ def test_a_stopped_build_goes_on_where_it_ended(problems: Path, tmp_path: Path) 
     assert len(navigator.calls) == 4  # another margin asks nothing anew
 
 
+def test_a_journal_of_earlier_builders_is_not_gone_on_with(problems: Path, tmp_path: Path) -> None:
+    out, journal = pairs(problems, tmp_path / "pairs.json", "--limit", "1"), tmp_path / "pairs.work.jsonl"
+    journal.write_text(journal.read_text().replace('"version": 2', '"version": 1', 1))
+    with pytest.raises(InputError, match="version 1, now 2"):
+        pairs(problems, out, "--limit", "1")
+
+
+def test_rewards_under_another_library_are_not_gone_on_with(problems: Path, library: Path, tmp_path: Path) -> None:
+    out, options = tmp_path / "pairs.json", ("--limit", "1", "--templates", "1", "--library", str(library))
+    pairs(problems, out, *options)
+    library.write_text(library.read_text().replace("Collect the integers", "Write the integers down"))
+    with pytest.raises(InputError, match=r"other settings: templates of the library .*another --out"):
+        pairs(problems, out, *options)
+
+
 @pytest.mark.parametrize("option", [["--samples", "1"], ["--margin", "0"], ["--jobs", "0"], ["--similar", "0"]])
 def test_options_of_no_use_are_refused_before_any_call(option: list[str], problems: Path, tmp_path: Path) -> None:
     navigator = FakeModel(respond=planning, calls=[])
@@ -187,6 +210,17 @@ def test_extracted_templates_are_a_library_whose_effect_is_measured(problems: Pa
     assert stages["templates"] == 2
     assert stages["templates: kept"] == stages["templates: no help"] == 1
     assert stages["solutions: template said before"] == stages["solutions: written"] - 2
+
+
+def test_solved_problems_in_a_benchmark_are_dropped_and_counted(problems: Path, tmp_path: Path) -> None:
+    told = "a farmer has twelve cows and sells one third of them before the winter comes"
+    rows = [{**PROBLEMS[0], "solution": f"Add, as in: {told}."}, *PROBLEMS[1:]]
+    path = conftest.write_lines(tmp_path / "told.jsonl", rows)
+    conftest.write_lines(tmp_path / "benchmarks" / "b.jsonl", [{"problem": f"{told}?", "answer": "8"}, PROBLEMS[1]])
+    out = extract(path, tmp_path / "extracted.json", "--benchmarks", str(tmp_path / "benchmarks"))
+    stages = conftest.read(out.with_suffix(".manifest.json"))["stages"]
+    assert (stages["training set"], stages["training set: in a benchmark"]) == (10, 2)
+    assert "farmer" not in out.with_suffix(".work.jsonl").read_text()
 
 
 def test_what_measures_the_effect_neither_wrote_nor_chose(problems: Path, tmp_path: Path) -> None:

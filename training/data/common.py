@@ -34,6 +34,9 @@ T = TypeVar("T")
 Result = dict[str, Any]
 """What a unit of work came to: `outcome` (`kept`, or why not) and whatever the builder needs. JSON-plain."""
 
+JOURNAL = 2
+"""Version of the journal; raised when a builder makes something else of the same input, so that old and new do not mix."""
+
 PAPER = {"alpaca": 15_000, "sharegpt": 15_000, "preference": 10_000, "library": 500}
 """Rows of the paper's data sets (templates of its library), to which the hours are projected."""
 
@@ -125,7 +128,7 @@ class Build:
     def _journal(self) -> Iterator[tuple[BinaryIO, dict[str, JSON]]]:
         """The journal, held by this process, and its lines by unit."""
         path = self.beside(".work.jsonl")
-        header = {"format": "reasonflux-work", "version": 1, "settings": self.settings}
+        header = {"format": "reasonflux-work", "version": JOURNAL, "settings": self.settings}
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+", buffering=0) as file:
             try:
@@ -233,5 +236,5 @@ def counts(stages: Mapping[str, int]) -> str:
 
 
 def _differences(old: JSON, new: JSON) -> str:
-    a, b = old.get("settings", {}), new["settings"]
+    a, b = ({"version": header.get("version"), **header.get("settings", {})} for header in (old, new))
     return ", ".join(f"{key} {a.get(key)!r}, now {b.get(key)!r}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))

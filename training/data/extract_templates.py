@@ -70,8 +70,9 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     build.settings["training set"] = digest([build.inputs["problems"], build.leaks.sources])
     build.choices["limit"] = args.limit
 
-    items = [item for item in load(str(args.problems)) if not build.leaks.found(item.problem)]
-    solutions = _solutions(args.problems)
+    given, solutions = load(str(args.problems)), _solutions(args.problems)
+    items = [item for item in given if not build.leaks.found(item.problem, solutions.get(item.id, ""))]
+    build.stages.update({"training set": len(given), "training set: in a benchmark": len(given) - len(items)})
     random.Random(args.seed).shuffle(items)
     cut = len(items) // ASIDE
     aside, pool = Pool.of(items[:cut], args.embedder), Pool.of(items[cut:], args.embedder)

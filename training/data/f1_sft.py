@@ -17,13 +17,13 @@ from pathlib import Path
 
 from common import Build, Result, arguments, run
 from files import digest
-from records import Solved, read_gold, read_solved, record_files
+from records import Solved, attempts, read_gold, read_solved, record_files
 from rows import alpaca
 
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.record import reading
-from reasonflux_agent.schema import Candidate
+from reasonflux_agent.schema import Candidate, Review
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -56,19 +56,34 @@ def _row_of(path: Path, solved: Solved | str, flows: Mapping[str, str]) -> Resul
     with reading(path):
         right = [c for c in solved.right if c.plan]
         # a model that reasons alone has nobody who runs its programs
-        alone = [c for c in right if not any("```" in text for text in (c.text, *(t.text for t in _tries(solved, c))))]
+        alone = [c for c in right if not any("```" in text for text in (c.text, *(text for text, _ in _tries(solved, c))))]
         if not alone:
             return {"outcome": "by a program" if right else "answer wrong", "seconds": solved.seconds}
         output = max((_chain(solved, c, flows) for c in alone), key=lambda text: (len(text), text))
     return {"outcome": "kept", "problem": solved.item.problem, "output": output, "seconds": solved.seconds}
 
 
-def _tries(solved: Solved, candidate: Candidate) -> list[Candidate]:
-    """The tries of the candidate's attempt before it; those of one attempt carry the same reviews."""
-    if not candidate.reviews:
-        return []
-    made = [c for c in solved.solution.candidates if c.reviews == candidate.reviews]
-    return made[: made.index(candidate)]
+def _tries(solved: Solved, candidate: Candidate) -> list[tuple[str, str]]:
+    """The tries of the candidate's attempt that a review turned down before it: (text, what the review said).
+
+    Reviews alone do not tell attempts apart, as most say the same; so the attempt is looked for in the record's lines.
+    """
+    for lines in attempts(solved.record):
+        said = tuple(Review.model_validate(line["review"]) for line in lines if line["type"] == "review")
+        if not said or said != candidate.reviews:
+            continue
+        made: list[tuple[str, str]] = []
+        text, again = "", False
+        for line in lines:
+            if line["type"] == "step":
+                text, made = line["result"]["text"], made if again else []
+                if text == candidate.text:
+                    return made
+                again = False
+            elif line["type"] == "review":
+                again = line["review"]["verdict"] in ("redo", "replace")
+                made = [*made, (text, line["review"]["feedback"])]
+    return []
 
 
 def _chain(solved: Solved, candidate: Candidate, flows: Mapping[str, str]) -> str:
@@ -78,8 +93,8 @@ def _chain(solved: Solved, candidate: Candidate, flows: Mapping[str, str]) -> st
     ids = dict.fromkeys(id for step in plan.steps for id in step.templates)
     parts += [f"A method that may fit: {flows[id]}" for id in ids if id in flows]
     parts += ["So the steps are:\n" + "\n".join(f"{n}. {step.purpose}" for n, step in enumerate(plan.steps, 1))]
-    for tried, review in zip(_tries(solved, candidate), candidate.reviews, strict=False):
-        parts += [tried.text.strip(), f"Wait, something is wrong: {review.feedback}".rstrip(": "), "Let me do it again."]
+    for text, feedback in _tries(solved, candidate):
+        parts += [text.strip(), f"Wait, something is wrong: {feedback}".rstrip(": "), "Let me do it again."]
     parts += [candidate.text.strip()]
     return "<think>\n" + "\n\n".join(parts) + f"\n</think>\n\nThe answer is $\\boxed{{{candidate.answer}}}$."
 

@@ -6,7 +6,8 @@ r"""Navigator SFT: problem -> trajectory, from runs whose planned solution was g
 Rows are alpaca (`instruction`, `input`, `output`, and the shown conversations as `history`): the prompt is the one that the
 graph sends, the output a thought between <think> and </think> and then the trajectory in the form that the graph reads.
 The thought is the navigator's own where it thought aloud, else what the record tells: the kind of problem and the
-templates that were found. One row a problem: the solution with the most weight in a vote, of equals the shortest.
+templates that were found. A reply too long for the graph's token limit is left out, and counted. One row a problem:
+the solution with the most weight in a vote, of equals the shortest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from common import Build, Result, arguments, run
 from records import Solved, read_gold, read_solved, record_files
-from rows import alpaca
+from rows import alpaca, thought
 
 from reasonflux_agent.exchanges import Exchange, ParseError
 from reasonflux_agent.exchanges.plan import PLAN
@@ -31,6 +32,8 @@ from reasonflux_agent.voting import weight
 EXCHANGES: dict[str, Exchange[Plan]] = {"plan": PLAN, "propose": PROPOSE}
 THOUGHT = 400
 """Characters of a thought at most: the graph gives the navigator a few hundred tokens for thought and trajectory."""
+TOKEN = 3.5
+"""Characters of a token in English with some mathematics, roughly: there is no tokenizer here to count by."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,17 +53,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     build.choices["thought"] = args.thought
 
     results = build.each("records", files, lambda path: _row_of(path, read_solved(path, gold), args.exchange))
+    exchange = EXCHANGES[args.exchange]
+    most = TOKEN * (exchange.max_tokens or 400)
+    kept = [r for r in results if r["outcome"] == "kept"]
+    fitting = [r for r in kept if len(_output(r, args.thought)) <= most]
+    build.stages["records: kept, but too long"] = len(kept) - len(fitting)
     best: dict[str, Result] = {}
-    for result in (r for r in results if r["outcome"] == "kept"):
+    for result in fitting:
         other = best.get(result["problem"])
         if other is None or _rank(result) < _rank(other):
             best[result["problem"]] = result
     build.stages["problems"] = len(best)
-    exchange = EXCHANGES[args.exchange]
-    rows = []
-    for problem, result in sorted(best.items()):
-        thought = f"<think>\n{result['thought']}\n</think>\n\n" if args.thought else ""
-        rows.append((problem, alpaca(exchange.render(problem), thought + result["trajectory"])))
+    rows = [
+        (problem, alpaca(exchange.render(problem), _output(result, args.thought))) for problem, result in sorted(best.items())
+    ]
     build.write(rows, "alpaca", hours=sum(result.get("seconds", 0.0) for result in results) / 3600)
 
 
@@ -87,6 +93,10 @@ def _row_of(path: Path, solved: Solved | str, exchange: str) -> Result:
             "length": len(chosen.text),
             "seconds": solved.seconds,
         }
+
+
+def _output(result: Result, with_thought: bool) -> str:
+    return (thought(result["thought"]) if with_thought else "") + str(result["trajectory"])
 
 
 def _rank(result: Result) -> tuple[float, int, str]:

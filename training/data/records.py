@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from files import digest_files
 
@@ -13,6 +14,8 @@ from reasonflux_agent.evaluation.benchmarks import Item, load
 from reasonflux_agent.grading import grade
 from reasonflux_agent.record import Record, read_record, reading
 from reasonflux_agent.schema import Candidate, Solution
+
+JSON = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
 def is_right(answer: str | None, item: Item) -> bool:
     """Whether an answer is the gold one, with its unit or without."""
     return grade(answer, item.answer, item.unit)
+
+
+def attempts(record: Record) -> list[list[JSON]]:
+    """The lines of each attempt: attempts that ran at once are interleaved in a record."""
+    found: dict[str, list[JSON]] = {}
+    for line in record.lines:
+        found.setdefault(line.get("task", "").partition("|")[0], []).append(line)
+    return list(found.values())
 
 
 def seconds(record: Record) -> float:

@@ -28,6 +28,11 @@ def alpaca(messages: Sequence[Mapping[str, str]], output: str) -> JSON:
     return row
 
 
+def thought(text: str) -> str:
+    """A thought as it stands in front of a reply; nothing where there is none."""
+    return f"<think>\n{text.strip()}\n</think>\n\n" if text.strip() else ""
+
+
 def preference(messages: Sequence[Mapping[str, str]], chosen: str, rejected: str) -> JSON:
     """A preference row of LLaMA-Factory's sharegpt shape."""
     names = {"user": "human", "assistant": "gpt"}

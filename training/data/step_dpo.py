@@ -5,7 +5,9 @@ r"""Step preference: a wrong step and its corrected version, from the redos in r
 
 Where a review had a step done again, the prompt of the first try is paired with the accepted text (chosen) and the one that
 was turned down (rejected). A whole solution in one reply must have been wrong before and right after, by grading; a step,
-which has no answer of its own, counts where its run ended right. Rows are LLaMA-Factory's sharegpt preference data.
+which has no answer of its own, counts where its run ended right. A try that ran a program is left out: its text holds what
+the interpreter printed, which the model is not to invent. A thought stands in front of its reply, as the model gave it. Rows
+are LLaMA-Factory's sharegpt preference data.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common import Build, Result, arguments, run
-from records import Solved, is_right, read_gold, read_solved, record_files
-from rows import JSON, preference
+from records import Solved, attempts, is_right, read_gold, read_solved, record_files
+from rows import JSON, preference, thought
 
 from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.record import reading
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     build.settings["gold"] = build.inputs["gold"]["sha256"]
 
     results = build.each("records", files, lambda path: _pairs_of(path, read_solved(path, gold)))
-    for reason in ("kept", "the first was right as well", "the redo was wrong", "the same text again"):
+    for reason in ("kept", "by a program", "the first was right as well", "the redo was wrong", "the same text again"):
         build.stages[f"redos: {reason}"] = sum(pair["outcome"] == reason for r in results for pair in r.get("pairs", ()))
     kept = [(r["problem"], pair["row"]) for r in results for pair in r.get("pairs", ()) if pair["outcome"] == "kept"]
     build.write(kept, "preference", hours=sum(result.get("seconds", 0.0) for result in results) / 3600)
@@ -46,25 +48,19 @@ def _pairs_of(path: Path, solved: Solved | str) -> Result:
         whole = solved.record.header["context"]["granularity"] == "whole"
         if not whole and not is_right(solved.solution.answer, solved.item):
             return {"outcome": "answer wrong", "seconds": solved.seconds}
-        pairs = [pair for lines in _attempts(solved.record.lines) for pair in _redone(lines, solved, whole)]
+        pairs = [pair for lines in attempts(solved.record) for pair in _redone(lines, solved, whole)]
     outcome = "with redos" if pairs else "without a redo"
     return {"outcome": outcome, "problem": solved.item.problem, "pairs": pairs, "seconds": solved.seconds}
-
-
-def _attempts(lines: Sequence[JSON]) -> list[list[JSON]]:
-    """The lines of each attempt: attempts that ran at once are interleaved in a record."""
-    attempts: dict[str, list[JSON]] = {}
-    for line in lines:
-        attempts.setdefault(line.get("task", "").partition("|")[0], []).append(line)
-    return list(attempts.values())
 
 
 def _redone(lines: Sequence[JSON], solved: Solved, whole: bool) -> Iterator[JSON]:
     """A pair, or why not, for every try of a step that a review turned down; the chosen text is the step's last try."""
     for prompt, tries in _chains(lines, whole):
-        chosen = tries[-1].strip()
-        for rejected in (text.strip() for text in tries[:-1]):
-            if chosen == rejected or not (chosen and rejected):
+        chosen, why = tries[-1]
+        for rejected, why_not in tries[:-1]:
+            if "```output" in chosen + rejected:
+                outcome = "by a program"
+            elif chosen == rejected or not (chosen and rejected):
                 outcome = "the same text again"
             elif whole and is_right(extract_answer(rejected), solved.item):
                 outcome = "the first was right as well"
@@ -72,28 +68,30 @@ def _redone(lines: Sequence[JSON], solved: Solved, whole: bool) -> Iterator[JSON
                 outcome = "the redo was wrong"
             else:
                 outcome = "kept"
-            yield {"outcome": outcome, **({"row": preference(prompt, chosen, rejected)} if outcome == "kept" else {})}
+            row = preference(prompt, thought(why) + chosen, thought(why_not) + rejected)
+            yield {"outcome": outcome, **({"row": row} if outcome == "kept" else {})}
 
 
-def _chains(lines: Sequence[JSON], whole: bool) -> Iterator[tuple[list[JSON], list[str]]]:
-    """(prompt, texts) of every step: its tries, and the prompt of the first, which holds no remark on an earlier one."""
+def _chains(lines: Sequence[JSON], whole: bool) -> Iterator[tuple[list[JSON], list[tuple[str, str]]]]:
+    """Of every step the prompt of its first try, which holds no remark on an earlier one, and (text, thought) of its tries."""
     messages: list[JSON] = []
     prompt: list[JSON] = []
-    tries: list[str] = []
-    index, again = -1, False
+    tries: list[tuple[str, str]] = []
+    index, again, reasoning = -1, False, ""
     for line in lines:
         if line["type"] == "call" and line["node"] == "solve_step" and "reply" in line:
             messages = messages or line["messages"]  # the first call of a try; further ones go on after a program
+            reasoning = line["reply"].get("reasoning", "")
         elif line["type"] == "step":
             if not (again and line["result"]["index"] == index):
-                yield prompt, tries or [""]
+                yield prompt, tries or [("", "")]
                 prompt, tries, index = messages, [], line["result"]["index"]
-            tries.append(line["result"]["text"])
-            messages, again = [], False
+            tries.append((line["result"]["text"].strip(), reasoning))
+            messages, again, reasoning = [], False, ""
         elif line["type"] == "review":
             # a replaced remainder of a trajectory begins with another step; a whole solution stays one
             again = line["review"]["verdict"] == "redo" or (whole and line["review"]["verdict"] == "replace")
-    yield prompt, tries or [""]
+    yield prompt, tries or [("", "")]
 
 
 if __name__ == "__main__":

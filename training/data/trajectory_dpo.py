@@ -6,7 +6,8 @@ r"""Trajectory preference (the paper's stage 2): pairs of trajectories, rewarded
 For each problem x the navigator samples N trajectories T. The M problems of the file most similar to x are found by
 embedding. The reward R(T) is the mean graded accuracy of the solver on those M problems, guided by T and the templates that
 the library has for it. The best and the worst trajectory become a pair where their rewards differ by the margin; else the
-problem is discarded, and counted. FILE.rewards.jsonl keeps every trajectory with its reward and the answers it was given for.
+problem is discarded, and counted. A pair holds whole replies: the thought too, where the navigator thought aloud.
+FILE.rewards.jsonl keeps every trajectory with its reward and the answers it was given for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from asking import Pool, accuracy, ask, solves, to_key
 from common import Build, Result, arguments, run
 from files import digest, to_line
 from langchain_core.language_models import BaseChatModel
-from rows import preference
+from rows import preference, thought
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.evaluation.benchmarks import Item, load
@@ -61,6 +62,10 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     named = models or {"navigator": load_model(args.navigator), "solver": load_model(args.solver or args.navigator)}
     names = ("exchange", "samples", "similar", "templates", "temperature", "max_tokens", "library", "embedder", "seed")
     settings = {name: getattr(args, name) for name in names} | {role: describe(model) for role, model in named.items()}
+    library = None
+    if args.templates > 0 and args.exchange == "plan":
+        library = TemplateLibrary.load(args.library)
+        settings["templates of the library"] = digest([template.model_dump(mode="json") for template in library])
     build = Build(__file__, args, settings, {"problems": [args.problems]})
     # what is similar to a problem depends on the whole training set
     build.settings["training set"] = digest([build.inputs["problems"], build.leaks.sources])
@@ -72,7 +77,7 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     pool = Pool.of(clean, args.embedder)
     if len(clean) <= args.similar:
         raise InputError(f"{args.problems}: {len(clean)} problems are too few to find {args.similar} similar to each.")
-    work = _Work(args, pool, named["navigator"], named["solver"])
+    work = _Work(args, pool, library, named["navigator"], named["solver"])
     units = {to_key(item): item for item in clean[: args.limit]}
     results = build.each("problems", units, work.rewarded, args.jobs)
     for result in results:
@@ -93,14 +98,20 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
 class _Work:
     """Samples and rewards the trajectories of a problem."""
 
-    def __init__(self, args: argparse.Namespace, pool: Pool, navigator: BaseChatModel, solver: BaseChatModel) -> None:
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        pool: Pool,
+        library: TemplateLibrary | None,
+        navigator: BaseChatModel,
+        solver: BaseChatModel,
+    ) -> None:
         self.args, self.pool, self.navigator, self.solver = args, pool, navigator, solver
         self.exchange = EXCHANGES[args.exchange]
         self.retriever: Any = None
-        if args.templates > 0 and args.exchange == "plan":
+        if library is not None:
             from reasonflux_agent.retrieval import TemplateRetriever
 
-            library = TemplateLibrary.load(args.library)
             self.retriever = TemplateRetriever.from_library(library, args.embedder, k=args.templates)
 
     def rewarded(self, item: Item) -> Result:
@@ -128,7 +139,8 @@ class _Work:
             except ParseError:
                 continue
             if not reply.truncated:
-                new = {"reply": reply.text.strip(), "plan": plan.model_dump(mode="json"), "times": 0}
+                said = thought(reply.reasoning) + reply.text.strip()
+                new = {"reply": said, "plan": plan.model_dump(mode="json"), "times": 0}
                 drawn.setdefault(write_steps(plan).lower(), new)["times"] += 1
         return list(drawn.values())
 
