@@ -172,16 +172,19 @@ class TemplateRetriever(BaseRetriever):
             hits = self.store.similarity_search_with_score(query, count, **options)
         scores = {document.id or "": score for document, score in hits}
         if self._words and self._formulas:
+            stated = formulas(query)
+            for formula in stated:  # a template that states it counts, however far it is
+                for id in self._stated.get(formula, ()):
+                    scores.setdefault(id, 0.0)
             known = [id for id in scores if id in self._rows]
             rows = [self._rows[id] for id in known]
-            stated = formulas(query)
             by_words, by_formulas = self._words.scores(words(query), rows), self._formulas.scores(pieces(stated), rows)
             for id, points, more in zip(known, by_words.tolist(), by_formulas.tolist(), strict=True):
                 scores[id] += WORDS * points
                 scores[id] += FORMULAS * more
             for formula in stated:
                 for id in self._stated.get(formula, ()):
-                    scores[id] = scores.get(id, 0.0) + SAME_FORMULA
+                    scores[id] += SAME_FORMULA
         return sorted(scores.items(), key=lambda hit: -hit[1])
 
     def _document(self, template: Template, score: float, ahead: float) -> Document:

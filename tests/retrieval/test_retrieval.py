@@ -16,7 +16,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests, ToolsIntegrationTests
 
-from reasonflux_agent import ReasonFlux
+from reasonflux_agent import ReasonFlux, retrieval
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.retrieval import TemplateRetriever, add_templates, index_library, template_search_tool, template_text
@@ -349,6 +349,16 @@ def test_a_filter_leaves_the_nearest_of_what_passes(mode: Any, filter: Any) -> N
 def test_a_filter_on_the_hierarchical_search_leaves_of_its_sections_what_passes() -> None:
     found = retriever(mode="hierarchical", k=5).invoke("Geometry: circles", filter={"section": "Circles"})
     assert [d.id for d in found] == ["circle-through-three-points"]
+
+
+def test_words_count_for_a_template_that_states_the_formula_but_is_not_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "NEIGHBOURS", 1)
+    recurrence = template("Recurrence", description="A recurrence such as a_{n+1} = 3 a_n + 1")
+    library = TemplateLibrary((template("A tank of fish", description="Fish in a tank, by month"), recurrence))
+    query = "A tank of fish: fish in a tank, by month, are a_{n+1} = 2 a_n + 3, by a recurrence. How many fish in the tank?"
+    found = TemplateRetriever.from_library(library, "wordllama", min_score=0.0)
+    assert [d.id for d in found.store.similarity_search(query, 1)] == ["a-tank-of-fish"]
+    assert dict(found._by_store(query, 1, None))["recurrence"] > retrieval.SAME_FORMULA
 
 
 def test_a_formula_that_is_the_same_does_not_get_past_the_filter() -> None:
