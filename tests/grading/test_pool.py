@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from reasonflux_agent import grading
 from reasonflux_agent.grading import pool
 from reasonflux_agent.grading.worker import _number
+from tests.ticking import ticking
 
 HANGING = r"9^{9^{9^9}}"
 NEEDS_WORKER = [(f"{n}+2i", f"2i+{n}") for n in range(40)]
@@ -44,19 +44,10 @@ def test_threads_share_two_workers() -> None:
 
 
 async def test_the_event_loop_goes_on() -> None:
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.02)
-            ticks += 1
-
-    ticker = asyncio.create_task(tick())
-    assert not await grading.aequivalent(HANGING, "x^2+x+1", seconds=1)
-    assert await grading.aequivalent("1/2", "0.5")
-    ticker.cancel()
-    assert ticks >= 10
+    async with ticking(0.02) as loop:
+        assert not await grading.aequivalent(HANGING, "x^2+x+1", seconds=1)
+        assert await grading.aequivalent("1/2", "0.5")
+    assert loop.ticks >= 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

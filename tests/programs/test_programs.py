@@ -15,6 +15,7 @@ import pytest
 
 from reasonflux_agent import programs
 from reasonflux_agent.programs import MAX_CODE, MAX_OUTPUT, arun_program, extract_program, run_program
+from tests.ticking import ticking
 
 
 @pytest.mark.parametrize(
@@ -149,22 +150,13 @@ def test_output_is_bounded() -> None:
 
 
 async def test_a_small_value_with_much_text_is_written_out_where_it_costs_us_nothing() -> None:
-    turns = 0
-
-    async def turning() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0.01)
-            turns += 1
-
-    other = asyncio.create_task(turning())
-    result = await arun_program("x = 3 ** 8000\n[x] * 1000")
-    assert (result.output[:5], len(result.output)) == ("[" + str(3**8000)[:4], MAX_OUTPUT)
-    result = await arun_program("a = ['x' * 10**6] * 100\n[a] * 100")
+    async with ticking(0.01) as loop:
+        result = await arun_program("x = 3 ** 8000\n[x] * 1000")
+        assert (result.output[:5], len(result.output)) == ("[" + str(3**8000)[:4], MAX_OUTPUT)
+        result = await arun_program("a = ['x' * 10**6] * 100\n[a] * 100")
     assert result.error
     assert result.error.startswith("MemoryError")
-    assert turns > 10
-    other.cancel()
+    assert loop.ticks > 10
 
 
 def test_a_program_writes_no_file(tmp_path: Path) -> None:

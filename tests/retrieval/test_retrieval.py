@@ -26,6 +26,7 @@ from reasonflux_agent.retrieval.lexical import Bm25, words
 from reasonflux_agent.retrieval.vectorstore import FaissStore
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.testing import FakeModel
+from tests.ticking import ticking
 
 
 def template(name: str, section: str = "Counting", chapter: str = "Combinatorics", **more: Any) -> Template:
@@ -351,14 +352,14 @@ def test_a_filter_on_the_hierarchical_search_leaves_of_its_sections_what_passes(
     assert [d.id for d in found] == ["circle-through-three-points"]
 
 
-def test_words_count_for_a_template_that_states_the_formula_but_is_not_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrieval, "NEIGHBOURS", 1)
+def test_words_count_for_a_template_that_states_the_formula_but_is_not_near() -> None:
     recurrence = template("Recurrence", description="A recurrence such as a_{n+1} = 3 a_n + 1")
-    library = TemplateLibrary((template("A tank of fish", description="Fish in a tank, by month"), recurrence))
+    nearer = [template(f"A tank of fish {n}", description="Fish in a tank, by month") for n in range(retrieval.NEIGHBOURS)]
+    library = TemplateLibrary((*nearer, recurrence))
     query = "A tank of fish: fish in a tank, by month, are a_{n+1} = 2 a_n + 3, by a recurrence. How many fish in the tank?"
     found = TemplateRetriever.from_library(library, "wordllama", min_score=0.0)
-    assert [d.id for d in found.store.similarity_search(query, 1)] == ["a-tank-of-fish"]
-    assert dict(found._by_store(query, 1, None))["recurrence"] > retrieval.SAME_FORMULA
+    assert "recurrence" not in {d.id for d in found.store.similarity_search(query, retrieval.NEIGHBOURS)}
+    assert {d.id: d.metadata["score"] for d in found.invoke(query, k=len(library))}["recurrence"] > retrieval.SAME_FORMULA
 
 
 def test_a_formula_that_is_the_same_does_not_get_past_the_filter() -> None:
@@ -400,19 +401,10 @@ async def test_async_searches_do_not_block_the_loop() -> None:
             return super().embed_query(text)
 
     slow = retriever(embeddings=Slow(), k=1)
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.01)
-            ticks += 1
-
-    ticking = asyncio.create_task(tick())
-    start = time.perf_counter()
-    found = await asyncio.gather(*(slow.ainvoke("coin probability") for _ in range(4)))
-    ticking.cancel()
-    assert ticks > 5
+    async with ticking(0.01) as loop:
+        start = time.perf_counter()
+        found = await asyncio.gather(*(slow.ainvoke("coin probability") for _ in range(4)))
+    assert loop.ticks > 5
     assert time.perf_counter() - start < 0.7
     assert [documents[0].id for documents in found] == ["coin-probability"] * 4
 

@@ -32,6 +32,7 @@ from reasonflux_agent.threads import (
     read_thread,
 )
 from tests.graph.fakes import Scripted, Shelf
+from tests.ticking import ticking
 
 PROBLEM = "What is 3 + 4?"
 ON_ONE: Any = {"configurable": {"thread_id": "one"}}
@@ -298,20 +299,17 @@ async def test_a_list_that_was_left_half_read_does_not_keep_a_database_open(tmp_
 
 
 async def test_waiting_for_a_thread_does_not_hold_up_the_loop(tmp_path: Path) -> None:
-    url, turns = str(tmp_path / "t.sqlite"), 0
+    url = str(tmp_path / "t.sqlite")
 
     async def held() -> None:
         async with alock_thread(url, "one"):
             pass
 
     with lock_thread(url, "one"):
-        waiting = asyncio.create_task(held())
-        while not waiting.done():
-            await asyncio.sleep(0.01)
-            turns += 1
-        with pytest.raises(ThreadError, match="under way in another process"):
-            await waiting
-    assert turns > 10
+        async with ticking(0.01) as loop:
+            with pytest.raises(ThreadError, match="under way in another process"):
+                await held()
+    assert loop.ticks > 10
     await held()
 
 
