@@ -72,9 +72,10 @@ def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
             if _FRACTION.search(code):
                 session.feed_run(_FRACTION_CLASS)
             session.feed_run(f"{_STR} = str")
-            program, text = _naming(_adapted(code)), ""
-            session.feed_run(program or _adapted(code), print_callback=printed)
-            if program and not printed.output:
+            adapted, text = _adapted(code), ""
+            named = _naming(adapted)
+            session.feed_run(named or adapted, print_callback=printed)
+            if named and not printed.output:
                 text = _text(session)
             entry = _uncalled(code)
             if entry and not (text or printed.output):
