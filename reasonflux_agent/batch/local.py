@@ -87,6 +87,7 @@ def _outcome(solution: Solution) -> Row:
         "tokens": solution.total.tokens,
         "text": solution.text,
         "error": None,
+        "fault": None,
     }
 
 

@@ -2,7 +2,8 @@
 
 A row of the output: `id`, `answer`, `status` (solved, exhausted, unanswered, or failed), `votes` (0 to 1), `tokens` (prompt and
 completion, all calls), `seconds` (on the clock), `text` (the whole solution), `run` (id of its record), `error` (why there is
-no solution; null), and `row`: the input's row as it was given. The output is all that a later call needs to go on.
+no solution; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), and `row`: the input's row as it was
+given. The output is all that a later call needs to go on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import IO, BinaryIO
 from reasonflux_agent.batch.rows import Index, Job, count_lines, digest, problem_of, read_jobs, refused
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.jsonl import Row, lock, read_rows, to_line
+from reasonflux_agent.models.failures import fault
 
 Engine = Callable[[AsyncIterator[Job]], AsyncGenerator[tuple[Job, Row], None]]
 """How rows are solved: takes them as it has room for them, gives each back with its outcome (see `failure` for the fields), in
@@ -123,7 +125,8 @@ class _Batch:
 
     def settle(self, job: Job, outcome: Row) -> None:
         """Files a row; one that failed only once it is known that this was not the server's doing."""
-        if outcome["error"] and not outcome["error"].startswith("InputError"):
+        # a server that has refused every row so far may refuse all of them
+        if outcome["fault"] == "server" or (outcome["fault"] and outcome["run"] and not self.succeeded):
             self.failed.append((job, outcome))
             if len(self.failed) >= (self.give_up if self.succeeded else GIVE_UP):
                 raise self.gone()
@@ -174,6 +177,7 @@ def failure(error: Exception) -> Row:
         "text": "",
         "run": "",
         "error": f"{type(error).__name__}: {text}"[:2000],
+        "fault": fault(error),
     }
 
 

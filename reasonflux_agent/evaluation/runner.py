@@ -26,10 +26,11 @@ from reasonflux_agent.evaluation.methods import (
     check_methods,
     parse_method,
 )
-from reasonflux_agent.evaluation.solving import fault, solve
+from reasonflux_agent.evaluation.solving import solve
 from reasonflux_agent.graph import DEFAULT_MODEL
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import CallOptions, call_kwargs, describe, load_model
+from reasonflux_agent.models.failures import fault
 from reasonflux_agent.nodes import DEPTH
 from reasonflux_agent.record import Recorder
 

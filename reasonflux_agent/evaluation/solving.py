@@ -18,17 +18,14 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.errors import InputError, ReasonFluxError
+from reasonflux_agent.errors import ReasonFluxError
 from reasonflux_agent.evaluation.benchmarks import Item, digest
 from reasonflux_agent.evaluation.folder import Row
 from reasonflux_agent.evaluation.methods import Rule, select
 from reasonflux_agent.grading import verdict
-from reasonflux_agent.models.failures import causes
+from reasonflux_agent.models.failures import fault
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution, Usage
-
-OF_ALL = (401, 403, 404, 407, 408, 409, 429)
-"""Of the HTTP statuses by which a server refuses a request, those that do not blame this one."""
 
 
 class _Heard(BaseCallbackHandler):
@@ -60,13 +57,6 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
     except ReasonFluxError as error:
         row |= {"error": str(error), "fault": fault(error)}
     return {**row, "wall": round(time.monotonic() - begun, 3), "run": heard.run}
-
-
-def fault(error: Exception) -> str:
-    """Whose a failure is: `problem` where this one cannot be asked (too long, say), else `server`."""
-    status = next((found for cause in causes(error) if (found := getattr(cause, "status_code", None))), 0)
-    refused = 400 <= status < 500 and status not in OF_ALL
-    return "problem" if isinstance(error, InputError) or refused else "server"
 
 
 async def judged(answer: str | None, item: Item) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reasonflux_agent.errors import ModelError
+from reasonflux_agent.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -14,6 +14,8 @@ class ReplyError(Exception):
     """What a server answered is no reply of a model; its text says what it is instead."""
 
 
+OF_ALL = (401, 403, 404, 407, 408, 409, 429)
+"""Of the HTTP statuses by which a server refuses a request, those that do not blame this one."""
 TRIES = 3
 """Tries of a call that fails for the server's sake, where the client does not try again by itself."""
 
@@ -46,6 +48,13 @@ def unreached(error: BaseException) -> bool:
     # by name, since they are httpx's or httpx2's, as the openai package has it
     kinds = {type(cause).__name__ for cause in causes(error)}
     return isinstance(error, openai.APIConnectionError) and bool(kinds & {"ConnectError", "ConnectTimeout"})
+
+
+def fault(error: BaseException) -> str:
+    """Whose the failure of a run is: `problem` where this one cannot be asked (too long, say), else `server`."""
+    status = next((found for cause in causes(error) if (found := getattr(cause, "status_code", None))), 0)
+    refused = 400 <= status < 500 and status not in OF_ALL
+    return "problem" if isinstance(error, InputError) or refused else "server"
 
 
 def causes(error: BaseException) -> list[BaseException]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -15,6 +17,7 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.batch.local import solver
 from reasonflux_agent.batch.pace import Pace, retry_after
 from reasonflux_agent.errors import ModelError
+from reasonflux_agent.testing import FakeModel
 from tests.batch.servers import Busy, serving
 from tests.batch.test_runner import batch, rows_of, sums, written
 
@@ -124,6 +127,22 @@ async def test_a_server_that_never_answered_ends_the_batch_at_once(tmp_path: Pat
         await batch(written(tmp_path / "p", sums(100)), tmp_path / "o", solver(flux))
     assert time.monotonic() - begun < 20
     assert (tmp_path / "o").read_text() == ""
+
+
+@pytest.mark.parametrize(("first", "ends"), [(0, True), (1, False)])
+async def test_rows_that_the_server_refuses_end_a_batch_only_if_none_was_solved(tmp_path: Path, first: int, ends: bool) -> None:
+    """Twenty problems that the context does not hold, one after another."""
+
+    def respond(prompt: str) -> str:
+        if any(f"Add {n} " in prompt for n in range(first, 20)):
+            raise refusal(400)
+        return "So \\boxed{7}."
+
+    problems, flux = written(tmp_path / "p", sums(21)), ReasonFlux(FakeModel(respond=respond), strategy="direct")
+    go_on = pytest.raises(ModelError, match=r"stopped: its last 5 row\(s\)") if ends else nullcontext()
+    with go_on:
+        await batch(problems, tmp_path / "o", solver(flux), concurrency=1)
+    assert Counter(row["fault"] for row in rows_of(tmp_path / "o")) == ({} if ends else {"problem": 19, None: 2})
 
 
 async def test_a_server_that_refuses_all_ends_the_batch(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from reasonflux_agent.batch.runner import AHEAD, GIVE_UP, Watcher, failure, hold
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.testing import FakeModel
 
-OUTCOME = {"answer": "1", "status": "solved", "votes": 1.0, "tokens": 2, "seconds": 0.0, "text": "t", "run": "", "error": None}
+OUTCOME = {**failure(ModelError("")), "answer": "1", "status": "solved", "votes": 1.0, "error": None, "fault": None}
 
 
 def written(path: Path, rows: list[Any]) -> Path:
@@ -308,7 +308,7 @@ path, count, ordered = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
 with open(path + "/p", "w") as file:
     for n in range(count):
         file.write(json.dumps({"problem": f"Problem {n} " + "x" * 400}) + "\\n")
-outcome = {"answer": "1", "tokens": 2, "text": "t" * 100, "error": None}
+outcome = {"answer": "1", "tokens": 2, "text": "t" * 100, "error": None, "fault": None}
 async def solve(job):
     return outcome
 async def run():
