@@ -74,8 +74,8 @@ def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -
     ranked = sorted(groups, key=standing, reverse=True)
     if not ranked:
         return NO_VOTES
-    # the group's spokesman: its heaviest member, the first among equals
-    leader = max(ranked[0], key=lambda i: weight(candidates[i]))
+    # the group's spokesman: its heaviest member, among equals one with a plan, which is then that of the text; or the first
+    leader = max(ranked[0], key=lambda i: (weight(candidates[i]), candidates[i].plan is not None))
     weights = [standing(group)[0] for group in ranked]
     return Tally(leader, weights[0], weights[1] if len(weights) > 1 else 0.0, sum(weights), tuple(ranked[0]))
 

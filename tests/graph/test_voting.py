@@ -180,12 +180,14 @@ def test_auto_plans_when_text_and_program_differ() -> None:
     assert {c.answer for c in solution.candidates} == {"7", "8"}
 
 
-def test_the_trajectory_shown_is_one_that_spells_the_answer_differently() -> None:
-    script: dict[str, Line] = {"draft": "Thus \\boxed{0.5}.", "solve_step": "So \\boxed{\\frac{1}{2}}."}
+@pytest.mark.parametrize(("sum", "speaks"), [("1 + 1 = 2", "\\frac{1}{2}"), ("1 + 1 = 3", "0.5")])
+def test_the_trajectory_shown_is_one_that_spells_the_answer_differently(sum: str, speaks: str) -> None:
+    """Of a draft and a planned solution that agree, the planned one speaks, unless it fails a check."""
+    script: dict[str, Line] = {"draft": "Thus \\boxed{0.5}.", "solve_step": f"{sum}, so \\boxed{{\\frac{{1}}{{2}}}}."}
     _, solution = run(script, effort="low", drafts=1)
-    assert (solution.answer, solution.votes) == ("0.5", 1.0)  # the draft speaks for both
+    assert (solution.answer, solution.votes) == (speaks, 1.0)
     assert solution.plan is not None
-    assert [result.text for result in solution.results] == ["So \\boxed{\\frac{1}{2}}."]
+    assert [result.text for result in solution.results] == [f"{sum}, so \\boxed{{\\frac{{1}}{{2}}}}."]
 
 
 def test_the_trajectory_shown_is_that_of_the_text() -> None:
