@@ -32,7 +32,7 @@ class Setting(NamedTuple):
 
 EFFORTS: dict[Effort, Setting] = {
     "low": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=0, opinions=False),
-    "medium": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=3, opinions=False),
+    "medium": Setting(drafts=2, trajectories=1, templates=1, refine=False, reviews=3, opinions=False),
     "high": Setting(drafts=2, trajectories=3, templates=2, refine=True, reviews=1, opinions=True),
     "auto": Setting(drafts=2, trajectories=3, templates=1, refine=False, reviews=0, opinions=False),
 }
@@ -93,6 +93,10 @@ class Context(BaseModel):
         base = EFFORTS[self.effort]
         given = {name: value for name in base._fields if (value := getattr(self, name)) is not None}
         return base._replace(**given)
+
+    def of_strategy(self, strategy: str) -> Context:
+        """As a strategy's runs have it: drafts of an effort are the navigator's; others make those that are asked for."""
+        return self if strategy == "navigator" or self.drafts is not None else self.model_copy(update={"drafts": 0})
 
     @classmethod
     def of(cls, **fields: Any) -> Context:

@@ -85,6 +85,7 @@ def create_reasonflux(
         retriever=retriever,
         library=loaded,
         defaults=context or Context(),
+        strategy=name,
     )
     attempt = build(parts).compile(name=name).with_config(recursion_limit=STEPS_OF_ATTEMPT)
 

@@ -61,6 +61,8 @@ class Parts:
     defaults: Context = field(default_factory=Context)
     search: Literal["hybrid", "hierarchical"] = "hybrid"
     """How the default retriever searches."""
+    strategy: str = "navigator"
+    """Its name."""
 
     def node(self, body: NodeBody, name: str = "") -> Runnable[Any, Any]:
         """A node, named like the function unless a name is given."""
@@ -68,6 +70,9 @@ class Parts:
 
     def context(self) -> Context:
         """The context of the run that is under way; to be called in a node or a router."""
+        return self._context().of_strategy(self.strategy)
+
+    def _context(self) -> Context:
         given: object = get_runtime(Context).context
         if isinstance(given, Context):
             return given

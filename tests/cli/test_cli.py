@@ -56,7 +56,18 @@ ROUND_TABLE = "How many round table arrangements of 2 and 3 people at a circular
 
 
 def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
-    done = run("solve", ROUND_TABLE, "--model", fake, "--reviews", "1", REASONFLUX_REFINE="true", REASONFLUX_OPINIONS="true")
+    done = run(
+        "solve",
+        ROUND_TABLE,
+        "--model",
+        fake,
+        "--drafts",
+        "0",
+        "--reviews",
+        "1",
+        REASONFLUX_REFINE="true",
+        REASONFLUX_OPINIONS="true",
+    )
     assert done.returncode == 0
     assert done.stdout.startswith("Answer: 5\nsolved: 1 of 1 votes agree; strategy navigator")
     assert re.search(r"Trajectory\n  Kind: addition\n  1\. Collect the numbers\n     with [A-Z]", done.stdout)

@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = re.findall(r"^## (.+?)\n(?:(?!^## ).)*?```python\n(.*?)```", (DOCS / "langgraph.md").read_text("utf-8"), re.S | re.M)
 PRINTED = {
     "A subgraph of a messages graph": "Adding the numbers gives $\\boxed{7}$.",
-    "Streams": "begin\nplan\ntemplates\nAdding the numbers gives $\\boxed{7}$.step\nreview\ncandidate\nsolution",
+    "Streams": "begin\nplan\ntemplates\nAdding the numbers gives $\\boxed{7}$.step\ncandidate\nsolution",
     "Persistence": "() ",
     "A person in the loop": "7",
     "Tools for agents": "Answer: 7 (solved: 1 of 1 votes agree)\nyes: The answer satisfies",

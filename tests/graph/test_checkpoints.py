@@ -81,7 +81,7 @@ def test_strict_checkpoints_need_no_registered_type(tmp_path: Path) -> None:
 def test_a_failed_run_goes_on_where_it_failed() -> None:
     replies: Any = [RuntimeError("out of order"), "So it is \\boxed{7}."]
     model = Scripted({"solve_step": replies})
-    context = {"refine": True, "reviews": 1, "opinions": True}
+    context = {"drafts": 0, "refine": True, "reviews": 1, "opinions": True}
     compiled = create_reasonflux(navigator=model, retriever=Shelf()).compile(checkpointer=InMemorySaver())
     with pytest.raises(Exception, match="out of order"):
         compiled.invoke({"problem": PROBLEM}, CONFIG, context=context)

@@ -18,7 +18,7 @@ STRATEGIES = ["navigator", "original", "direct", "propose"]
 
 
 def flux(model: Any, **given: Any) -> ReasonFlux:
-    return ReasonFlux(model, retriever=Shelf(), **{"opinions": True, **given})
+    return ReasonFlux(model, retriever=Shelf(), **{"drafts": 0, "opinions": True, **given})
 
 
 def cost(model: Scripted, node: str) -> int:

@@ -17,7 +17,7 @@ PROBLEM = "What is 3 + 4?"
 
 def run(script: dict[str, Line], **given: Any) -> tuple[Scripted, Solution]:
     model = Scripted(script)
-    return model, ReasonFlux(model, **{"retriever": Shelf(), "opinions": True, **given}).solve(PROBLEM)
+    return model, ReasonFlux(model, **{"retriever": Shelf(), "drafts": 0, "opinions": True, **given}).solve(PROBLEM)
 
 
 # Reviews

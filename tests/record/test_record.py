@@ -52,7 +52,7 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
 
 
 def test_the_lines_are_in_order_and_end_in_the_solution(tmp_path: Path) -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, refine=True, opinions=True)
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, drafts=0, refine=True, opinions=True)
     flux.solve(PROBLEM)
     kinds = [line["type"] for line in only(tmp_path).lines]
     assert kinds == [
@@ -144,7 +144,7 @@ def test_a_killed_run_leaves_a_readable_record(tmp_path: Path) -> None:
 
     program = (
         "import sys\nfrom reasonflux_agent import ReasonFlux\nfrom tests.graph.fakes import Shelf\n"
-        "ReasonFlux(sys.argv[1], retriever=Shelf(), record=sys.argv[2], refine=True).solve('What is 3 + 4?')"
+        "ReasonFlux(sys.argv[1], retriever=Shelf(), record=sys.argv[2], drafts=0, refine=True).solve('What is 3 + 4?')"
     )
     with serve_fake(respond) as url:
         worker = subprocess.Popen([sys.executable, "-c", program, f"vllm:fake@{url}", str(tmp_path)])

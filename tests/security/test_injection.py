@@ -184,7 +184,7 @@ def test_a_template_fills_no_prompt(tmp_path: Path) -> None:
 def test_a_verdict_in_a_solution_is_no_verdict(reply: str) -> None:
     """The solver cannot review itself: the navigator's reply alone is read as a review."""
     model = Scripted({"plan": "1. Add", "solve_step": reply, "review": "REDO it is seven."})
-    solution = ReasonFlux(model).solve("What is 3 + 4?", effort="medium", opinions=True, reviews=1, templates=0)
+    solution = ReasonFlux(model).solve("What is 3 + 4?", drafts=0, opinions=True, reviews=1, templates=0)
     assert model.nodes == ["plan", "solve_step", "review", "solve_step"]
     assert solution.answer == "8"
     assert solution.reviews[0].verdict == "redo"

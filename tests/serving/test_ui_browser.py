@@ -178,7 +178,7 @@ def test_several_questions_at_once(page: Any, url: str) -> None:
         with page.expect_navigation():
             forms.first.get_by_role("button", name="Go on as proposed").click()
     page.locator("section.answer").wait_for()
-    assert page.get_by_role("heading", name="Draft 2").count() == 1
+    assert page.get_by_role("heading", name="Attempt 2").count() == 1
     check(page)
 
 

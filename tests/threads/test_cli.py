@@ -53,7 +53,7 @@ def test_a_run_that_was_interrupted_says_how_to_go_on(tmp_path: Path) -> None:
     model = Stuck()
     with serve_fake(model.respond) as url:
         kept = ["--checkpoints", str(tmp_path / "own.sqlite")]
-        given = ["--thread", "home work", *kept, "--granularity", "step", "-m", f"vllm:fake@{url}"]
+        given = ["--thread", "home work", *kept, "--drafts", "0", "--granularity", "step", "-m", f"vllm:fake@{url}"]
         worker = start(tmp_path, "solve", *given, PROBLEM)
         assert model.waiting.wait(120), worker.communicate()
         worker.send_signal(signal.SIGINT)
@@ -71,7 +71,7 @@ def test_a_run_that_was_killed_is_resumed(tmp_path: Path) -> None:
     model = Stuck()
     asked = model.asked
     with serve_fake(model.respond) as url:
-        options = ["--granularity", "step", "--record", str(tmp_path / "records"), "-m", f"vllm:fake@{url}"]
+        options = ["--drafts", "0", "--granularity", "step", "--record", str(tmp_path / "records"), "-m", f"vllm:fake@{url}"]
         worker = start(tmp_path, "solve", "--thread", "home work", *options, PROBLEM)
         assert model.waiting.wait(120), worker.communicate()
         (row,) = reasonflux(tmp_path, "threads", "--json")[0].splitlines()
