@@ -109,7 +109,6 @@ async def evaluate(
     first = navigator or model or given.navigator or solver or given.solver or DEFAULT_MODEL
     roles = {"navigator": first, "solver": solver or model or given.solver or first}
     loaded = [await asyncio.to_thread(load_model, role) for role in roles.values()]
-    shared = {"navigator", "solver", "seed"}
     replies: ReplyCache | None = None
     with ExitStack() as stack:
         if cache:
@@ -128,10 +127,7 @@ async def evaluate(
             "templates": digest(library.templates),
             "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
             "methods": [way.name for way in ways],
-            "contexts": {
-                name: {**flux.context.model_dump(mode="json", exclude=shared), "greedy": repeats == 1}
-                for name, flux in solvers.items()
-            },
+            "contexts": {way.name: _settled(way, solvers[way.name].context) | {"greedy": repeats == 1} for way in ways},
             "seed": seed,
             "repeats": repeats,
         }
@@ -151,6 +147,12 @@ async def evaluate(
             run.tell_matched()
             await run.all(_jobs(items, matching, repeats), concurrency, apart=bool(cache))
     return path
+
+
+def _settled(way: Method, context: Context) -> Row:
+    """The context of a method, with what its effort stands for today: a folder must not go on with what it meant before."""
+    fields = context.model_dump(mode="json", exclude={"navigator", "solver", "seed"})
+    return fields | context.of_strategy(way.strategy).setting._asdict()
 
 
 def _solver(way: Method, roles: dict[str, Any], library: TemplateLibrary, seed: int, context: dict[str, Any]) -> ReasonFlux:
