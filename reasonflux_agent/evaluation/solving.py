@@ -5,8 +5,8 @@ A row of `results.jsonl`, one for every benchmark, method, repeat and problem: `
 limit cut a candidate), `ungraded` (the grader hung or died over the answer, which counts as wrong), `error` (why there is no
 answer; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), `calls`, `prompt_tokens`, `cached_tokens`,
 `completion_tokens`, `seconds` (summed over model calls), `wall` (seconds), `templates` (ids), `votes` (0 to 1), `candidates`
-(`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts), `escalated` (effort auto: planned attempts
-were made), `run` (id of the record).
+(`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts), `escalated` (effort auto: drafts, and
+then attempts were made), `run` (id of the record).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
             {**c.model_dump(include={"source", "answer", "checks", "logprob"}), "correct": bool(await judged(c.answer, item))}
             for c in solution.candidates
         ]
-        escalated = flux.context.effort == "auto" and any(node != "draft" for node in solution.usage)
+        escalated = flux.context.effort == "auto" and "draft" in solution.usage and len(solution.usage) > 1
         row |= {**_outcome(chosen), "correct": bool(right), "ungraded": right is None}
         row |= {"candidates": candidates, "escalated": escalated}
     except ReasonFluxError as error:

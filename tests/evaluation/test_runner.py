@@ -99,10 +99,11 @@ async def test_auto_tells_whether_it_escalated(tmp_path: Path) -> None:
         astray = "Python program" in prompt and "Add 1" in prompt  # its drafts disagree
         return "```python\nprint(0)\n```" if astray else mathematician(prompt)
 
-    path = await evaluate(
-        [sums(tmp_path, 3)], ["no-templates,effort=auto"], model=FakeModel(respond=respond), out=tmp_path / "r"
-    )
-    assert {row["id"]: row["escalated"] for row in rows_of(path)} == {"sums/0": False, "sums/1": True, "sums/2": False}
+    methods = ["no-templates,effort=auto", "direct,effort=auto"]
+    path = await evaluate([sums(tmp_path, 3)], methods, model=FakeModel(respond=respond), out=tmp_path / "r")
+    told = {row["id"]: row["escalated"] for row in rows_of(path) if row["method"] != "direct,effort=auto"}
+    assert told == {"sums/0": False, "sums/1": True, "sums/2": False}
+    assert not any(row["escalated"] for row in rows_of(path) if row["method"] == "direct,effort=auto")  # it makes no drafts
 
 
 async def test_any_text_of_a_model_is_kept(tmp_path: Path) -> None:
@@ -124,6 +125,8 @@ async def test_a_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None
         await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run", limit=1)
     with pytest.raises(InputError, match=r"contexts\.direct\.max_tokens was 1536, is 99"):
         await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run", max_tokens=99)
+    with pytest.raises(InputError, match=r"contexts\.direct\.reviews was 3, is 0"):  # what an effort stands for
+        await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run", effort="low")
     assert len(rows_of(tmp_path / "run")) == 2
 
 
