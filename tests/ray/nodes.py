@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -53,7 +54,9 @@ def session(leader: int) -> list[int]:
 @contextmanager
 def head(home: Path) -> Iterator[Node]:
     """A cluster of one node of one CPU; Ray's files are in `home`, whose path is short (Ray puts sockets there)."""
-    ports = [f"--port={free_port()}", f"--ray-client-server-port={free_port()}"]
+    ports = [f"--port={free_port()}"]
+    if importlib.util.find_spec("grpc"):  # with it, not with the extra alone, Ray's client is served too
+        ports.append(f"--ray-client-server-port={free_port()}")
     node = Node(home / "head.log", "--head", "--include-dashboard=false", "--no-monitor", f"--temp-dir={home}", *ports)
     try:
         yield node

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -67,10 +68,17 @@ def cluster(home: Path) -> Iterator[Node]:
 
 
 class Asked(Counter[str]):
-    """Answers sums, a while after they came, and counts them."""
+    """Answers sums, a while after they came, and counts them; nothing before `first` requests are there."""
+
+    def __init__(self, first: int = 1) -> None:
+        super().__init__()
+        self.first, self.begun = first, threading.Event()
 
     def __call__(self, prompt: str) -> str:
         self[prompt.split("Add ")[-1].split(" ")[0]] += 1
+        if sum(self.values()) >= self.first:
+            self.begun.set()
+        self.begun.wait(300)
         time.sleep(0.1)
         return mathematician(prompt)
 
@@ -82,7 +90,7 @@ def check(rows: list[dict[str, Any]], count: int) -> None:
 
 
 def test_a_node_that_dies_costs_no_row(cluster: Node, home: Path, tmp_path: Path) -> None:
-    problems, out, asked = written(tmp_path / "p", sums(80)), tmp_path / "o", Asked()
+    problems, out, asked = written(tmp_path / "p", sums(80)), tmp_path / "o", Asked(first=8)  # four of each process
     second = Node(home / "second.log", f"--address={cluster.address}")
     try:
         with (

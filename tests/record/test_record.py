@@ -127,7 +127,7 @@ def test_inside_another_graph_ours_is_recorded_and_the_hosts_calls_are_not(tmp_p
     compiled = outer.compile()
     state = asyncio.run(compiled.ainvoke(given, config)) if asynchronous else compiled.invoke(given, config)
     record = only(tmp_path)
-    assert [prompt(call) for call in record.calls] == model.calls
+    assert sorted(prompt(call) for call in record.calls) == sorted(model.calls)  # drafts and plan are asked for at once
     assert len(host.calls) == 1
     assert record.solution is not None
     assert record.solution.text == state["messages"][-1].text
