@@ -68,7 +68,7 @@ class Folder:
 
 @contextmanager
 def hold(path: Path, configuration: Row) -> Iterator[Folder]:
-    """The folder, new or taken up again, while no other process works in it.
+    """The folder, new or taken up again, while no other process works in it. Methods that are new to it are added to its own.
 
     Raises InputError: in use, made by another configuration (it says what differs), or damaged.
     """
@@ -81,8 +81,7 @@ def hold(path: Path, configuration: Row) -> Iterator[Folder]:
         _lock(held, path)
         folder = Folder(path, _settings(path, json.loads(json.dumps(configuration))))
         folder.rows = {key_of(row): row for row in read_rows(folder.results, key_of)}
-        if "started" not in folder.settings:
-            folder.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        folder.note("started", folder.settings.get("started") or datetime.now(UTC).isoformat(timespec="seconds"))
         yield folder
 
 
@@ -100,7 +99,8 @@ def _lock(file: Any, path: Path) -> None:
 
 
 def _settings(path: Path, wanted: Row) -> Row:
-    """The settings that stand in the folder, once they are known to be the wanted ones; the wanted ones in a new folder."""
+    """The settings that stand in the folder, once they are known to be the wanted ones but for methods, with the methods of
+    both; the wanted ones in a new folder."""
     file = path / "run.json"
     if not file.exists():
         return wanted
@@ -108,9 +108,13 @@ def _settings(path: Path, wanted: Row) -> Row:
         found = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
-    except (OSError, ValueError) as error:
+        methods, contexts = list(found.get("methods", [])), dict(found.get("contexts", {}))
+    except (OSError, TypeError, ValueError) as error:
         raise InputError(f"{file} is not of an evaluation: {error}. Next: name another folder with --out.") from None
-    before, now = _flat({name: found.get(name) for name in wanted}), _flat(wanted)
+    new = [name for name in wanted["methods"] if name not in methods]
+    both = found | {"methods": methods + new, "contexts": contexts | {name: wanted["contexts"][name] for name in new}}
+    wanted |= {"methods": both["methods"], "contexts": both["contexts"] | wanted["contexts"]}
+    before, now = _flat({name: both.get(name) for name in wanted}), _flat(wanted)
     differs = [name for name in sorted(before | now) if before.get(name) != now.get(name)]
     if differs:
         shown = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in differs[:8])
@@ -118,7 +122,7 @@ def _settings(path: Path, wanted: Row) -> Row:
             f"The folder {path} holds another evaluation, which cannot be gone on with: {shown[:1500]}. "
             "Next: give the same options, or name another folder with --out."
         )
-    return found
+    return both
 
 
 def _flat(value: Any, name: str = "") -> Row:

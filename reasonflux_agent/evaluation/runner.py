@@ -138,12 +138,13 @@ async def evaluate(
         if retry_failed:
             folder.forget_failures()
         run = _Run(folder, solvers, loaded, replies, seed, repeats == 1, watcher or Watcher())
-        run.watcher.begin(folder, len(ways) * repeats * sum(map(len, items.values())))
+        run.watcher.begin(folder, len(folder.rows) + sum(map(run.due, _jobs(items, ways, repeats))))
         free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
         await run.all(_jobs(items, free, repeats), concurrency, apart=bool(cache))
         if matching:
-            if "matched" not in folder.settings:
-                folder.note("matched", _matched(folder.rows.values(), matching, items))
+            known = folder.settings.get("matched", {})
+            new = [way for way in matching if way.name not in known]
+            folder.note("matched", known | _matched(folder.rows.values(), new, items))
             run.tell_matched()
             await run.all(_jobs(items, matching, repeats), concurrency, apart=bool(cache))
     return path
@@ -215,12 +216,16 @@ class _Run:
         """Failures by the server since the last success: results if a success follows."""
         self.succeeded = any(not row["error"] for row in folder.rows.values())
 
+    def due(self, job: Job) -> bool:
+        """Whether a job has no row yet."""
+        return (job.benchmark, job.method.name, job.repeat, job.item.id) not in self.folder.rows
+
     async def all(self, jobs: Iterable[Job], concurrency: int, *, apart: bool) -> None:
         """Does the jobs whose rows are not there; `apart`: never two of one problem at once, and those that came first again
         last. Raises ModelError when nothing succeeds any more."""
         chains: dict[Any, list[Job]] = {}
         for job in jobs:
-            if (job.benchmark, job.method.name, job.repeat, job.item.id) not in self.folder.rows:
+            if self.due(job):
                 chains.setdefault((job.benchmark, job.item.id) if apart else len(chains), []).append(job)
         room = asyncio.Semaphore(concurrency)  # first come, first served
 

@@ -130,6 +130,40 @@ async def test_a_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None
     assert len(rows_of(tmp_path / "run")) == 2
 
 
+async def test_methods_are_added_to_a_folder_and_what_it_has_is_not_done_again(tmp_path: Path) -> None:
+    model, problems, out = FakeModel(calls=[]), sums(tmp_path, 3), tmp_path / "run"
+    await evaluate([problems], ["direct", "self-consistency@direct"], model=model, out=out)
+    first, calls, notes = (out / "results.jsonl").read_bytes(), len(model.calls), Notes()
+    await evaluate([problems], ["drafts", "direct", "self-consistency@drafts"], model=model, out=out, watcher=notes)
+    rows, settings = rows_of(out), json.loads((out / "run.json").read_text())
+    assert (out / "results.jsonl").read_bytes().startswith(first)
+    assert len(model.calls) - calls == sum(row["calls"] for row in rows[6:])
+    assert [row["method"] for row in rows[6:]] == ["drafts"] * 3 + ["self-consistency@drafts"] * 3
+    assert (
+        settings["methods"]
+        == ["direct", "self-consistency@direct", "drafts", "self-consistency@drafts"]
+        == list(settings["contexts"])
+    )
+    assert (
+        settings["matched"]["self-consistency@direct"]["sums"]["k"]
+        == 1
+        < settings["matched"]["self-consistency@drafts"]["sums"]["k"]
+    )
+    assert (notes.done, notes.total, len(notes.rows)) == (6, 12, 6)
+    with pytest.raises(InputError, match=r"contexts\.drafts\.max_tokens was 1536, is 99"):
+        await evaluate([problems], ["drafts", "no-templates"], model=model, out=out, max_tokens=99)
+    assert json.loads((out / "run.json").read_text()) == settings
+
+
+async def test_a_folder_whose_methods_are_not_named_again_keeps_them(tmp_path: Path) -> None:
+    problems, out = sums(tmp_path, 2), tmp_path / "run"
+    await evaluate([problems], ["direct"], model=FakeModel(), out=out)
+    await evaluate([problems], ["drafts"], model=FakeModel(), out=out)
+    assert [row["method"] for row in rows_of(out)] == ["direct"] * 2 + ["drafts"] * 2
+    with pytest.raises(InputError, match=r"contexts\.direct\.max_tokens was 1536, is 99"):
+        await evaluate([problems], ["direct"], model=FakeModel(), out=out, max_tokens=99)
+
+
 async def test_without_a_folder_the_same_call_finds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     problems = sums(tmp_path, 1)
     monkeypatch.chdir(tmp_path)
