@@ -63,13 +63,18 @@ class Folder:
     def note(self, name: str, value: Any) -> None:
         """Adds something that was decided on the way to `run.json`."""
         self.settings[name] = value
+        self.save()
+
+    def save(self) -> None:
+        """Writes `run.json`."""
         write_atomically(self.path / "run.json", (json.dumps(self.settings, ensure_ascii=False, indent=2) + "\n").encode())
 
 
 @contextmanager
 def hold(path: Path, configuration: Row) -> Iterator[Folder]:
-    """The folder, new or taken up again, while no other process works in it. Methods that are new to it are added to its own.
+    """The folder, new or taken up again, while no other process works in it.
 
+    `configuration` is of all methods that the folder has (`methods_of`), as they are today; those that are new to it are added.
     Raises InputError: in use, made by another configuration (it says what differs), or damaged.
     """
     try:
@@ -81,8 +86,17 @@ def hold(path: Path, configuration: Row) -> Iterator[Folder]:
         _lock(held, path)
         folder = Folder(path, _settings(path, json.loads(json.dumps(configuration))))
         folder.rows = {key_of(row): row for row in read_rows(folder.results, key_of)}
-        folder.note("started", folder.settings.get("started") or datetime.now(UTC).isoformat(timespec="seconds"))
+        folder.settings.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        folder.save()
         yield folder
+
+
+def methods_of(path: Path) -> list[str]:
+    """The methods of the evaluation that a folder holds, in order; none where `hold` will make one, or say what is wrong."""
+    try:
+        return [str(name) for name in json.loads((path / "run.json").read_text(encoding="utf-8"))["methods"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
 
 
 def _lock(file: Any, path: Path) -> None:
@@ -99,8 +113,8 @@ def _lock(file: Any, path: Path) -> None:
 
 
 def _settings(path: Path, wanted: Row) -> Row:
-    """The settings that stand in the folder, once they are known to be the wanted ones but for methods, with the methods of
-    both; the wanted ones in a new folder."""
+    """The settings that stand in the folder, with the methods that are new to it, once they are known to be the wanted ones;
+    the wanted ones in a new folder."""
     file = path / "run.json"
     if not file.exists():
         return wanted
@@ -113,7 +127,6 @@ def _settings(path: Path, wanted: Row) -> Row:
         raise InputError(f"{file} is not of an evaluation: {error}. Next: name another folder with --out.") from None
     new = [name for name in wanted["methods"] if name not in methods]
     both = found | {"methods": methods + new, "contexts": contexts | {name: wanted["contexts"][name] for name in new}}
-    wanted |= {"methods": both["methods"], "contexts": both["contexts"] | wanted["contexts"]}
     before, now = _flat({name: both.get(name) for name in wanted}), _flat(wanted)
     differs = [name for name in sorted(before | now) if before.get(name) != now.get(name)]
     if differs:

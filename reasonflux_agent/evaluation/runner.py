@@ -17,7 +17,7 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.evaluation.benchmarks import Item, digest, load, title
 from reasonflux_agent.evaluation.cache import ModelReplies, ReplyCache, opened
-from reasonflux_agent.evaluation.folder import FORMAT, VERSION, Folder, Row, hold
+from reasonflux_agent.evaluation.folder import FORMAT, VERSION, Folder, Row, hold, methods_of
 from reasonflux_agent.evaluation.methods import (
     MAX_SAMPLES,
     AllSamples,
@@ -117,7 +117,10 @@ async def evaluate(
                 role: one.model_copy(update={"cache": ModelReplies(replies, one)})
                 for role, one in zip(roles, loaded, strict=True)
             }
-        solvers = {way.name: _solver(way, roles, library, seed, context) for way in ways}
+        # a folder's earlier methods must mean what they meant, also where they are not named again
+        names = [*(methods_of(Path(out)) if out else ()), *(way.name for way in ways)]
+        known = {name: parse_method(name) for name in dict.fromkeys(names)}
+        solvers = {name: _solver(way, roles, library, seed, context) for name, way in known.items()}
         configuration = {
             "format": FORMAT,
             "version": VERSION,
@@ -126,8 +129,8 @@ async def evaluate(
             "library": library.name,
             "templates": digest(library.templates),
             "benchmarks": {name: {"n": len(rows), "sha256": digest(rows)} for name, rows in items.items()},
-            "methods": [way.name for way in ways],
-            "contexts": {way.name: _settled(way, solvers[way.name].context) | {"greedy": repeats == 1} for way in ways},
+            "methods": list(known),
+            "contexts": {name: _settled(way, solvers[name].context) | {"greedy": repeats == 1} for name, way in known.items()},
             "seed": seed,
             "repeats": repeats,
         }
@@ -142,9 +145,9 @@ async def evaluate(
         free, matching = [way for way in ways if not way.match], [way for way in ways if way.match]
         await run.all(_jobs(items, free, repeats), concurrency, apart=bool(cache))
         if matching:
-            known = folder.settings.get("matched", {})
-            new = [way for way in matching if way.name not in known]
-            folder.note("matched", known | _matched(folder.rows.values(), new, items))
+            chosen = folder.settings.get("matched", {})
+            if new := [way for way in matching if way.name not in chosen]:
+                folder.note("matched", chosen | _matched(folder.rows.values(), new, items))
             run.tell_matched()
             await run.all(_jobs(items, matching, repeats), concurrency, apart=bool(cache))
     return path
