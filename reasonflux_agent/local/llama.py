@@ -34,9 +34,11 @@ def main() -> None:
         answer = {"url": server.listening_address}
     except Exception as error:
         answer = {"error": str(error)}
-    print(json.dumps(answer), file=answers, flush=True)
-    sys.stdin.read()
-    os._exit(0)  # the destructor would wait for the requests under way
+    try:
+        print(json.dumps(answer), file=answers, flush=True)  # nobody reads it where the parent was killed meanwhile
+        sys.stdin.read()
+    finally:
+        os._exit(0)  # the destructor would wait for the requests under way, and at times for ever
 
 
 if __name__ == "__main__":

@@ -266,3 +266,20 @@ def test_the_server_ends_when_its_process_is_killed() -> None:
             return
         time.sleep(0.1)
     pytest.fail("the server outlives its process")
+
+
+def test_the_server_ends_when_its_process_is_killed_while_the_model_loads() -> None:
+    settings = {"path": str(ensure("smollm2-135m")), "slots": 1, "context": 512, "prompts": 0, "threads": 1, "key": "key"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reasonflux_agent.local.llama"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(settings) + "\n")
+        process.stdin.close()
+        process.stdout.close()  # both, as the kernel does for a process that was killed
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
