@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs tests/vllm against a real vLLM server: its CPU build with a small known model, in a venv of its own.
 #
-#   bash .ci/vllm.sh PYTHON        PYTHON: an interpreter that has the project and pytest installed
+#   bash .ci/vllm.sh PYTHON            PYTHON: an interpreter that has the project and pytest installed
+#   bash .ci/vllm.sh PYTHON install    makes the venv alone
 #
 # REASONFLUX_CI_CACHE keeps the venv (3.1 GB) and the checkpoint (1.2 GB) for the next run.
 set -euo pipefail
 
-python=${1:?"usage: bash .ci/vllm.sh PYTHON"}
+python=${1:?"usage: bash .ci/vllm.sh PYTHON [install]"}
 cd "$(dirname "$0")/.."
 
 # One set that works together, all of it wheels. torch first, by the full version of its CPU build: a plain `torch`
@@ -62,6 +63,7 @@ if [ ! -e "$venv/complete" ]; then
   "$venv/bin/python" -m pip uninstall --quiet --yes "${unwanted[@]}"
   touch "$venv/complete"
 fi
+[ "${2:-}" != install ] || exit 0
 
 export HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CACHE_ROOT=$cache/vllm
 if [ ! -e "$checkpoint" ]; then
