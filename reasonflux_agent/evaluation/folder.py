@@ -63,10 +63,6 @@ class Folder:
     def note(self, name: str, value: Any) -> None:
         """Adds something that was decided on the way to `run.json`."""
         self.settings[name] = value
-        self.save()
-
-    def save(self) -> None:
-        """Writes `run.json`."""
         write_atomically(self.path / "run.json", (json.dumps(self.settings, ensure_ascii=False, indent=2) + "\n").encode())
 
 
@@ -86,8 +82,7 @@ def hold(path: Path, configuration: Row) -> Iterator[Folder]:
         _lock(held, path)
         folder = Folder(path, _settings(path, json.loads(json.dumps(configuration))))
         folder.rows = {key_of(row): row for row in read_rows(folder.results, key_of)}
-        folder.settings.setdefault("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        folder.save()
+        folder.note("started", folder.settings.get("started") or datetime.now(UTC).isoformat(timespec="seconds"))
         yield folder
 
 

@@ -118,8 +118,8 @@ async def evaluate(
                 for role, one in zip(roles, loaded, strict=True)
             }
         # a folder's earlier methods must mean what they meant, also where they are not named again
-        names = [*(methods_of(Path(out)) if out else ()), *(way.name for way in ways)]
-        known = {name: parse_method(name) for name in dict.fromkeys(names)}
+        earlier = methods_of(Path(out)) if out else []
+        known = {name: parse_method(name) for name in earlier} | {way.name: way for way in ways}
         solvers = {name: _solver(way, roles, library, seed, context) for name, way in known.items()}
         configuration = {
             "format": FORMAT,
