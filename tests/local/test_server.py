@@ -8,8 +8,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import openai
@@ -190,25 +193,33 @@ def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
     assert said("many") == "REASONFLUX_SLOTS='many': the requests that a local: model decodes at once are 1 to 256.\n"
 
 
+@contextmanager
+def llama(**settings: object) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
+    """The server's process with its standard input, to which the settings went, and its output."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reasonflux_agent.local.llama"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps({"path": str(ensure("smollm2-135m")), "slots": 1, "key": "key", **settings}) + "\n")
+        process.stdin.flush()
+        yield process, process.stdin, process.stdout
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_for_former_prompts_is_bounded() -> None:
     def grown(prompts: int) -> int:
         """MB by which the server's own memory grows over ten prompts of 500 tokens that have nothing in common."""
-        path, threads = str(ensure("smollm2-135m")), len(os.sched_getaffinity(0))
-        settings = {"path": path, "slots": 1, "context": 1024, "threads": threads, "key": "key"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "reasonflux_agent.local.llama"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps({**settings, "prompts": prompts}) + "\n")
-            process.stdin.flush()
-            url = json.loads(process.stdout.readline())["url"]
+        with llama(context=1024, threads=len(os.sched_getaffinity(0)), prompts=prompts) as (process, _, output):
+            url = json.loads(output.readline())["url"]
             status, used = Path(f"/proc/{process.pid}/status"), list[int]()
             for number in range(11):
                 body = {"prompt": f"{number} " * 250, "n_predict": 1}
@@ -217,9 +228,6 @@ def test_memory_for_former_prompts_is_bounded() -> None:
                 ).raise_for_status()
                 used.append(int(status.read_text().split("RssAnon:")[1].split()[0]) // 1000)
             return used[-1] - used[0]
-        finally:
-            process.kill()
-            process.wait()
 
     assert grown(32) < 60 < 90 < grown(8192)
 
@@ -269,17 +277,7 @@ def test_the_server_ends_when_its_process_is_killed() -> None:
 
 
 def test_the_server_ends_when_its_process_is_killed_while_the_model_loads() -> None:
-    settings = {"path": str(ensure("smollm2-135m")), "slots": 1, "context": 512, "prompts": 0, "threads": 1, "key": "key"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reasonflux_agent.local.llama"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(settings) + "\n")
-        process.stdin.close()
-        process.stdout.close()  # both, as the kernel does for a process that was killed
+    with llama(context=512, threads=1, prompts=0) as (process, given, output):
+        given.close()
+        output.close()  # both, as the kernel does for a process that was killed
         assert process.wait(60) == 0
-    finally:
-        process.kill()
-        process.wait()
