@@ -36,8 +36,11 @@ class EvalProgress(Bar, Watcher):
             return
         said = f"failed: {row['error']}" if row["error"] else f"{row['answer']!s}, gold {row['gold']}"
         verdict = "right" if row["correct"] else "wrong"
-        head = f"{len(self._rows)}/{self._total} {row['benchmark']} {row['id']}, {row['method']}: {verdict}"
-        print(shorten(printable(f"{head}, {self._standing()}: {said}")), file=sys.stderr, flush=True)
+        mine = [other["correct"] for other in self._rows if other["method"] == row["method"]]
+        at = _joined(f"{len(self._rows)}/{self._total}", self._left())
+        so_far = f"{row['method']} {verdict}, so far {sum(mine)}/{len(mine)} ({sum(mine) / len(mine):.0%})"
+        # the answer can be long, and is cut: last
+        print(shorten(printable(f"{at}: {row['benchmark']} {row['id']}, {so_far}: {said}")), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         if self._bar:
@@ -46,13 +49,15 @@ class EvalProgress(Bar, Watcher):
             print(printable(text), file=sys.stderr, flush=True)
 
     def _standing(self) -> str:
-        """Each method's accuracy so far, and the time left."""
-        shares = ", ".join(
-            f"{method} {right}/{n} ({right / n:.0%})" for _, method, right, n in self._counts(by_benchmark=False)
-        )
+        """The time left, and each method's accuracy so far."""
+        counts = self._counts(by_benchmark=False)
+        return _joined(self._left(), *(f"{method} {right}/{n} ({right / n:.0%})" for _, method, right, n in counts))
+
+    def _left(self) -> str:
+        """`12 min left`; empty before the first row of this call, and after the last one."""
         done = len(self._rows) - self._before
-        left = (time.monotonic() - self._started) / done * (self._total - len(self._rows)) if done else 0.0
-        return f"{shares}; {_duration(left)} left" if left else shares
+        seconds = (time.monotonic() - self._started) / done * (self._total - len(self._rows)) if done else 0.0
+        return f"{_duration(seconds)} left" if seconds else ""
 
     def summary(self) -> Iterator[str]:
         """One line a benchmark and method."""
@@ -68,6 +73,10 @@ class EvalProgress(Bar, Watcher):
             groups.setdefault((row["benchmark"] if by_benchmark else "", row["method"]), []).append(row["correct"])
         for (benchmark, method), verdicts in sorted(groups.items(), key=lambda group: group[0][0]):
             yield benchmark, method, sum(verdicts), len(verdicts)
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def _duration(seconds: float) -> str:
