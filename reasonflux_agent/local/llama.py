@@ -27,6 +27,7 @@ def main() -> None:
         # between them wait for each other. In one cache for all, of which a slot may fill its share, all go together.
         params.kv_unified = True
         params.kv_unified_per_slot = settings["context"]
+        params.cache_idle_slots = False  # idle slots may keep what they hold: writing it out took five times the prompts' time
         params.cache_ram_mib = settings["prompts"]
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
         # A loopback port is open to every program of this machine, and to web pages in its browsers.
