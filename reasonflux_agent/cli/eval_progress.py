@@ -36,11 +36,10 @@ class EvalProgress(Bar, Watcher):
             return
         said = f"failed: {row['error']}" if row["error"] else f"{row['answer']!s}, gold {row['gold']}"
         verdict = "right" if row["correct"] else "wrong"
-        mine = [other["correct"] for other in self._rows if other["method"] == row["method"]]
         at = _joined(f"{len(self._rows)}/{self._total}", self._left())
-        so_far = f"{row['method']} {verdict}, so far {sum(mine)}/{len(mine)} ({sum(mine) / len(mine):.0%})"
+        so_far = f"{row['method']} {verdict}, so far {self._shares()[row['method']]}"
         # the answer can be long, and is cut: last
-        print(shorten(printable(f"{at}: {row['benchmark']} {row['id']}, {so_far}: {said}")), file=sys.stderr, flush=True)
+        print(shorten(f"{at}: {row['benchmark']} {row['id']}, {so_far}: {said}"), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         if self._bar:
@@ -50,8 +49,11 @@ class EvalProgress(Bar, Watcher):
 
     def _standing(self) -> str:
         """The time left, and each method's accuracy so far."""
-        counts = self._counts(by_benchmark=False)
-        return _joined(self._left(), *(f"{method} {right}/{n} ({right / n:.0%})" for _, method, right, n in counts))
+        return _joined(self._left(), *(f"{method} {share}" for method, share in self._shares().items()))
+
+    def _shares(self) -> dict[str, str]:
+        """Method -> its accuracy so far, as `3/4 (75%)`."""
+        return {method: f"{right}/{n} ({right / n:.0%})" for _, method, right, n in self._counts(by_benchmark=False)}
 
     def _left(self) -> str:
         """`12 min left`; empty before the first row of this call, and after the last one."""

@@ -46,6 +46,8 @@ def test_methods_are_compared_reported_and_compared_again(fake: str, folder: Pat
     lines = done.stderr.splitlines()
     assert all(re.match(rf"{n}/8, \d+ s left: gsm8k gsm8k/\d, \S+ (right|wrong), so far \d/\d ", lines[n]) for n in range(1, 8))
     assert re.match(r"8/8: gsm8k gsm8k/\d, \S+ (right|wrong), so far 3/4 \(75%\): \d, gold \d", lines[8])
+    for method in ("direct", "no-templates,reviews=0"):
+        assert "so far 3/4 (75%): " in [line for line in lines if re.search(rf", {method} (right|wrong),", line)][-1]
     assert "<html" in (folder / "a" / "report.html").read_text()
     again = run("eval", "run", *arguments, "--methods", "direct", "--out", str(folder / "b"))
     assert again.returncode == 0, again.stderr
