@@ -15,17 +15,20 @@ Number = Fraction | float
 MAX_BITS = 20_000
 """Size of an exact value's numerator or denominator."""
 
+REST = 1e-13
+"""What terms that cancel may leave of zero, in floats."""
+
 
 class FormulaError(ValueError):
     """The text is not a formula that is understood here, or it has no real value within the bounds."""
 
 
-def close(a: Number, b: Number) -> bool:
-    """Equal: exactly for exact values, else to nine digits."""
+def close(a: Number, b: Number, *, rest: float = REST) -> bool:
+    """Equal: exactly for exact values, else to nine digits, or but for the `rest` of terms that cancel."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a == b
     try:
-        return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=1e-13)
+        return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=rest)
     except OverflowError:
         return False
 

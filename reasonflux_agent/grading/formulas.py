@@ -32,6 +32,8 @@ class Formula:
     names: frozenset[str]
     """Its variables: single letters, Greek ones without the backslash, subscripts kept (`x`, `theta`, `a_n+1`)."""
     node: Node
+    cancels: bool
+    """Whether it has a sum or a function: only then a tiny value may be what is left of zero."""
 
     def value(self, variables: Mapping[str, Number] | None = None) -> Number:
         """Its value. Raises FormulaError where it has none (division by zero, root of a negative number, too large)."""
@@ -44,7 +46,7 @@ class Formula:
 
     def times(self, factor: Fraction) -> Formula:
         """The formula multiplied by a number."""
-        return Formula(self.names, lambda v: arithmetic.bounded(self.node(v) * factor))
+        return Formula(self.names, lambda v: arithmetic.bounded(self.node(v) * factor), self.cancels)
 
 
 def evaluate(text: str, variables: Mapping[str, Number] | None = None) -> Number:
@@ -66,6 +68,7 @@ def same(a: Formula, b: Formula) -> bool | None:
     if names:
         points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in names} for _ in range(8)]
         points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in names} for _ in range(4)]
+    rest = arithmetic.REST if a.cancels or b.cancels else 0.0
     agreed = 0
     for point in points:
         left, right = _value(a, point), _value(b, point)
@@ -73,7 +76,7 @@ def same(a: Formula, b: Formula) -> bool | None:
             continue
         if left is None or right is None:
             return None
-        if not arithmetic.close(left, right):
+        if not arithmetic.close(left, right, rest=rest):
             return False
         agreed += 1
         if not names:
@@ -102,13 +105,14 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
         self.names: set[str] = set()
+        self.cancels = False
         self.at = self.depth = self.bars = 0
 
     def formula(self) -> Formula:
         node = self.sum()
         if self.tokens[self.at][0] != "end":
             raise FormulaError(f"{self.tokens[self.at][1]!r} was not expected")
-        return Formula(frozenset(self.names), node)
+        return Formula(frozenset(self.names), node, self.cancels)
 
     def next_is(self, *values: str) -> bool:
         kind, value = self.tokens[self.at]
@@ -127,6 +131,7 @@ class _Reader:
             terms.append(_negated(self.product()) if sign == "-" else self.product())
         if len(terms) == 1:
             return terms[0]
+        self.cancels = True
         return lambda v: arithmetic.bounded(sum((term(v) for term in terms), Fraction(0)))
 
     def product(self) -> Node:
@@ -254,6 +259,7 @@ class _Reader:
 
     def function(self, apply: Callable[[Number], Number]) -> Node:
         """Exponent and argument of a function that may stand without brackets: `\\sin^2 x`, `\\cos 2x`, `ln(x)`."""
+        self.cancels = True
         exponent = self.atom() if self.take("^") else None
         if self.next_is("(", "[", "{"):
             argument = self.atom()
