@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from reasonflux_agent.evaluation.measures import Prices, accuracy, by, ended, mean, natural
-from reasonflux_agent.evaluation.plots import COLOURS, Point, bars, scaling
+from reasonflux_agent.evaluation.plots import COLOURS, FEW, Point, bars, scaling
 from reasonflux_agent.evaluation.results import Row, Run
 from reasonflux_agent.evaluation.tables import Table, tables
 
@@ -55,27 +55,28 @@ def _figures(run: Run) -> Iterator[str]:
     for benchmark in run.benchmarks:
         ways = [(m, i, run.groups[benchmark, m]) for i, m in enumerate(run.methods) if (benchmark, m) in run.groups]
         points = [Point(m, i, mean(row.tokens for row in done), accuracy(rows)) for m, i, rows in ways if (done := ended(rows))]
+        wide = len(ways) > FEW
         title = f"{benchmark}: accuracy against tokens"
         caption = (
             "Bars are 95 % intervals. The line joins the methods that no other beats in both accuracy and tokens. Tokens are "
             "means over the runs that ended; a failed one is wrong, and does not tell what it spent."
         )
         if points:
-            yield _figure(title, scaling(points, title), caption)
+            yield _figure(title, scaling(points, title), caption, wide)
         levels = [(m, i, by(lambda row: row.level or "", rows)) for m, i, rows in ways]
         names = sorted({level for *_, groups in levels for level in groups if level}, key=natural)
         if names:
             groups = [(name, [(m, i, accuracy(g[name])) for m, i, g in levels if name in g]) for name in names]
             legend = "".join(f'<li class="m{i % COLOURS}">{escape(m)}</li>' for m, i, _ in levels)
             title = f"{benchmark}: accuracy by level"
-            yield _figure(
-                title, f'<ul class="legend">{legend}</ul>' + bars(groups, "level", title), "Whiskers are 95 % intervals."
-            )
+            body = f'<ul class="legend">{legend}</ul>' + bars(groups, "level", title)
+            yield _figure(title, body, "Whiskers are 95 % intervals.", wide)
 
 
-def _figure(title: str, body: str, caption: str) -> str:
+def _figure(title: str, body: str, caption: str, wide: bool) -> str:
     head = f"<b>{escape(title)}</b> {escape(caption)}"
-    return f'<figure><div class="scroll">{body}</div><figcaption>{head}</figcaption></figure>'
+    kind = ' class="wide"' if wide else ""
+    return f'<figure{kind}><div class="scroll">{body}</div><figcaption>{head}</figcaption></figure>'
 
 
 def _problems(run: Run, benchmark: str) -> str:

@@ -11,6 +11,8 @@ from reasonflux_agent.evaluation.measures import Accuracy
 
 COLOURS = 8
 """Classes m0 ... m7 of the page; further methods begin again."""
+FEW = 8
+"""Methods that a figure of half the page's width holds without their names lying on one another."""
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 46
 """Margins, in units of the view box (CSS pixels at full size)."""
 LETTER = 7.3
@@ -36,7 +38,7 @@ def scaling(points: Sequence[Point], title: str) -> str:
 
     The line joins the methods that no other beats on both: more accurate for fewer tokens.
     """
-    width, height = 580.0, 370.0
+    width, height = (580.0, 370.0) if len(points) <= FEW else (1000.0, 520.0)
     tokens = [max(point.tokens, 1.0) for point in points]
     low, high = math.log10(min(tokens) / 1.5), math.log10(max(tokens) * 1.5)
     bottom, top = _range([limit for point in points for limit in point.accuracy])
