@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from reasonflux_agent.evaluation.measures import Prices, accuracy, by, ended, mean, natural
-from reasonflux_agent.evaluation.plots import COLOURS, FEW, Point, bars, scaling
+from reasonflux_agent.evaluation.plots import COLOURS, Point, bars, scaling
 from reasonflux_agent.evaluation.results import Row, Run
 from reasonflux_agent.evaluation.tables import Table, tables
 
@@ -16,6 +16,8 @@ SHOWN = 20_000
 """Characters of an answer or error on the page."""
 OPEN = 300
 """Up to so many problems, their table is unfolded at first."""
+FEW = 8
+"""Methods that a figure of half the page's width holds without their names lying on one another."""
 
 
 def html(run: Run, prices: Prices | None = None) -> str:
@@ -62,7 +64,7 @@ def _figures(run: Run) -> Iterator[str]:
             "means over the runs that ended; a failed one is wrong, and does not tell what it spent."
         )
         if points:
-            yield _figure(title, scaling(points, title), caption, wide)
+            yield _figure(title, scaling(points, title, wide), caption, wide)
         levels = [(m, i, by(lambda row: row.level or "", rows)) for m, i, rows in ways]
         names = sorted({level for *_, groups in levels for level in groups if level}, key=natural)
         if names:

@@ -11,8 +11,6 @@ from reasonflux_agent.evaluation.measures import Accuracy
 
 COLOURS = 8
 """Classes m0 ... m7 of the page; further methods begin again."""
-FEW = 8
-"""Methods that a figure of half the page's width holds without their names lying on one another."""
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 46
 """Margins, in units of the view box (CSS pixels at full size)."""
 LETTER = 7.3
@@ -33,12 +31,13 @@ class Point(NamedTuple):
     accuracy: Accuracy
 
 
-def scaling(points: Sequence[Point], title: str) -> str:
+def scaling(points: Sequence[Point], title: str, wide: bool) -> str:
     """Accuracy (with 95 % bars) over mean tokens per problem (log scale), a labelled point a method.
 
     The line joins the methods that no other beats on both: more accurate for fewer tokens.
+    `wide`: drawn for the page's whole width.
     """
-    width, height = (580.0, 370.0) if len(points) <= FEW else (1000.0, 520.0)
+    width, height = (1000.0, 520.0) if wide else (580.0, 370.0)
     tokens = [max(point.tokens, 1.0) for point in points]
     low, high = math.log10(min(tokens) / 1.5), math.log10(max(tokens) * 1.5)
     bottom, top = _range([limit for point in points for limit in point.accuracy])
