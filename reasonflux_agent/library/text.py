@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from reasonflux_agent.schema import Example
@@ -32,10 +33,43 @@ _WRITTEN_TAB = re.compile(r"\\t(?![a-z])")
 _ESCAPED_BREAK = re.compile(r"(?<!\\)(?:\\+(?=\\n(?![a-z]))|\\{2,} *(?=\n|$))")
 
 
+_CODE = re.compile(r"^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^\s*```", re.MULTILINE)
+
+
 def clean(text: str, tally: Tally) -> str:
-    """`text` with lost LaTeX backslashes, doubled backslashes and written-out line breaks repaired; idempotent."""
+    """`text` with lost LaTeX backslashes, doubled backslashes and written-out line breaks repaired; idempotent.
+
+    A fenced block is a program: it keeps its indentation and its backslashes.
+    """
     if "\\" not in text and text.isprintable():
         return text.strip()
+    if "```" not in text:
+        return _clean(text, tally)
+    parts, at = list[str](), 0
+    for block in _CODE.finditer(text):
+        parts += [_clean(text[at : block.start()], tally), _verbatim(block[0])]
+        at = block.end()
+    parts.append(_clean(text[at:], tally))
+    return "\n".join(part for part in parts if part)
+
+
+def _verbatim(code: str) -> str:
+    """A line, or lines, of a program without characters that no program holds."""
+    return _CONTROL.sub("", _SURROGATE.sub("\ufffd", code.replace("\r\n", "\n"))).rstrip()
+
+
+def lines_of(lines: Iterable[str], tally: Tally) -> list[str]:
+    """Each text cleaned, without empty ones. Texts between one that opens a fence and one that closes it are a program's lines."""
+    cleaned, inside = list[str](), False
+    for line in lines:
+        odd = len(_FENCE.findall(line)) % 2 == 1
+        cleaned.append(_verbatim(line) if inside and not odd else clean(line, tally))
+        inside ^= odd
+    return [line for line in cleaned if line.strip()]
+
+
+def _clean(text: str, tally: Tally) -> str:
     before, fixed = text, _repaired(text)
     while fixed != before:  # one repair can lay bare another; each shortens the text or takes a control character
         before, fixed = fixed, _repaired(fixed)
@@ -130,10 +164,10 @@ def texts_of(value: object, tally: Tally, *, split: bool = False) -> list[str]:
         return []
     if isinstance(value, str):
         text = clean(value, tally)
-        return [line for part in (text.split("\n") if split else [text]) if (line := clean(part, Counter()))]
+        return lines_of(text.split("\n") if split else [text], Counter())
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError
-    return [text for item in value if (text := clean(item, tally))]
+    return lines_of(value, tally)
 
 
 def _example_of_text(text: str, tally: Tally) -> Example | None:
@@ -142,7 +176,7 @@ def _example_of_text(text: str, tally: Tally) -> Example | None:
         return None
     tally["examples in running text split into problem, steps and answer"] += 1
     problem, steps, answer, in_steps = list[str](), list[str](), "", False
-    for line in filter(None, (line.strip() for line in _HEAD.sub("", text, count=1).split("\n"))):
+    for line in lines_of(_HEAD.sub("", text, count=1).split("\n"), Counter()):
         final = _FINAL.match(line)
         if final and not answer:
             answer, in_steps = final["rest"], True
@@ -156,5 +190,5 @@ def _example_of_text(text: str, tally: Tally) -> Example | None:
         else:
             problem.append(line)
     # Cleaned again part by part: a part may hold no rightly written command though the whole text does.
-    problem, steps = ([clean(line, Counter()) for line in lines] for lines in (problem, steps))
-    return Example(problem="\n".join(problem), steps=tuple(filter(None, steps)), answer=clean(answer, Counter()))
+    problem, steps = (lines_of(lines, Counter()) for lines in (problem, steps))
+    return Example(problem="\n".join(problem), steps=tuple(steps), answer=clean(answer, Counter()))

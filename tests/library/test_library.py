@@ -450,3 +450,25 @@ def test_the_published_library_is_wholly_reachable(tmp_path: Path) -> None:
     library.save(tmp_path / "out.json")
     assert TemplateLibrary.load(tmp_path / "out.json") == library
     assert all(len(render_template(t)) <= 1000 for t in library)
+
+
+PROGRAM = 'for x in [1]:\n    if x:\n        print("a\\nb", "\\theta")'
+FENCED = f"A program:\n```python\n{PROGRAM}\n```\n```output\na\nb \\theta\n```\nThe end of $\\\\theta$."
+
+
+@pytest.mark.parametrize("steps", [FENCED, FENCED.split("\n"), ["A program:", FENCED[11:]], [f"```python\n{PROGRAM}"]])
+def test_a_program_in_an_example_keeps_its_indentation_and_its_backslashes(steps: str | list[str], tmp_path: Path) -> None:
+    entry = {**ENTRY, "example_application": {"example_problem": "Print.", "solution_steps": steps, "answer": "1"}}
+    library = TemplateLibrary.load(write(tmp_path / "a.json", entry))
+    library.save(tmp_path / "saved.json")
+    for example in (library.get("sequences/recurrences/shift").example, TemplateLibrary.load(tmp_path / "saved.json")):
+        example = example if isinstance(example, Example) else example.get("sequences/recurrences/shift").example
+        assert example is not None
+        assert f"```python\n{PROGRAM}" in "\n".join(example.steps)
+
+
+def test_a_program_in_running_text_keeps_its_indentation() -> None:
+    example = example_of(f"Example: What is printed?\nSolution:\n{FENCED}\nAnswer: 1", Tally())
+    assert example is not None
+    assert f"```python\n{PROGRAM}\n```" in "\n".join(example.steps)
+    assert example.steps[-1] == r"The end of $\theta$."
