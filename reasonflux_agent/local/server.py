@@ -25,6 +25,10 @@ SLOTS = 8
 21 tokens a second in all where eight wrote 13, each one slower, for 0.1 GB of memory a slot (docs/LOG.md)."""
 CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
+OPENMP = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+"""llama.cpp's threads wait for one another many times a token. By default they spin meanwhile, and where another process holds a
+core they spin for nothing: 0.2 tokens/s in the place of 8 (docs/LOG.md). So they spin for a moment, then sleep. The first name is
+read by GNU's run-time, which the wheel for Linux has, the second (milliseconds) by LLVM's and Intel's."""
 PROMPTS = 512
 """MiB for prompts that slots held before, to be taken up again: 18,000 tokens of the default model. llama.cpp takes 8 GB."""
 
@@ -48,7 +52,8 @@ def serve(path: Path) -> Endpoint:
     """The server of the GGUF file at `path`, started on first use and again when it has died.
 
     A forked process goes on with its parent's servers. Raises MissingExtraError without xllamacpp, ModelError when the
-    file does not load, InputError for a $REASONFLUX_SLOTS that is no number.
+    file does not load, InputError for a $REASONFLUX_SLOTS or
+    $REASONFLUX_THREADS that is no number.
     """
     path = path.resolve()
     with _lock:
@@ -63,10 +68,10 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
     key = secrets.token_urlsafe(24)
     settings = {
         "path": str(path),
-        "slots": _slots(),
+        "slots": _number("REASONFLUX_SLOTS", SLOTS, "requests that a local: model decodes at once"),
         "context": CONTEXT,
         "prompts": PROMPTS,
-        "threads": _threads(),
+        "threads": _number("REASONFLUX_THREADS", _cores(), "threads that a local: model computes with"),
         "key": key,
     }
     with tempfile.TemporaryFile("w+", errors="replace") as log:
@@ -76,7 +81,7 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=_environment(),
             start_new_session=True,  # Ctrl-C interrupts the caller; the server goes with it, or serves the next call
         )
         assert process.stdin is not None
@@ -101,14 +106,21 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
     return Endpoint(answer["url"], key), process
 
 
-def _slots() -> int:
-    given = os.environ.get("REASONFLUX_SLOTS") or str(SLOTS)
+def _number(name: str, default: int, what: str) -> int:
+    """The setting `name` of the environment. Raises InputError for what is no number from 1 to 256."""
+    given = os.environ.get(name) or str(default)
     if not given.isdecimal() or not 1 <= int(given) <= 256:
-        raise InputError(f"REASONFLUX_SLOTS={given!r}: the requests that a local: model decodes at once are 1 to 256.")
+        raise InputError(f"{name}={given!r}: the {what} are 1 to 256.")
     return int(given)
 
 
-def _threads() -> int:
+def _environment() -> dict[str, str]:
+    """The child's environment: ours, and how threads wait, unless the user has decided that."""
+    decided = os.environ.keys() & {*OPENMP, "OMP_WAIT_POLICY"}
+    return ({} if decided else OPENMP) | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def _cores() -> int:
     """Physical cores that this process may use: more threads than that make llama.cpp slower, not faster."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1

@@ -126,24 +126,12 @@ def _load_local(spec: str, name: str) -> BaseChatModel:
     return _local_client(spec, name, serve(ensure(name)))
 
 
-ANTI_LOOP = {
-    "dry_multiplier": 0.8,
-    "dry_base": 1.75,
-    "dry_allowed_length": 40,
-    "dry_penalty_last_n": 2048,
-    "dry_sequence_breakers": ["\u0001"],
-}
-"""llama.cpp's DRY sampler, for `local:` models: a text that repeats more than 40 tokens of itself word for word is turned
-away from going on so. Small models at temperature 0 fall into loops that only the token limit ends (docs/LOG.md); a
-formula that is written again is shorter. The breaker is a character that does not occur, so that lines do not end a loop."""
-
-
 @cache
 def _local_client(spec: str, name: str, server: Endpoint) -> BaseChatModel:
     from reasonflux_agent.models.chat import ServerChat
 
     # No retries: what this server refuses once it refuses again, and after a time-out the work would be done twice.
-    return ServerChat.connect(spec, name, [f"{server.url}/v1"], api_key=server.key, retries=0, body=ANTI_LOOP)
+    return ServerChat.connect(spec, name, [f"{server.url}/v1"], api_key=server.key, retries=0, cut_loops=True)
 
 
 def _load_vllm(spec: str, rest: str) -> BaseChatModel:
@@ -290,6 +278,15 @@ _THOUGHT = re.compile(r"<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 def _paired(text: str) -> str:
     """The text with surrogate pairs joined that came in two pieces, and without halves, which nothing can write down."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def reads_errors(model: BaseChatModel | str) -> bool:
+    """Whether a model mends its program when it is shown the program's error; one that does not is asked for another program.
+
+    Embedded models are too small for it: they argue with the error (docs/LOG.md).
+    """
+    spec = model if isinstance(model, str) else getattr(model, "spec", "")
+    return not str(spec).startswith("local:")
 
 
 def describe(model: BaseChatModel) -> str:

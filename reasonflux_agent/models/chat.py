@@ -11,12 +11,15 @@ from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 import openai
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
+from reasonflux_agent.local.speed import Speed
 from reasonflux_agent.models.failures import ReplyError
+from reasonflux_agent.models.loops import loops
 from reasonflux_agent.models.pool import Pool, Server
 from reasonflux_agent.models.replies import abound, announce, bound, httpx, readable
 
@@ -34,6 +37,10 @@ KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
     if hasattr(socket, name)
 ]
 """A connection that waits for its reply is probed each minute, so that no balancer between drops it as idle."""
+TIMINGS = "timings"
+"""llama.cpp's field of a piece of a reply: tokens read, taken from the cache and written so far, and their times."""
+LOOK = 32
+"""Pieces of a reply between two looks at whether it repeats itself."""
 ROUTE = "x-reasonflux-server"
 """Header by which a call tells the hook below where to; it is not sent."""
 
@@ -48,8 +55,12 @@ class ServerChat(BaseChatOpenAI):
     spec: str
     urls: tuple[str, ...]
     """The servers' base URLs."""
+    cut_loops: bool = False
+    """Whether a reply that repeats itself is cut off while it is written, as if the token limit had done it. It needs a server
+    that sends llama.cpp's `timings` with each piece."""
 
     _pool: Pool = PrivateAttr()
+    _speed: Speed = PrivateAttr(default_factory=Speed)
 
     @property
     def _llm_type(self) -> str:
@@ -57,9 +68,9 @@ class ServerChat(BaseChatOpenAI):
 
     @classmethod
     def connect(
-        cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int, body: dict[str, Any] | None = None
+        cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int, cut_loops: bool = False
     ) -> Self:
-        """The model `name` served at `urls`; `body` goes into every request. Nothing is sent before the first call."""
+        """The model `name` served at `urls`. Nothing is sent before the first call."""
         own = urlsplit(urls[0])
 
         def route(request: Any) -> None:
@@ -89,7 +100,8 @@ class ServerChat(BaseChatOpenAI):
             stream_usage=True,
             stream_chunk_timeout=None,
             use_responses_api=False,
-            extra_body=body,
+            cut_loops=cut_loops,
+            **({"streaming": True, "extra_body": {"timings_per_token": True}} if cut_loops else {}),
             http_client=openai.DefaultHttpxClient(**_wire(httpx.HTTPTransport, proxied, route, bound)),
             http_async_client=openai.DefaultAsyncHttpxClient(**_wire(httpx.AsyncHTTPTransport, proxied, aroute, abound)),
         )
@@ -128,9 +140,14 @@ class ServerChat(BaseChatOpenAI):
                 chunks: Any = super()._stream(messages, stop, run_manager, **call.to(server))
                 with closing(chunks):  # so that the server hears at once of a reader who gives up
                     for chunk in chunks:
+                        call.time(chunk)
                         yield chunk
                         call.saw(chunk)
+                        if self.cut_loops and call.loops():
+                            yield call.cut()
+                            break
                 call.end()
+                self._note_speed(call, server)
                 return
 
     async def _astream(
@@ -142,10 +159,20 @@ class ServerChat(BaseChatOpenAI):
                 chunks: Any = super()._astream(messages, stop, run_manager, **call.to(server))
                 async with aclosing(chunks):
                     async for chunk in chunks:
+                        call.time(chunk)
                         yield chunk
                         call.saw(chunk)
+                        if self.cut_loops and call.loops():
+                            yield call.cut()
+                            break
                 call.end()
+                self._note_speed(call, server)
                 return
+
+    def _note_speed(self, call: _Call, server: Server) -> None:
+        """Lets the hint for a busy machine know how fast the reply came, where the server says it."""
+        tokens, seconds = call.timings.get("predicted_n") or 0, (call.timings.get("predicted_ms") or 0) / 1000
+        self._speed.note(tokens, seconds, max(call.beside, server.under_way))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """What a cache goes by: the model and what a reply depends on, so not its time, nor the seed of a greedy one."""
@@ -174,6 +201,8 @@ class ServerChat(BaseChatOpenAI):
         generation = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if generation is not None and chunk.get("choices"):
             _keep_reasoning(generation.message, chunk["choices"][0]["delta"] or {})
+        if generation is not None and (timings := chunk.get(TIMINGS)):
+            generation.generation_info = {**(generation.generation_info or {}), TIMINGS: timings}
         return generation
 
 
@@ -193,6 +222,10 @@ class _Call:
         timeout = kwargs.get("timeout")
         self.until = time.monotonic() + timeout if isinstance(timeout, int | float) else None
         self.ended = False
+        self.timings: dict[str, Any] = {}
+        self.beside = 1
+        """Calls under way at its server when it began, itself included."""
+        self._text, self._pieces = "", 0
 
     def left(self) -> float | None:
         """Seconds. Raises TimeoutError once there are none."""
@@ -205,7 +238,30 @@ class _Call:
     def saw(self, chunk: ChatGenerationChunk) -> None:
         """A piece of the reply came. Raises TimeoutError."""
         self.ended = self.ended or "finish_reason" in (chunk.generation_info or {})
+        self._text += chunk.text
+        self._pieces += 1
         self.left()
+
+    def time(self, chunk: ChatGenerationChunk) -> None:
+        """Takes out of a piece what llama.cpp says of tokens and times so far."""
+        self.timings = (chunk.generation_info or {}).pop(TIMINGS, self.timings)
+
+    def loops(self) -> bool:
+        """Whether the reply so far repeats itself; looked at now and then."""
+        return not self.ended and self._pieces % LOOK == 0 and loops(self._text)
+
+    def cut(self) -> ChatGenerationChunk:
+        """The last piece of a reply that is cut off here, with the usage that the server did not come to send."""
+        self.ended = True
+        read, cached, written = (int(self.timings.get(name) or 0) for name in ("prompt_n", "cache_n", "predicted_n"))
+        usage = UsageMetadata(
+            input_tokens=read + cached,
+            output_tokens=written or self._pieces,
+            total_tokens=read + cached + (written or self._pieces),
+            input_token_details=InputTokenDetails(cache_read=cached),
+        )
+        message = AIMessageChunk(content="", usage_metadata=usage)
+        return ChatGenerationChunk(message=message, generation_info={"finish_reason": "length"})
 
     def end(self) -> None:
         """The stream has ended. Raises APIConnectionError where the reply had not: nothing else tells of a cut."""
@@ -214,6 +270,7 @@ class _Call:
 
     def to(self, server: Server) -> dict[str, Any]:
         """The keyword arguments for a try at `server`."""
+        self.beside = server.under_way
         headers = {**(self.kwargs.get("extra_headers") or {}), ROUTE: server.url}
         left = self.left()
         timeout = {} if left is None else {"timeout": openai.Timeout(left, connect=min(left, CONNECT))}

@@ -22,7 +22,8 @@ from langchain_core.language_models import BaseChatModel
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.local.fetch import ensure
 from reasonflux_agent.local.server import CONTEXT, serve
-from reasonflux_agent.models import ANTI_LOOP, CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
+from reasonflux_agent.models import CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
+from reasonflux_agent.models.loops import loops
 
 pytestmark = pytest.mark.local_model
 SPEC = "local:smollm2-135m"
@@ -76,20 +77,23 @@ def test_a_stop_string_ends_the_reply(model: BaseChatModel) -> None:
     assert not cut.truncated
 
 
-def test_a_text_that_repeats_itself_is_turned_away(model: BaseChatModel) -> None:
-    prompt, options = "Write a poem of one hundred lines about a cat and a hat.", CallOptions(max_tokens=500, temperature=0.0)
-    plain = model.model_copy(update={"extra_body": {**ANTI_LOOP, "dry_multiplier": 0.0}})
-    assert longest_repeat(ask(plain, prompt, options).text.split()) > 150
-    assert longest_repeat(ask(model, prompt, options).text.split()) < 90
+def test_a_reply_that_repeats_itself_is_cut_off(model: BaseChatModel) -> None:
+    prompt, options = "Write a poem of one hundred lines about a cat and a hat.", CallOptions(max_tokens=700, temperature=0.0)
+    through = model.model_copy(update={"cut_loops": False})
+    assert ask(through, prompt, options).completion_tokens == 700
+    got = ask(model, prompt, options)
+    assert loops(got.text)
+    assert got.truncated
+    assert got.completion_tokens < 500
+    assert got.prompt_tokens > 20
 
 
-def longest_repeat(words: list[str]) -> int:
-    """Words of the longest passage that occurs twice."""
-    best, row = 0, [0] * (len(words) + 1)
-    for i in range(len(words)):
-        row = [0, *(row[j] + 1 if words[i] == words[j] and j < i else 0 for j in range(len(words)))]
-        best = max(best, *row)
-    return best
+def test_what_the_prompt_holds_may_be_copied(model: BaseChatModel) -> None:
+    """The sampler does not see the prompt: a passage of more than 40 tokens comes out as it stands there."""
+    passage = "one two three four five six seven eight nine ten " * 3
+    copied = CallOptions(max_tokens=40, temperature=0.0)
+    asked = f"Repeat after me: {passage}\n{passage}\n{passage}"
+    assert "one two three four five six seven eight nine ten" in ask(model, asked, copied).text
 
 
 def test_a_seed_repeats_a_sample(model: BaseChatModel) -> None:
@@ -184,13 +188,36 @@ def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
         "    print(error)\n"
     )
 
-    def said(slots: str) -> str:
-        there = os.environ | {"REASONFLUX_SLOTS": slots}
+    def said(slots: str, **more: str) -> str:
+        there = os.environ | {"REASONFLUX_SLOTS": slots, **more}
         command = [sys.executable, "-c", code]
         return subprocess.run(command, env=there, capture_output=True, text=True, timeout=120, check=True).stdout
 
     assert said("3") == "3\n"
     assert said("many") == "REASONFLUX_SLOTS='many': the requests that a local: model decodes at once are 1 to 256.\n"
+    threads = "REASONFLUX_THREADS='0': the threads that a local: model computes with are 1 to 256.\n"
+    assert said("3", REASONFLUX_THREADS="0") == threads
+    assert said("3", REASONFLUX_THREADS="1") == "3\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}), ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"})],
+)
+def test_threads_wait_asleep_unless_the_user_says_otherwise(given: dict[str, str], found: dict[str, str]) -> None:
+    code = (
+        "from reasonflux_agent.models import load_model\n"
+        "from reasonflux_agent.local import server\n"
+        f"load_model({SPEC!r})\n"
+        "(_, process), = server._running.values()\n"
+        "print(open(f'/proc/{process.pid}/environ').read().replace(chr(0), chr(10)))\n"
+    )
+    names = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY")
+    there = {name: value for name, value in os.environ.items() if name not in names} | given
+    ran = subprocess.run([sys.executable, "-c", code], env=there, capture_output=True, text=True, timeout=120, check=True)
+    set_to = dict(line.split("=", 1) for line in ran.stdout.splitlines() if line.startswith(names))
+    assert set_to == found
 
 
 @contextmanager
