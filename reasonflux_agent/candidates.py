@@ -7,9 +7,9 @@ from typing import Any
 from reasonflux_agent.checks import run_checks
 from reasonflux_agent.effects import Body, Emit, Run, RunProgram
 from reasonflux_agent.exchanges import Exchange, Message, ParseError
-from reasonflux_agent.exchanges.program import PROGRAM
+from reasonflux_agent.exchanges.program import OUTPUT, PROGRAM
 from reasonflux_agent.grading import extract_answer
-from reasonflux_agent.models import Reply
+from reasonflux_agent.models import Reply, reads_errors
 from reasonflux_agent.programs import ProgramResult, extract_program
 from reasonflux_agent.schema import Candidate, Plan, StepResult
 
@@ -45,23 +45,30 @@ def candidate(
 def solve(run: Run, exchange: Exchange[str], *, sampled: bool, last: bool = True, **given: Any) -> Body[tuple[str, Reply]]:
     """Asks the solver, and lets it see what its programs print (tool-integrated reasoning, as in ToRA).
 
-    A model that writes a program tends to imagine its output. So the reply is cut behind the program, the program is run
-    in isolation, and the reply goes on from the real output: to the final answer, or to the result of a step that is not
-    the `last`. The result is the joined text.
+    A model that writes a program tends to imagine its output. So the reply stops behind the program, the program is run in
+    isolation, and the reply goes on from the real output: to the final answer, or to the result of a step that is not the
+    `last`. After a program that fails, a model that cannot use the error (`models.reads_errors`) replies anew, sampled; others
+    are shown the error. The result is the joined text.
     """
     messages = exchange.render(**given)
     joined = ""
-    for runs_left in range(PROGRAM_RUNS if run.context.programs else 0, -1, -1):
-        reply = yield from run.call(exchange, messages, sampled=sampled, logprobs=True)
+    runs = PROGRAM_RUNS if run.context.programs else 0
+    for made in range(runs + 1):
+        runs_left, stop = runs - made, (OUTPUT,) if made < runs else ()
+        reply = yield from run.call(exchange, messages, sampled=sampled, logprobs=True, stop=stop, again=made)
         if not joined and not reply.text.strip():  # asked for once more, and sampled: a greedy model would say nothing again
-            reply = yield from run.call(exchange, messages, sampled=True, logprobs=True)
+            reply = yield from run.call(exchange, messages, sampled=True, logprobs=True, stop=stop, again=runs + 1)
         cut = _behind_program(reply.text) if runs_left else ""
         code = extract_program(cut)
         if not code:
             return (joined + reply.text).strip(), reply
         result: ProgramResult = yield RunProgram(code)
-        shown = f"\n```output\n{result.error or result.output}\n```\n"
         yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+        failed = result.error or not result.output
+        if failed and runs_left > 1 and not reads_errors(run.parts.spec("solver", run.context)):
+            messages, joined, sampled = exchange.render(**given), "", True
+            continue
+        shown = f"\n```output\n{result.error or result.output}\n```\n"
         joined += cut + shown
         messages = [*messages, *_continue(cut, shown, last)]
     raise AssertionError("unreachable")
@@ -84,12 +91,16 @@ def _continue(cut: str, shown: str, last: bool) -> list[Message]:
 
 def programmed(run: Run, problem: str, *, sampled: bool) -> Body[Candidate]:
     """A candidate whose answer a program computed; without an answer where the program fails."""
-    try:
-        code, reply = yield from run.ask(PROGRAM, sampled=sampled, problem=problem)
-    except ParseError:
-        return Candidate(source="program", text="", answer=None, checks={"answered": False})
-    result: ProgramResult = yield RunProgram(code)
-    yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+    for made in range(PROGRAM_RUNS):
+        try:
+            code, reply = yield from run.ask(PROGRAM, sampled=sampled, again=made, problem=problem)
+        except ParseError:
+            return Candidate(source="program", text="", answer=None, checks={"answered": False})
+        result: ProgramResult = yield RunProgram(code)
+        yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+        if result.output and not result.error:
+            break
+        sampled = True  # the next try is another program
     lines = [line for line in result.output.strip().splitlines() if line.strip()]
     answer = lines[-1].strip() if lines and not result.error else ""
     text = f"```python\n{code}\n```\n```output\n{result.error or result.output}\n```\n"

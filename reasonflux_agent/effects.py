@@ -25,6 +25,8 @@ Effect = Any
 """One of the effect classes below."""
 Body = Generator[Effect, Any, T]
 
+AGAIN = 1_000
+"""Distance between the seeds of a sample and of its repetition: more than a run has samples."""
 PARSE_TRIES = 2
 """Calls of one exchange at most: a reply that does not parse is sent back once with what was wrong."""
 
@@ -115,12 +117,12 @@ class Run:
     """Events of this node so far: a resumed run emits them again, with the same numbers."""
 
     def ask(
-        self, exchange: Exchange[T], *, sampled: bool = False, logprobs: bool = False, **given: Any
+        self, exchange: Exchange[T], *, sampled: bool = False, logprobs: bool = False, again: int = 0, **given: Any
     ) -> Body[tuple[T, models.Reply]]:
         """Asks until the reply parses, `PARSE_TRIES` times at most; then the last ParseError is raised."""
         messages = exchange.render(**given)
         for attempt in range(1, PARSE_TRIES + 1):
-            reply = yield from self.call(exchange, messages, sampled=sampled or attempt > 1, logprobs=logprobs)
+            reply = yield from self.call(exchange, messages, sampled=sampled or attempt > 1, logprobs=logprobs, again=again)
             try:
                 return exchange.parse(reply.text), reply
             except ParseError as error:
@@ -131,14 +133,25 @@ class Run:
         raise AssertionError("unreachable")
 
     def call(
-        self, exchange: Exchange[Any], messages: list[Message], *, sampled: bool = False, logprobs: bool = False
+        self,
+        exchange: Exchange[Any],
+        messages: list[Message],
+        *,
+        sampled: bool = False,
+        logprobs: bool = False,
+        stop: tuple[str, ...] = (),
+        again: int = 0,
     ) -> Body[models.Reply]:
-        """One model call within what is left of the budget. Raises OutOfBudget."""
+        """One model call within what is left of the budget. Raises OutOfBudget.
+
+        `stop` adds to the strings that end the reply. `again` is how often the same messages were sent before: a server would
+        repeat a sample for the same seed.
+        """
         options = models.CallOptions(
             max_tokens=self._tokens_left(exchange.max_tokens or self.context.max_tokens),
             temperature=self.context.temperature if sampled or not self.context.greedy else 0.0,
-            seed=None if self.context.seed is None else self.context.seed + self.sample,
-            stop=exchange.stop,
+            seed=None if self.context.seed is None else self.context.seed + self.sample + AGAIN * again,
+            stop=exchange.stop + stop,
             timeout=self._seconds_left(),
             logprobs=logprobs,
         )

@@ -23,4 +23,6 @@ def parse(reply: str) -> str:
     return code
 
 
-PROGRAM: Exchange[str] = Exchange("program", "solver", render, parse, max_tokens=600)
+OUTPUT = "```output"
+"""What a model writes behind its program to go on with an output that it imagines; a reply whose program is run stops there."""
+PROGRAM: Exchange[str] = Exchange("program", "solver", render, parse, max_tokens=600, stop=(OUTPUT,))

@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.schema import Solution
-from tests.graph.fakes import Line, Scripted, Shelf
+from tests.graph.fakes import Line, Sampled, Scripted, Shelf
 
 PROBLEM = "What is the sum of the squares up to 100?"
 PROGRAM = "Let me compute.\n```python\nprint(sum(n * n for n in range(101)))\n```"
@@ -65,6 +66,64 @@ def test_an_error_is_shown_to_the_solver() -> None:
     model, solution = run({"solve_step": [broken, "I see. So \\boxed{6}."]})
     assert "NameError" in model.prompts("solve_step")[1]
     assert solution.answer == "6"
+
+
+class Embedded(Sampled):
+    """Goes by the spec of an embedded model; keeps the strings that end its replies."""
+
+    spec: str = "local:small"
+    stops: list[tuple[str, list[str]]] = Field(default_factory=list)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        self.stops.append((run_manager.metadata["reasonflux_node"], stop or []))
+        return super()._generate(messages, stop, run_manager, **kwargs)
+
+
+BROKEN = "```python\nprint(undefined)\n```"
+
+
+@pytest.mark.parametrize("failing", [BROKEN, "```python\nx = 5\n```"])
+def test_an_embedded_model_replies_anew_where_its_program_fails(failing: str) -> None:
+    model = Embedded({"solve_step": [failing, PROGRAM, "So it is \\boxed{338350}."]})
+    solution = ReasonFlux(model, retriever=Shelf(), effort="low", seed=7).solve(PROBLEM)
+    first, anew, last = model.prompts("solve_step")
+    assert first == anew
+    assert "NameError" not in last
+    assert solution.answer == "338350"
+    assert "undefined" not in solution.text
+    greedy, sample, on = [(temperature, seed) for node, temperature, seed in model.drawn if node == "solve_step"]
+    assert greedy[0] == 0
+    assert sample[0] > 0
+    assert len({seed for _, seed in (greedy, sample, on)}) == 3  # with the same one a server repeats the reply
+
+
+def test_an_embedded_model_is_shown_the_error_of_its_last_program() -> None:
+    model = Embedded({"solve_step": [BROKEN, BROKEN, "By hand: \\boxed{338350}."]})
+    solution = ReasonFlux(model, retriever=Shelf(), effort="low").solve(PROBLEM)
+    assert "NameError" in model.prompts("solve_step")[2]
+    assert solution.answer == "338350"
+
+
+def test_a_draft_whose_program_fails_is_drawn_anew() -> None:
+    programs = iter([BROKEN, "```python\nprint(338350)\n```"])
+
+    def draft(prompt: str, _: int) -> str:
+        return next(programs) if "Python program" in prompt else "Thus \\boxed{5}."
+
+    model, solution = run({"draft": draft}, drafts=2, trajectories=0)
+    assert [(c.source, c.answer) for c in solution.candidates] == [("draft", "5"), ("program", "338350")]
+    assert len(model.prompts("draft")) == 3
+
+
+def test_replies_stop_at_an_imagined_output_where_programs_are_run() -> None:
+    model = Embedded({"solve_step": [PROGRAM, "So it is \\boxed{338350}."]})
+    ReasonFlux(model, retriever=Shelf()).solve(PROBLEM)  # the default: two drafts beside the plan
+    stops = {(node, tuple(stop)) for node, stop in model.stops}
+    assert ("solve_step", ("```output",)) in stops
+    assert {stop for node, stop in stops if node == "draft"} == {("```output",), ()}  # the draft in text runs no program
+    model = Embedded({"solve_step": IMAGINED})
+    ReasonFlux(model, retriever=Shelf(), programs=False, drafts=0).solve(PROBLEM)
+    assert not any("```output" in stop for _, stop in model.stops)
 
 
 def test_without_leave_no_program_is_run() -> None:
