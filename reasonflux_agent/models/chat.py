@@ -67,9 +67,7 @@ class ServerChat(BaseChatOpenAI):
         return "reasonflux-server"
 
     @classmethod
-    def connect(
-        cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int, cut_loops: bool = False
-    ) -> Self:
+    def connect(cls, spec: str, name: str, urls: Sequence[str], *, api_key: str, retries: int, cut_loops: bool = False) -> Self:
         """The model `name` served at `urls`. Nothing is sent before the first call."""
         own = urlsplit(urls[0])
 

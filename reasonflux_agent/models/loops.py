@@ -24,4 +24,6 @@ def loops(text: str) -> bool:
         return False
     period = len(end) - _PROBE - before
     stretch = end[-max(COPIES * period, LENGTH) :]
-    return len(stretch) >= COPIES * period and stretch[period:] == stretch[:-period] and bool(re.search(r"\w", stretch[:period]))
+    return (
+        len(stretch) >= COPIES * period and stretch[period:] == stretch[:-period] and bool(re.search(r"\w", stretch[:period]))
+    )
