@@ -60,7 +60,7 @@ def _verbatim(code: str) -> str:
 
 
 def lines_of(lines: Iterable[str], tally: Tally) -> list[str]:
-    """Each text cleaned, without empty ones. What stands between a text that opens a fence and one that closes it is a program."""
+    """Each text cleaned, without empty ones. What stands between one that opens a fence and one that closes it is a program."""
     cleaned, inside = list[str](), False
     for line in lines:
         odd = len(_FENCE.findall(line)) % 2 == 1

@@ -7,7 +7,7 @@ import re
 COPIES = 4
 """Times that a passage stands at the end of a looping text, one behind the other."""
 LENGTH = 600
-"""Characters that the copies have together at least: a short pattern, as a row of zeros, may repeat more often than `COPIES`."""
+"""Characters that the copies have together at least: a short pattern may repeat more often than `COPIES`."""
 WINDOW = 6000
 """Characters of the end that are looked at."""
 _PROBE = 40
