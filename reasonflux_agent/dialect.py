@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterable
 
 
@@ -59,7 +60,7 @@ _MATH = (
 
 def adapted(code: str) -> str:
     """The program without what the interpreter refuses and can be said otherwise."""
-    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    code = textwrap.dedent(code.replace("\r\n", "\n").replace("\r", "\n"))
     tree = _parse(code)
     nodes: list[ast.AST] = [tree] if tree else []
     edits: list[tuple[ast.AST, str]] = []

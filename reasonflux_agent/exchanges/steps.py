@@ -26,7 +26,7 @@ _MARK = re.compile(
     r")(?:\*\*|__)?(?P<text>.*)",
     re.IGNORECASE,
 )
-_BULLET = re.compile(r"(\s*+)(?:[*+•·-]|\\item)\s++(\S.*)")
+_BULLET = re.compile(r"(\s*+)(?:[*+•·-]|\\item)\s++(?:\[[ xX]\]\s++)?(\S.*)")
 _DOTTED = re.compile(r"[\s>#*+•·_`-]*+(\d{1,3})\.(\d{1,3})(?:[.):]|\*\*)*\s++(\S.*)")
 _FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
 _FIND_LINE = re.compile(r"[\s>*+•·_`|-]*+(?:find|query|look up|search(?: for)?)[*_`]*\s*+:(.*)", re.I)

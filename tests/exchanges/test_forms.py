@@ -95,6 +95,7 @@ PLANS = [
     "A. add\nB. check",
     "- add\n- check",
     "• add\n• check",
+    "- [ ] add\n- [x] check",
     "\\begin{enumerate}\n\\item add\n\\item check\n\\end{enumerate}",
     # numbers inside numbers
     "1.1 add\n1.2 check",
