@@ -202,19 +202,7 @@ def _starts(text: str) -> Iterator[int]:
 
 _STEPS = ("steps", "step", "flow", "plan", "trajectory", "procedure", "approach", "actions", "tasks", "outline")
 """Words in the name of a field that holds the steps, the surest first; v1's is `reason_flow`."""
-_OTHERS = (
-    "tag",
-    "tags",
-    "knowledge",
-    "keywords",
-    "concepts",
-    "conditions",
-    "given",
-    "methods",
-    "templates",
-    "scenario",
-    "known",
-)
+_OTHERS = {"tag", "tags", "knowledge", "keywords", "conditions", "given", "methods", "templates", "scenario"}
 """Words in the names of lists that are no steps."""
 _TEXTS = ("purpose", "step", "description", "action", "task", "instruction", "content", "text", "title", "name")
 _QUERIES = ("find", "query", "search", "lookup", "look up")
@@ -239,7 +227,7 @@ def _steps_of(data: Any) -> list[Step]:
         for words, value in fields:
             if word in words and (steps := _from_lines(value).steps if isinstance(value, str) else _steps_of(value)):
                 return list(steps)
-    rest = [value for words, value in fields if not set(words) & set(_OTHERS) and isinstance(value, dict | list)]
+    rest = [value for words, value in fields if _OTHERS.isdisjoint(words) and isinstance(value, dict | list)]
     return next((steps for value in rest if (steps := _steps_of(value))), [])
 
 

@@ -56,9 +56,7 @@ LIKE_PYTHON = [
 
 @pytest.mark.parametrize("code", LIKE_PYTHON)
 def test_a_program_prints_what_python_prints(code: str) -> None:
-    python = subprocess.run(
-        [sys.executable, "-I", "-c", f"from sys import exit\nquit = exit\n{code}"], capture_output=True, text=True
-    )
+    python = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
     assert python.returncode == 0, python.stderr
     result = run_program(code)
     assert (result.output, result.error) == (python.stdout.rstrip(), None)
