@@ -238,11 +238,11 @@ def _row(row: Any) -> Step | None:
         if row.strip().isdecimal():
             return None
         mark = read_mark(row)
-        return _step(" ".join((mark.text if mark else row).split("\n")))
+        return _step(" ".join((mark.text if mark else row).splitlines()))
     if not isinstance(row, dict):
         return None
     texts = {" ".join(_words(name)): value for name, value in row.items() if isinstance(value, str)}
-    query = next((texts.pop(name) for name in _QUERIES if name in texts), "")
+    query = " ".join(next((texts.pop(name) for name in _QUERIES if name in texts), "").splitlines())
     named = [texts[name] for name in _TEXTS if name in texts]
     step = next((step for text in (*named, *texts.values()) if (step := _row(text))), None)
     return step and Step(purpose=step.purpose, query=_trimmed(query) or step.query)
@@ -254,4 +254,4 @@ def _kind_of(data: Any) -> str:
         return ""
     texts = {" ".join(_words(name)): value for name, value in data.items()}
     found = next((texts[name] for name in _KINDS if isinstance(texts.get(name), str) and texts[name].strip()), "")
-    return str(found).strip() or next((kind for value in data.values() if (kind := _kind_of(value))), "")
+    return " ".join(str(found).splitlines()).strip() or next((kind for value in data.values() if (kind := _kind_of(value))), "")

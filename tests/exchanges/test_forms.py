@@ -10,6 +10,7 @@ from reasonflux_agent.exchanges.plan import PLAN
 from reasonflux_agent.exchanges.propose import PROPOSE
 from reasonflux_agent.exchanges.refine import REFINE
 from reasonflux_agent.exchanges.review import REVIEW, TASK
+from reasonflux_agent.exchanges.steps import write_steps
 
 PLANS = [
     # JSON and what resembles it
@@ -181,6 +182,13 @@ def test_what_is_no_plan_is_none(reply: str) -> None:
 )
 def test_the_kind_is_kept(reply: str, kind: str) -> None:
     assert PLAN.parse(reply).abstraction == kind
+
+
+def test_a_plan_of_json_has_a_line_for_each_step_when_it_is_written() -> None:
+    reply = '{"kind": "a\\nsum", "steps": [{"purpose": "add\\n1. the\\u2028numbers", "find": "sums\\nand more"}, "check"]}'
+    plan = PLAN.parse(reply)
+    assert plan.steps[0].purpose == "add 1. the numbers"
+    assert PLAN.parse(write_steps(plan)) == plan
 
 
 def test_the_conditions_of_a_proposal_are_read_in_bold_as_well() -> None:
