@@ -89,6 +89,26 @@ class ModelError(ReasonFluxError):
     """A model's server failed (gone, timed out, refused), after the retries that were due."""
 
 
+class RetrieverError(ReasonFluxError):
+    """A retriever of the caller's, or the store behind one, failed in a search."""
+
+
+@contextmanager
+def searching(retriever: object, query: str) -> Iterator[None]:
+    """What a retriever raises becomes a RetrieverError; an error of ours passes as it is."""
+    try:
+        yield
+    except ReasonFluxError:
+        raise
+    except Exception as error:
+        kind, asked = type(retriever), " ".join(query.split())
+        raise RetrieverError(
+            f"The retriever {kind.__module__}.{kind.__qualname__} failed in a search for {asked[:80]!r}: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}. Next: call its invoke() with this "
+            "query and correct what it raises, or leave `retriever` out, which searches the library."
+        ) from error
+
+
 class PluginError(ReasonFluxError):
     """A plugin that cannot be loaded, or two that register one name."""
 

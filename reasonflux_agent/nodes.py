@@ -35,7 +35,7 @@ from reasonflux_agent.effects import (
     Same,
     Search,
 )
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, searching
 from reasonflux_agent.exchanges import Role
 from reasonflux_agent.grading import aequivalent, equivalent
 from reasonflux_agent.library import TemplateLibrary
@@ -168,7 +168,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
             case Call():
                 return call(self.parts.model(effect.role, run.context), effect, run, config)
             case Search(query):
-                return self.parts.searcher.invoke(query, config)
+                with searching(retriever := self.parts.searcher, query):
+                    return retriever.invoke(query, config)
             case Load():
                 return self.parts.names(run.context)
             case RunProgram(code):
@@ -190,7 +191,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
             case Search(query):
                 if self.parts.retriever is None and "built" not in vars(self.parts):
                     await asyncio.to_thread(lambda: self.parts.searcher)  # the first use builds its index
-                return await self.parts.searcher.ainvoke(query, config)
+                with searching(retriever := self.parts.searcher, query):
+                    return await retriever.ainvoke(query, config)
             case Load():
                 return await asyncio.to_thread(self.parts.names, run.context)
             case RunProgram(code):

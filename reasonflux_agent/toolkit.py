@@ -6,9 +6,10 @@ The third one, `search_templates`, is `retrieval.template_search_tool`.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from pydantic import BeforeValidator
 
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.checks import meaning, objection, run_checks
@@ -57,23 +58,36 @@ def _with_artifact(solution: Solution) -> tuple[str, dict[str, Any]]:
     return told(solution), solution.model_dump(mode="json")
 
 
+def _as_text(value: object) -> object:
+    return "" if value is None else str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""An argument that models give as a number, or as nothing, where a text is asked for."""
+
+
 def check_answer_tool() -> BaseTool:
     """`check_answer(problem, answer, work="", expected="")`: what can be said of an answer without a model, as lines."""
 
-    def check_answer(problem: str, answer: str, work: str = "", expected: str = "") -> str:
+    def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
         """Check an answer to a mathematics problem by calculation alone: it is put back into the problem where that is
-        possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`."""
+        possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`, which then
+        decides."""
         verdicts = run_checks(problem, work or answer, answer)
-        lines = [
-            f"yes: {meaning(name)}" if passed else f"NO: {objection(name, problem, work or answer, answer)}"
-            for name, passed in verdicts.items()
-            if not (passed and name in FORMAL)
-        ]
-        if expected.strip():
-            lines.append(f"{'yes' if equivalent(answer, expected) else 'NO'}: It means the same as {expected.strip()}.")
-        return "\n".join(lines) or "Nothing about this answer can be checked by calculation."
+        right = [meaning(name) for name, passed in verdicts.items() if passed and name not in FORMAL]
+        failed = [name for name, passed in verdicts.items() if not passed]
+        wrong = [objection(name, problem, work or answer, answer) for name in failed]
+        if not expected.strip():
+            lines = [f"yes: {text}" for text in right] + [f"NO: {text}" for text in wrong]
+            return "\n".join(lines) or "Nothing about this answer can be checked by calculation."
+        same = equivalent(answer, expected)
+        verdict = f"{'yes: It means' if same else 'NO: It does not mean'} the same as {expected.strip()}."
+        lines = [verdict, *(f"Apart from that: {text}" for text in right + wrong)]
+        if same and not FORMAL | {"arithmetic"} >= set(failed):
+            lines.append("What is said of the answer is true of the expected one: look at the problem again.")
+        return "\n".join(lines)
 
-    async def acheck_answer(problem: str, answer: str, work: str = "", expected: str = "") -> str:
+    async def acheck_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
         return await asyncio.to_thread(check_answer, problem, answer, work, expected)
 
     return StructuredTool.from_function(func=check_answer, coroutine=acheck_answer, name="check_answer")

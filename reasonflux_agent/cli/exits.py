@@ -13,6 +13,7 @@ from reasonflux_agent.errors import (
     ModelError,
     PluginError,
     ReasonFluxError,
+    RetrieverError,
 )
 
 BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 2, 4, 5, 70, 130, 141
@@ -37,7 +38,7 @@ def code_of(error: Exception) -> int:
     """The exit code for an error that ends the command."""
     if isinstance(error, InputError):
         return BAD_INPUT
-    if isinstance(error, ModelError | DownloadError):
+    if isinstance(error, ModelError | DownloadError | RetrieverError):
         return MODEL
     return INSTALLATION if isinstance(error, MissingExtraError | PluginError) else BUG
 

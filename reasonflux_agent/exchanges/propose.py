@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from reasonflux_agent.exchanges import Exchange, Message, brief, user
 from reasonflux_agent.exchanges.steps import read_plan
 from reasonflux_agent.schema import Plan
@@ -9,6 +11,8 @@ from reasonflux_agent.schema import Plan
 TASK = """Task: write down how such a problem is solved in general; do not solve it. First a line that begins with
 "Kind:" and names the mathematical idea behind the problem, then a line that begins with "Conditions:" and says what is known
 and what is asked, then 2 to 5 numbered lines, each a high-level step."""
+
+_CONDITIONS = re.compile(r"^[^\w\n]*conditions[^\w\n:]*:(.+)$", re.IGNORECASE | re.MULTILINE)
 
 
 def render(problem: str) -> list[Message]:
@@ -19,7 +23,8 @@ def render(problem: str) -> list[Message]:
 def parse(reply: str) -> Plan:
     """Abstraction (with the conditions, where given) and steps. Raises ParseError if there is no step."""
     plan = read_plan(reply)
-    conditions = next((s.strip() for s in reply.splitlines() if s.strip().lower().startswith("conditions:")), "")
+    said = _CONDITIONS.search(reply)
+    conditions = f"Conditions: {said[1].strip(' *')}" if said else ""
     return plan.model_copy(update={"abstraction": f"{plan.abstraction} {conditions}".strip()})
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
-from reasonflux_agent.exchanges.steps import is_step, read_plan
+from reasonflux_agent.exchanges.steps import read_mark, read_plan
 from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
 
 TASK = """Task: you are the reviewer of {work}. Recompute its decisive calculation yourself, in at most three
@@ -16,7 +16,24 @@ REDO if a calculation is wrong, followed by what is right instead,
 REPLACE if this way cannot lead to the answer, followed by numbered lines of a new plan for this problem,
 FINISH if the final answer is there and right."""
 
-_VERDICT = re.compile(r"^[^\w\n]*(ACCEPT|REDO|REPLACE|FINISH)(?:ED)?\b\W*(.*)", re.M | re.S | re.I)
+_LABEL = (
+    r"(?:(?:the|my|final|overall)\s)*+(?:verdict|decision|judge?ment|conclusion|assessment|review|result|answer|action)"
+    r"(?:\s+is\b)?[^\w\n]*+"
+)
+_HEAD = re.compile(
+    # layout, a number, a label; then the word, in capitals, or in any letters where nothing else stands on the line
+    rf"[^\w\n]*+(?:\d{{1,2}}[.):][^\w\n]*+|step\s\d{{1,2}}[^\w\n]*+)?(?P<label>{_LABEL})?(?:(?:boxed|text\w*)\{{\W*+)*"
+    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]|[-–—]+(?=\s)))?[*_`\"']*+)(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_NONE = re.compile(r"\W*(?:(?:if|when|unless)\b|(?:or\W+)?(?:ACCEPT|REDO|REPLACE|FINISH)\b)")
+"""What follows a word that is no verdict: the words of the task itself, or another one to choose from."""
+_DENIED = re.compile(
+    r"\s*(?:by|with|up|off|or|until|only|cannot)\b|\s*(?:\w+\s){0,2}(?:not|never|wrong|\w+n[’']t)\b", re.IGNORECASE
+)
+"""What follows one that nothing parts from the sentence: an order to the solver, or a denial."""
+
+_CLOSING = " \n*_`\"'.})$"
 
 
 def render(
@@ -36,20 +53,39 @@ def render(
 
 
 def parse(reply: str) -> Review:
-    """The judgement, its `index` 0 (the node knows the step). Raises ParseError if there is no verdict."""
+    """The judgement, its `index` 0 (the node knows the step). Raises ParseError if there is no verdict.
+
+    The verdict is the last line that begins with one in capitals; what follows it belongs to it.
+    """
     lines = reply.splitlines(keepends=True)
-    # the verdict is the last line that begins with one; what follows it belongs to it
-    starts = (i for i in range(len(lines) - 1, -1, -1) if _VERDICT.match(lines[i]))
-    match = _VERDICT.match("".join(lines[next(starts, len(lines)) :]))
-    if not match:
+    heads = list(_heads(lines))
+    if not heads:
         raise ParseError("no line of it begins with ACCEPT, REDO, REPLACE or FINISH.")
-    verdict: Verdict = match[1].lower()  # type: ignore[assignment]
-    rest = match[2].strip()
+    at, head = next((found for found in reversed(heads) if found[1]["word"].isupper()), heads[-1])
+    verdict: Verdict = head["word"].lower()  # type: ignore[assignment]
+    rest = "\n".join((head["rest"], "".join(lines[at + 1 :]))).strip()
+    rest = rest if rest.strip(_CLOSING) else ""
     if verdict != "replace":
         return Review(index=0, verdict=verdict, feedback=rest[:600])
     first = next(iter(rest.splitlines()), "")
-    remark = "" if is_step(first) else first[:600]  # the form that is asked for goes on with the first step
+    remark = "" if read_mark(first) or first[:1] in ("{", "[", "`") else first[:600]  # the steps may begin at once
     return Review(index=0, verdict=verdict, feedback=remark, steps=read_plan(rest).steps)
+
+
+def _heads(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    """The lines that begin with a verdict; those of a new plan are steps, whatever word they begin with."""
+    said: set[str] = set()
+    for at, line in enumerate(lines):
+        head = _HEAD.match(line.rstrip())
+        if not head or _NONE.match(head["rest"]) or ("REPLACE" in said and read_mark(line)):
+            continue
+        word, alone = head["word"], not head["rest"].strip(_CLOSING)
+        parted = alone or head["end"].strip(" *_`\"'}])")
+        if not parted and (_DENIED.match(head["rest"]) or (said & {"REDO", "REPLACE"} and word in ("ACCEPT", "FINISH"))):
+            continue
+        if alone or word.isupper() or head["label"] or (parted and word in ("Redo", "Replace")):
+            said.add(word)
+            yield at, head
 
 
 REVIEW: Exchange[Review] = Exchange("review", "navigator", render, parse, max_tokens=250)

@@ -231,26 +231,39 @@ _HONOURED: dict[str, tuple[str, ...]] = {
 
 
 def read_reply(message: AIMessage) -> Reply:
-    """What `message` holds, whichever provider made it. Counts that are missing, or are none, are 0."""
+    """What `message` holds, whichever provider made it. Counts that are missing, or are none, are 0.
+
+    A thought that ends in a boxed answer, with nothing behind it, states that answer.
+    """
     text, thought = _split_thought(_paired(str(message.text)))
     reasoning = message.additional_kwargs.get("reasoning_content") or ""
     if not reasoning and not isinstance(message.content, str):
         blocks = (block for block in message.content_blocks if block["type"] == "reasoning")
         reasoning = "\n".join(str(block.get("reasoning", "")) for block in blocks)
+    reasoning = "\n".join(part for part in (_paired(str(reasoning)), thought) if part)
     about = message.response_metadata
     ends = {str(about.get(key)).lower() for key in ("finish_reason", "stop_reason", "done_reason")}
     usage: Any = message.usage_metadata or {}
     tokens = (about.get("logprobs") or {}).get("content") or []
     logprobs = [token["logprob"] for token in tokens if token.get("logprob") is not None]
     return Reply(
-        text=text,
-        reasoning="\n".join(part for part in (_paired(str(reasoning)), thought) if part),
+        text=text if text.strip() else _boxed(reasoning) or text,
+        reasoning=reasoning,
         truncated=bool(ends & {"length", "max_tokens"}),
         prompt_tokens=_count(usage.get("input_tokens")),
         cached_tokens=_count(usage.get("input_token_details", {}).get("cache_read")),
         completion_tokens=_count(usage.get("output_tokens")),
         logprob=sum(logprobs) / len(logprobs) if logprobs else None,
     )
+
+
+def _boxed(thought: str) -> str:
+    """The final answer of a thought, in a box, if it stands in one there; else nothing."""
+    from reasonflux_agent.grading import extract_answer
+
+    answer = extract_answer(thought) if "\\boxed" in thought else None
+    stated = answer and re.search(rf"\\boxed\s*\{{\s*{re.escape(answer)}\s*\}}", thought)
+    return f"\\boxed{{{answer}}}" if stated else ""
 
 
 def _count(value: object) -> int:

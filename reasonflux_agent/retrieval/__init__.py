@@ -15,7 +15,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.vectorstores import VectorStore
 from pydantic import BaseModel, Field, PrivateAttr
 
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, searching
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.retrieval.documents import Filter, predicate
 from reasonflux_agent.retrieval.embeddings import load_embeddings
@@ -217,10 +217,12 @@ def template_search_tool(retriever: BaseRetriever) -> BaseTool:
         return "\n\n".join(f"{d.page_content}\nId: {d.id}" for d in documents) or "No template of the library fits this query."
 
     def search(query: str) -> str:
-        return show(retriever.invoke(query))
+        with searching(retriever, query):
+            return show(retriever.invoke(query))
 
     async def asearch(query: str) -> str:
-        return show(await retriever.ainvoke(query))
+        with searching(retriever, query):
+            return show(await retriever.ainvoke(query))
 
     return StructuredTool.from_function(
         func=search,

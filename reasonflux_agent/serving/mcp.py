@@ -22,7 +22,7 @@ from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
 from reasonflux_agent.serving.guard import bears
 from reasonflux_agent.serving.replies import reasoning
-from reasonflux_agent.toolkit import check_answer_tool, reason_tool
+from reasonflux_agent.toolkit import Text, check_answer_tool, reason_tool
 
 try:
     from mcp.server import MCPServer
@@ -66,10 +66,10 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary) -> MCPServer[Any]:
 
     async def check_answer(
         problem: Annotated[str, Field(description="The whole problem.")],
-        answer: Annotated[str, Field(description="The final answer alone.")],
+        answer: Annotated[Text, Field(description="The final answer alone.")],
         ctx: Context,
-        work: Annotated[str, Field(description="The solution's text; its numbers are recomputed.")] = "",
-        expected: Annotated[str, Field(description="An answer to compare with.")] = "",
+        work: Annotated[Text, Field(description="The solution's text; its numbers are recomputed.")] = "",
+        expected: Annotated[Text, Field(description="An answer to compare with.")] = "",
     ) -> str:
         return await _call(check, ctx, problem=problem, answer=answer, work=work, expected=expected)
 

@@ -161,7 +161,7 @@ def test_a_correction_shows_the_reply_and_what_was_wrong() -> None:
     [
         ("ACCEPT", "accept", ""),
         ("**ACCEPTED.** fine", "accept", "fine"),
-        ("accept, all is right", "accept", "all is right"),
+        ("ACCEPT, all is right", "accept", "all is right"),
         ("REDO: the sign is wrong", "redo", "the sign is wrong"),
         ("I checked it.\n\nREDO: 2 + 2 is 4", "redo", "2 + 2 is 4"),
         ("FINISH", "finish", ""),

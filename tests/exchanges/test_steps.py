@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.steps import read_plan, repair_json, write_steps
+from reasonflux_agent.exchanges.literals import read_literal
+from reasonflux_agent.exchanges.steps import read_plan, write_steps
 from reasonflux_agent.schema import Plan, Step
 
 # One line of plain text: no line breaks of any kind, no pipe, and not wrapped in the marks that a reader takes for layout.
@@ -81,7 +82,7 @@ def test_latex_survives_json(command: str, tail: str) -> None:
     "text", ["one\ntwo", 'say "so"', "caf\u00e9", "a\\b", "tab\there", "back\\\\slash", "a / b", "x\n\n1. y"]
 )
 def test_real_escapes_are_kept(text: str) -> None:
-    assert json.loads(repair_json(json.dumps([text])), strict=False) == [text]
+    assert read_literal(json.dumps([text]))[0] == [text]
 
 
 def test_an_escaped_letter_is_kept() -> None:

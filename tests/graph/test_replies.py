@@ -299,3 +299,13 @@ def test_a_thought_reaches_no_later_prompt(thoughtful: Any, granularity: str) ->
     assert not any("secret" in prompt for _, prompt in model.asked)
     assert "secret" not in solution.model_dump_json()
     assert (solution.status, solution.answer) == ("solved", "7")
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"drafts": 2, "opinions": False}, {"strategy": "direct"}, {"strategy": "original"}], ids=str
+)
+def test_an_answer_that_stands_in_the_thought_alone_counts(given: Any) -> None:
+    silent = AIMessage("", additional_kwargs={"reasoning_content": "Three and four, so \\boxed{7}."})
+    _, solution = run(dict.fromkeys(("solve_step", "draft", "reason", "follow"), silent), **given)
+    assert solution.answer == "7"
+    assert all(candidate.answer == "7" for candidate in solution.candidates if candidate.source != "program")

@@ -133,6 +133,32 @@ def test_thought_and_reply_are_parted(content: str, text: str, reasoning: str) -
     assert (got.text, got.reasoning) == (text, reasoning)
 
 
+@pytest.mark.parametrize(
+    ("thought", "text"),
+    [
+        ("6 times 7, so \\boxed{42}.", "\\boxed{42}"),
+        ("\\boxed{ \\frac{1}{2} } it is. I must put it within \\boxed{}.", "\\boxed{\\frac{1}{2}}"),
+        ("first \\boxed{1}, no: \\boxed{2}", "\\boxed{2}"),
+        ("It must go into \\boxed{}. The answer is 42.", ""),
+        ("The answer is 42.", ""),
+        ("cut in \\boxed{4", ""),
+    ],
+)
+def test_a_thought_that_boxes_its_answer_and_says_no_more_states_it(thought: str, text: str) -> None:
+    shapes = [
+        AIMessage("", additional_kwargs={"reasoning_content": thought}),
+        AIMessage(" \n", additional_kwargs={"reasoning_content": thought}),
+        AIMessage(f"<think>{thought}</think>\n"),
+        AIMessage(f"<think>{thought}"),
+        AIMessage([{"type": "reasoning", "reasoning": thought}]),
+    ]
+    for message in shapes:
+        got = read_reply(message)
+        assert (got.text.strip(), got.reasoning) == (text, thought)
+    spoken = read_reply(AIMessage("It is 7.", additional_kwargs={"reasoning_content": thought}))
+    assert spoken.text == "It is 7."
+
+
 @given(st.text(), st.text())
 def test_whatever_follows_a_thought_is_the_reply(thought: str, rest: str) -> None:
     got = read_reply(AIMessage(f"<think>{thought}</think>{rest}"))

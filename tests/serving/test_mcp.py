@@ -86,6 +86,8 @@ async def meet(client: Client) -> None:
     assert text(await client.call_tool("search_templates", {"query": "remainder of a large power"})).startswith("Template: ")
     checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": "4"})
     assert text(checked).startswith("NO: ")
+    checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": 3, "expected": 3.0})
+    assert text(checked).startswith("yes: It means the same as 3.0.")
 
     for arguments, said in (({"problem": " "}, "non-empty"), ({"problem": "x" * 20_001}, "at most 20,000"), ({}, "problem")):
         refused = await client.call_tool("reason", arguments)

@@ -115,11 +115,13 @@ def test_rows_without_thought_and_for_the_proposer(solve: Solve, gold: Path, tmp
 
 
 def test_a_trajectory_that_cannot_be_read_back_gives_no_row(solve: Solve, gold: Path, tmp_path: Path) -> None:
-    def two_lines(prompt: str) -> str:
+    def planning(prompt: str) -> str:
         said = mathematician(prompt)
-        return '{"kind": "sum", "steps": ["Collect\\n1. and add", "Say it"]}' if said.startswith("Kind") else said
+        return "Kind: sum\n1. Collect\n2. Say it" if said.startswith("Kind") else said
 
-    records = solve(SEVEN, respond=two_lines)
+    records = solve(SEVEN, respond=planning)
+    for record in (path for path in records.rglob("*") if path.is_file()) if records.is_dir() else [records]:
+        record.write_text(record.read_text().replace('"purpose": "Collect"', '"purpose": "Collect\\n1. and add"'))
     with pytest.raises(InputError, match=r"No row is left.*records: trajectory unreadable 1"):
         navigator_sft.main([str(records), "--gold", str(gold), "--out", str(tmp_path / "out" / "rows.json")])
 

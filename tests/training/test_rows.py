@@ -36,6 +36,9 @@ def test_the_built_in_library_gives_a_row_for_nearly_every_template(tmp_path: Pa
 
 
 ASKED, SAID = {"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}
+FIRST, ONE, FIVE = {"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "2"}, {"from": "gpt", "value": "5"}
+TURNS, BRIEF = [FIRST, ONE, ASKED], {"from": "system", "value": "Be brief."}
+PARAGRAPHS = "\n\nHuman: 1+1?\n\nAssistant: 2\n\nHuman: 2+2?\n\nAssistant:"
 SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "alpaca": (
         {"instruction": "Add.", "input": "2+2?", "output": "4"},
@@ -77,6 +80,36 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"conversations": [ASKED], "chosen": SAID, "rejected": {"from": "gpt", "value": "5"}},
     ),
+    **{
+        f"several turns, {name}": (given, {"conversations": [FIRST, ONE, ASKED], "chosen": SAID, "rejected": FIVE, **more})
+        for name, given, more in (
+            ("the first one as prompt", {"prompt": "1+1?", "chosen": [*TURNS, SAID], "rejected": [*TURNS, FIVE]}, {}),
+            ("the last one as prompt", {"prompt": "2+2?", "chosen": [*TURNS, SAID], "rejected": [*TURNS, FIVE]}, {}),
+            ("no prompt", {"chosen": [*TURNS, SAID], "rejected": [*TURNS, FIVE]}, {}),
+            ("all before the last in the prompt", {"prompt": TURNS, "chosen": [SAID], "rejected": [FIVE]}, {}),
+            ("beside conversations", {"conversations": TURNS, "chosen": [*TURNS, SAID], "rejected": [*TURNS, FIVE]}, {}),
+            ("the last one again", {"conversations": TURNS, "chosen": [ASKED, SAID], "rejected": [ASKED, FIVE]}, {}),
+            ("history", {"instruction": "2+2?", "history": [["1+1?", "2"]], "chosen": "4", "rejected": "5"}, {}),
+            (
+                "a system turn",
+                {"prompt": "1+1?", "chosen": [BRIEF, *TURNS, SAID], "rejected": [BRIEF, *TURNS, FIVE]},
+                {"system": "Be brief."},
+            ),
+            (
+                "a system turn of the prompt",
+                {"prompt": [BRIEF, *TURNS], "chosen": "4", "rejected": "5"},
+                {"system": "Be brief."},
+            ),
+            (
+                "the system twice",
+                {"messages": [BRIEF, *TURNS], "system": "Be brief.", "chosen": SAID, "rejected": FIVE},
+                {"system": "Be brief."},
+            ),
+            ("an empty system turn", {"messages": [{**BRIEF, "value": ""}, *TURNS], "chosen": SAID, "rejected": FIVE}, {}),
+            ("paragraphs", {"chosen": f"{PARAGRAPHS} 4", "rejected": f"{PARAGRAPHS} 5"}, {}),
+            ("a prompt of paragraphs", {"prompt": PARAGRAPHS, "chosen": "4", "rejected": "5"}, {}),
+        )
+    },
 }
 
 
@@ -102,6 +135,12 @@ def test_published_shapes_are_imported(shape: str, ending: str, tmp_path: Path) 
         ({"conversations": [SAID, ASKED]}, "row 2: its turns are gpt, human, not human and gpt by turns"),
         ({"conversations": [ASKED, {"from": "alien", "value": "?"}]}, "row 2: a turn is by 'alien'"),
         ({"conversations": "x"}, "row 2: `conversations` is not a list"),
+        ({"conversations": [ASKED]}, "row 2: its turns are human, not human and gpt by turns"),
+        ({"conversations": [ASKED, SAID, ASKED]}, "row 2: its turns are human, gpt, human, not"),
+        ({"conversations": [ASKED, SAID, {"from": "system", "value": "x"}]}, "row 2: its turns are human, gpt, system, not"),
+        ({"conversations": [ASKED, {"from": "gpt", "value": ""}]}, "row 2: `value` is not a text, or empty"),
+        ({"conversations": []}, "row 2: `conversations` is empty"),
+        ({"prompt": "2+2?"}, "row 2: the field 'response' is missing"),
         ("text", "row 2: it is no JSON object"),
     ],
 )
@@ -111,6 +150,33 @@ def test_a_malformed_row_is_refused_by_number(row: Any, text: str, tmp_path: Pat
     with pytest.raises(InputError, match=text.replace("(", r"\(").replace("?", r"\?")):
         import_rows.main([str(source), "--out", str(tmp_path / "out" / "rows.json")])
     assert left(tmp_path / "out", "rows.work.jsonl") == set()
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"prompt": "2+2?", "chosen": "4", "rejected": "4 "}, "row 2: chosen and rejected are the same"),
+        ({"prompt": "2+2?", "chosen": "4"}, "row 2: the field 'rejected' is missing"),
+        ({"prompt": "2+2?", "chosen": "4", "rejected": ""}, "row 2: `rejected` is not a text, or empty"),
+        ({"prompt": "2+2?", "chosen": [ASKED], "rejected": [ASKED, FIVE]}, "row 2: the conversations .* differ"),
+        ({"prompt": "2+2?", "chosen": [*TURNS, SAID], "rejected": [ASKED, FIVE]}, "row 2: the conversations .* differ"),
+        ({"prompt": "3+3?", "chosen": [*TURNS, SAID], "rejected": [*TURNS, FIVE]}, "row 2: .* do not hold what the row asks"),
+        ({"prompt": "2+2?", "chosen": [ASKED, SAID, ASKED], "rejected": [ASKED, SAID, FIRST]}, "row 2: .* the assistant's"),
+        ({"conversations": [ASKED, SAID], "chosen": SAID, "rejected": FIVE}, "row 2: its turns are human, gpt, not"),
+        ({"conversations": [ASKED, ASKED], "chosen": SAID, "rejected": FIVE}, "row 2: its turns are human, human, not"),
+        ({"chosen": SAID, "rejected": FIVE}, "row 2: its turns are none"),
+        ({"chosen": [], "rejected": []}, "row 2: `chosen` is empty"),
+        ({"conversations": [BRIEF, ASKED], "system": "Be long.", "chosen": SAID, "rejected": FIVE}, "row 2: `system` and its"),
+    ],
+)  # fmt: skip
+def test_a_preference_that_is_none_is_refused_by_number(row: Any, text: str, tmp_path: Path) -> None:
+    source, good = tmp_path / "given.json", {"prompt": "1+1?", "chosen": "2", "rejected": "3"}
+    source.write_text(json.dumps([good, row]))
+    with pytest.raises(InputError, match=text.replace("?", r"\?")):
+        import_rows.main([str(source), "--out", str(tmp_path / "rows.json")])
+    source.write_text(json.dumps([good, row, good, row]))
+    with pytest.raises(InputError, match="1 more rows cannot be read: 4"):
+        import_rows.main([str(source), "--out", str(tmp_path / "rows.json")])
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "[1]", "{"])
