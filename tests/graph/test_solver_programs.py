@@ -155,7 +155,7 @@ def test_a_hostile_program_costs_its_limit_only(code: str) -> None:
     assert time.monotonic() - started < 30
     assert (solution.status, solution.answer) == ("solved", "338350")
     assert len(model.prompts("solve_step")[1]) < len(model.prompts("solve_step")[0]) + 10_000
-    if "print" not in code:
+    if "print" not in code and "SystemExit" not in code:  # an exit is an end like another
         assert "Error" in model.prompts("solve_step")[1]
 
 
