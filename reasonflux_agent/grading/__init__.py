@@ -12,6 +12,7 @@ from reasonflux_agent.grading import answers, pool
 from reasonflux_agent.grading.extraction import MAX_ANSWER as MAX_ANSWER
 from reasonflux_agent.grading.extraction import extract_answer as extract_answer
 
+
 def equivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:
     """Whether two answers mean the same. Symmetric, thread-safe; blocks for at most `seconds` once a worker is free."""
     return bool(judged(a, b, seconds=seconds))

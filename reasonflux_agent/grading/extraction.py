@@ -22,7 +22,8 @@ _BOX = re.compile(r"(?:\\(?:boxed|fbox)|(?<![a-zA-Z\\])boxed(?= ?\{)|\x08oxed)\s
 _TAG = re.compile(r"<(final_)?answer>(.{1,2000}?)(?:</(?:final_)?answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*(\S[^\n]*)")
 _PLACEHOLDER = re.compile(
-    r"[\s?.…_-]*|\\(?:[lc]?dots|square|Box)|(?:x{2,}|(?:(?:insert|your|the|my|final|numerical|correct) )*(?:answer|result)(?: here)?)",
+    r"[\s?.…_-]*|\\(?:[lc]?dots|square|Box)|x{2,}"
+    r"|(?:(?:insert|your|the|my|final|numerical|correct) )*(?:answer|result)(?: here)?",
     re.IGNORECASE,
 )
 _GLUE = re.compile(
@@ -45,10 +46,13 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 """What stands between "the answer is" and the answer."""
-_SUBJECT = re.compile(r"(?:the|there|this|it|so|thus|hence|therefore|we|our)\b[a-zA-Z', ]{0,60}?\b(?:is|are|equals|get)\b[: ]*", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"(?:the|there|this|it|so|thus|hence|therefore|we|our)\b[a-zA-Z', ]{0,60}?\b(?:is|are|equals|get)\b[: ]*", re.IGNORECASE
+)
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,2}[.)]) +(?=\S)")
 _SENTENCE = re.compile(
-    r"\$\$|\$|\\\[|\\\(|(?P<end>(?:[.?]|!(?! ?[a-z=+*/^-]))[.!?]*(?=[\s*\"'”]|$)|\*\*|\n|\\\]|,? (?:because|since|which|where|as (?:we|it|the)|I hope|but)\b"
+    r"\$\$|\$|\\\[|\\\(|(?P<end>(?:[.?]|!(?! ?[a-z=+*/^-]))[.!?]*(?=[\s*\"'”]|$)|\*\*|\n|\\\]"
+    r"|,? (?:because|since|which|where|as (?:we|it|the)|I hope|but)\b"
     r"| \((?:because|since|which|as|i\.e|that is)\b| (?:—|–|--) )"
 )
 _CLOSING = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
@@ -70,13 +74,14 @@ _NO_VALUE = re.compile(
 def extract_answer(text: str) -> str | None:
     """The final answer that a solution states, or None; what merely looks like one is not guessed at.
 
-    The last mark wins: `\\boxed{...}`, `<answer>...</answer>`, or `#### 42`, where that is no Markdown heading. Without a mark the
-    last statement near the end does: `The answer is 42`, `Answer: 42`, or a heading `Final Answer` with the answer below it. A
+    The last mark wins: `\\boxed{...}`, `<answer>...</answer>`, or `#### 42`, where that is no Markdown heading. Without a mark
+    the last statement near the end does: `The answer is 42`, `Answer: 42`, or the heading `Final Answer` with it below. A
     statement of the "final answer" that follows the last mark wins over it where it has a number or a formula.
 
-    Several boxes are a list where only commas, "and", "or" and names stand between them (`$x = \\boxed{2}$ or $x = \\boxed{3}$`);
-    their names are kept where they differ, and of equal ones the last is taken (`\\boxed{2-b}$ or $\\boxed{-b+2}`). Otherwise the
-    last box corrects the earlier ones. Boxes that are empty or hold a placeholder (`\\boxed{?}`), and programs, are passed over.
+    Several boxes are a list where only commas, "and", "or" and names stand between them (`$x = \\boxed{2}$, $x = \\boxed{3}$`);
+    their names are kept where they differ, and of equal values the last is taken (`\\boxed{2-b}$ or $\\boxed{-b+2}`). Otherwise
+    the last box corrects the earlier ones. Boxes that are empty or hold a placeholder (`\\boxed{?}`), and programs, are passed
+    over.
     """
     text = _PROGRAM.sub("\n", text[-TAIL:])
     end, marked = next(_marks(text), (-1, None))
@@ -220,6 +225,6 @@ def _clean(text: str) -> str:
     before, text = "", text.strip()
     while text != before:
         before = text
-        text = text.strip(" \n\t:*`\"“”").rstrip(".,;").removesuffix("</answer>")
+        text = text.strip(' \n\t:*`"“”').rstrip(".,;").removesuffix("</answer>")
         text = _LEADING_EQUALS.sub("", text.rstrip("_"))
     return text

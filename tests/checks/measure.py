@@ -1,9 +1,9 @@
 """False alarms and false proofs of the checks, and how often the extraction finds the gold answer.
 
-`python -m tests.checks.measure [--rows N]` reads math_train.jsonl and gsm8k_train.jsonl (see DATA) and prints two tables. A gold
-solution with its gold answer is right, so a check that calls it false raises a false alarm (some alarms are slips of the gold text).
-A gold answer that was changed is wrong, so a check that proves it gives a false proof. An equality whose result was changed is
-wrong, too: how many of these are found says what the checks are worth.
+`python -m tests.checks.measure [--rows N] [--show N]` reads math_train.jsonl and gsm8k_train.jsonl (see DATA) and prints
+two tables. A gold solution with its gold answer is right, so a check that calls it false raises a false alarm (some alarms are
+slips of the gold text). A gold answer that was changed is wrong, so a check that proves it gives a false proof. An equality
+whose result was changed is wrong, too: how many of these are found says what the checks are worth.
 """
 
 from __future__ import annotations

@@ -181,5 +181,10 @@ FORMS = (
 @pytest.mark.skipif(not measure.DATA.is_dir(), reason="needs the training rows")
 def test_gold_is_extracted_in_every_form() -> None:
     read = measure.rows("math_train", 400)
-    lost = [(form, row["answer"]) for form in FORMS for row in read if not equivalent(extract_answer(form.format(row["answer"])) or "", row["answer"])]
+    lost = [
+        (form, row["answer"])
+        for form in FORMS
+        for row in read
+        if not equivalent(extract_answer(form.format(row["answer"])) or "", row["answer"])
+    ]
     assert lost == []
