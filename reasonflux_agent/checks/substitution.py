@@ -131,7 +131,7 @@ _ELSEWHERE = re.compile(
 )
 _MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.{1,500}?)\\\]|\\\((.{1,500}?)\\\)", re.DOTALL)
 _PLAIN = re.compile(r"(?:[-+*/^().\d\s=]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+")
-_TWO_DIGITS = re.compile(r"\^ ?(\d)(?=\d)(\d+)")
+_TWO_DIGITS = re.compile(r"\^ ?(\d)(\d+)(?= ?[\^a-z])")
 """`3^15^2` is 3 * 5^2 in LaTeX; some mean 3 to the 15th."""
 
 
