@@ -41,8 +41,9 @@ _LEADS = re.compile(
     r"|(?<![a-zA-Z\\])(?!than|plus|half|twice|from|times|minus|percent)(?:[A-Za-z][a-z]{2,}|is|[Ss]o|to|at|be|we|as)[:,]?\s)\s*$",
     re.ASCII,
 )
-_GOES_ON = re.compile(r"\d and \d+ ?/ ?\d+$|[a-zA-Z] \d+$")
-"""Before the sign: `1 and 1/4 =`, and a number alone behind a word, which may be a name (`the remaining 10 = 300 / 10`)."""
+_NAME = re.compile(r" ?\d+ *=")
+"""A number alone behind a word and one blank may be a name: `the remaining 10 = 300 / 10`."""
+_MIXED = re.compile(r"\d and \d+ ?/ ?\d+$")
 _FOLLOWS = re.compile(
     r"\s*(?:$|\n|[.,;)\]]|\s(?!hundred|thousand|million|billion|trillion|dozen|remainder|mod|percent|and|plus|minus|times|or)"
     r"[a-zA-Z]{2,}(?!\s*(?:and\s*)?\d)|\\(?:text|mbox|Rightarrow|implies|end)(?![a-z])(?!\{\s*R))",
@@ -91,9 +92,10 @@ def equalities(text: str) -> Iterator[Equality]:
         members = [_STOP.split(member) for member in re.split("[=≈]", chain[0])]
         start, end = chain.start() + chain[0][0].isspace(), chain.end() - chain[0][-1].isspace()
         lead, rest = text[max(0, start - 40) : start], text[end : end + 40]
+        begins_with_name = _NAME.match(chain[0]) and re.search(r"[a-zA-Z] ?$", lead)
         for at, (before, after) in enumerate(pairwise(members)):
             left, right = before[-1].strip(), after[0].strip()
-            if at == 0 and len(before) == 1 and (_GOES_ON.search(lead + left) or not _LEADS.search(lead)):
+            if at == 0 and len(before) == 1 and (begins_with_name or not _LEADS.search(lead) or _MIXED.search(lead + left)):
                 continue
             ends = at == len(members) - 2 and len(after) == 1
             if ends and not _FOLLOWS.match(rest):
