@@ -99,7 +99,8 @@ _OTHER_ARITHMETIC = re.compile(
 
 def arithmetic(problem: str, text: str, answer: str | None) -> Verdict:
     """Every numeric equality that the text writes out is true when recomputed."""
-    verdicts = {found: verdict for found in equalities.equalities(text) if (verdict := equalities.holds(*found)) is not None}
+    written = dict.fromkeys(equalities.equalities(text))
+    verdicts = {found: verdict for found in written if (verdict := equalities.holds(*found)) is not None}
     wrong = list(dict.fromkeys(f"{found.left} = {found.right}" for found, true in verdicts.items() if not true))
     if wrong and _OTHER_ARITHMETIC.search(f"{problem}\n{text}"):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice, pairwise, product
 from typing import NamedTuple
 
@@ -133,8 +134,9 @@ def _readings(side: str) -> list[str]:
     return found
 
 
-def _values(side: str) -> list[Number]:
-    """The values of all readings of a side that have one. Raises FormulaError for one with names."""
+@lru_cache(maxsize=1_024)
+def _values(side: str) -> tuple[Number, ...]:
+    """The values of all readings of a side that have one; those with names have none."""
     values: list[Number] = []
     for text in _readings(side):
         try:
@@ -143,7 +145,7 @@ def _values(side: str) -> list[Number]:
                 values.append(formula.value())
         except FormulaError:
             continue
-    return values
+    return tuple(values)
 
 
 _LEADING_ZERO = re.compile(r"(?<![\d.,}])(?<!\d )0\d")

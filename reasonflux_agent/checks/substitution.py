@@ -121,7 +121,8 @@ def _same(a: Number, b: Number) -> bool:
 
 
 _SOLVE = (
-    r"\bsolve\b|\b(?:find|determine|compute|what (?:is|are))"
+    r"\bsolve\b|\b(?:find|determine|what are)\s[^.?$]{0,40}\b(?:solutions?|roots)\s(?:of|to)\b"
+    r"|\b(?:find|determine|compute|what (?:is|are))"
     r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for|to))*\s\$?(?:\\\()?{name}(?![\w^*/+-])"
 )
 _ELSEWHERE = re.compile(
