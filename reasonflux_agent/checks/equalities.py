@@ -26,7 +26,7 @@ _CLEANED = [
     (re.compile(r"\\\\|\\[\[\]]|\\q?quad(?![a-z])"), "\n"),
     (re.compile(r"\\[$()]|[$&]|\*\*(?=[^\d\s(])|(?<=[^\d\s)])\*\*"), " "),
     (re.compile(r"(?<=\d) ?[xX] ?(?=\d)"), "*"),
-    (re.compile(r"\d+\.\d*\\overline(?![a-z])"), "periodic"),
+    (re.compile(r"(?<!\d)\d{1,99}\.\d{0,99}\\overline(?![a-z])"), "periodic"),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\approx(?![a-z])"), "≈"),
     (re.compile("[\u00a0\u2009\u202f]"), " "),
@@ -117,7 +117,7 @@ _READ_ANEW = [
     (re.compile(r"([/÷]|\\div) ?(\d[\d.]*) ?/ ?(\d[\d.]*)"), r"\1(\2/\3)"),  # 60 / 3/4
     (re.compile(rf"([/÷]) ?(\d[\d.]*) ?({_OP}) ?(\d[\d.]*)(?! ?\^)"), r"\1(\2\3\4)"),  # 12 / 2*3
     (re.compile(r"\^ ?(\d)(\d+)(?= ?\^)"), r"^{\1}*\2"),  # 3^15^2, in LaTeX 3 * 5^2
-    (re.compile(r"(\d+) ?\^ ?(\d+) ?\^"), r"(\1^\2)^"),
+    (re.compile(r"(?<!\d)(\d{1,99}) ?\^ ?(\d{1,99}) ?\^"), r"(\1^\2)^"),
     (re.compile(r"-(\d[\d.]*) ?\^"), r"(-\1)^"),  # -3^2
 ]
 """What is written in one way and meant in two, and the other reading."""
@@ -125,7 +125,7 @@ MAX_READINGS = 12
 
 
 def _readings(side: str) -> list[str]:
-    found = [side]
+    found = [side] if len(side) <= formulas.MAX_LENGTH else []
     for pattern, other in _READ_ANEW:
         for text in islice(tuple(found), MAX_READINGS - len(found)):
             again = pattern.sub(other or (lambda match: re.sub(r"\D", "", match[0])), text)
