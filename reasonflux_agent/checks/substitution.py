@@ -209,6 +209,8 @@ def _proven(difference: Difference, roots: list[Number], problem: str) -> bool:
     if len(top) < 2 or any(root * sign < 0 for root in roots):
         return False
     free = rational.squarefree(top)
+    if len(free) < len(top) and "multiplicit" in problem:
+        return False
     count = rational.real_roots(free, zero if sign > 0 else None, zero if sign < 0 else None)
     if sign < 0 and rational.at(free, zero) == 0:
         count -= 1

@@ -300,6 +300,7 @@ FIBONACCI = r"\frac{1}{\sqrt5}\left(\left(\frac{1+\sqrt5}{2}\right)^n-\left(\fra
         ("Find the positive solution of $x^2 = 9$.", "3", True),
         ("Find the positive solution of $x^2 = 9$.", "-3", None),
         ("Solve $(x - 1)^2 = 0$.", "1", True),
+        ("Find the roots of $(x - 1)^2 = 0$, counting multiplicity.", "1", None),
         ("Solve $x^7 = 128$.", "2", None),
         ("Solve $|x - 10| = 2$.", "8", None),
         ("Solve $|x - 5000| = 2$.", "4998", None),
