@@ -146,7 +146,7 @@ def texts(count: int, seed: int) -> Iterator[str]:
         yield (start + again * (SIZE // len(again) + 1))[: SIZE - len(end)] + end
 
 
-KNOWN = ("How many? a_1 =" + " " * 900, "a_1 =" + " " * 4_990, "Solve x = " + " " * 4_900 + "(", "$" + "1 " * 2_499)
+KNOWN = ("a_1 =" + " " * 900 + "=", "a_1 =" + " " * 4_990, "Solve x = " + " " * 4_900 + "(", "$" + "1 " * 2_499)
 """What once took seconds."""
 
 
