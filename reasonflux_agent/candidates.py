@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from reasonflux_agent.checks import run_checks
-from reasonflux_agent.effects import Body, Emit, Run, RunProgram
+from reasonflux_agent.effects import Body, Compute, Emit, Run, RunProgram
 from reasonflux_agent.exchanges import Exchange, Message, ParseError
 from reasonflux_agent.exchanges.program import OUTPUT, PROGRAM
 from reasonflux_agent.grading import extract_answer
@@ -26,15 +27,20 @@ def candidate(
     reply: Reply | None = None,
     plan: Plan | None = None,
     results: tuple[StepResult, ...] = (),
-) -> Candidate:
+) -> Body[Candidate]:
     """A complete solution with its answer extracted (unless given) and its checks run."""
-    answer = answer if answer is not None else extract_answer(text)
     truncated = bool(reply and reply.truncated)
+
+    def read() -> tuple[str | None, dict[str, bool]]:
+        found = answer if answer is not None else extract_answer(text)
+        return found, run_checks(problem, text, found, truncated=truncated)
+
+    found, checks = yield Compute(read)
     return Candidate(
         source=source,
         text=text,
-        answer=answer,
-        checks=run_checks(problem, text, answer, truncated=truncated),
+        answer=found,
+        checks=checks,
         logprob=reply.logprob if reply else None,
         truncated=truncated,
         plan=plan,
@@ -106,5 +112,5 @@ def programmed(run: Run, problem: str, *, sampled: bool) -> Body[Candidate]:
     text = f"```python\n{code}\n```\n```output\n{result.error or result.output}\n```\n"
     if not answer:
         return Candidate(source="program", text=text, answer=None, checks={"answered": False})
-    answer = extract_answer(answer) or answer.rsplit(":", 1)[-1].strip()
-    return candidate("program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply)
+    answer = yield Compute(lambda: extract_answer(answer) or re.sub(r"^.*[A-Za-z] ?: ", "", answer))  # `Total: 10:30`
+    return (yield from candidate("program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +61,13 @@ class Same:
 
     a: str
     b: str
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Call a function that may take its time over a text, and raises nothing; the result is what it returns."""
+
+    function: Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -123,13 +131,13 @@ class Run:
         messages = exchange.render(**given)
         for attempt in range(1, PARSE_TRIES + 1):
             reply = yield from self.call(exchange, messages, sampled=sampled or attempt > 1, logprobs=logprobs, again=again)
-            try:
-                return exchange.parse(reply.text), reply
-            except ParseError as error:
-                yield Emit("unparsed", {"exchange": exchange.name, "reply": reply.text, "error": str(error)})
-                if attempt == PARSE_TRIES:
-                    raise
-                messages = exchange.render(**given) + correction(reply.text, error)
+            parsed: T | ParseError = yield Compute(partial(_parsed, exchange, reply.text))
+            if not isinstance(parsed, ParseError):
+                return parsed, reply
+            yield Emit("unparsed", {"exchange": exchange.name, "reply": reply.text, "error": str(parsed)})
+            if attempt == PARSE_TRIES:
+                raise parsed
+            messages = exchange.render(**given) + correction(reply.text, parsed)
         raise AssertionError("unreachable")
 
     def call(
@@ -187,6 +195,13 @@ class Run:
         if left <= 0:
             raise OutOfBudget(f"the deadline of {self.context.deadline:g} s has passed")
         return left
+
+
+def _parsed(exchange: Exchange[T], reply: str) -> T | ParseError:
+    try:
+        return exchange.parse(reply)
+    except ParseError as error:
+        return error
 
 
 NodeBody = Callable[[Any, Run], Body[dict[str, Any]]]

@@ -175,7 +175,7 @@ def draft(state: Attempt, run: Run) -> Body[Update]:
             text, reply = yield from run.ask(DIRECT, sampled=number > 0, logprobs=True, problem=state["problem"])
         except ParseError:
             return {}
-        made = candidate("draft", state["problem"], text, reply=reply)
+        made = yield from candidate("draft", state["problem"], text, reply=reply)
     yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
     return {"candidates": [made.model_dump(mode="json")]}
 

@@ -25,6 +25,7 @@ from reasonflux_agent.effects import (
     AskPerson,
     Body,
     Call,
+    Compute,
     Effect,
     Emit,
     Load,
@@ -172,6 +173,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                     return retriever.invoke(query, config)
             case Load():
                 return self.parts.names(run.context)
+            case Compute(function):
+                return function()
             case RunProgram(code):
                 return run_program(code)
             case Same(a, b):
@@ -195,6 +198,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                     return await retriever.ainvoke(query, config)
             case Load():
                 return await asyncio.to_thread(self.parts.names, run.context)
+            case Compute(function):
+                return await asyncio.to_thread(function)
             case RunProgram(code):
                 return await arun_program(code)
             case Same(a, b):

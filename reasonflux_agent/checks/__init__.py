@@ -88,10 +88,22 @@ def not_repeating(problem: str, text: str, answer: str | None) -> bool | None:
     )
 
 
+_OTHER_ARITHMETIC = re.compile(
+    r"\bmod|\\[bp]?mod|\\equiv|≡|congruen|residue|\bbases?\b|binary|octal|decimal system|\boperation|\bclock|\bdefine|\d_\{?\d"
+    r"|(?:units?|last|ones) digit"
+    r"|[a-z] ?(?:[*#@]|\\(?:star|ast|diamond|clubsuit|spadesuit|heartsuit|oplus|otimes|odot|circ)) ?[a-z] ?=",
+    re.IGNORECASE,
+)
+"""Words of texts in which `7 * 3 = 1` may well be true."""
+
+
 def arithmetic(problem: str, text: str, answer: str | None) -> Verdict:
     """Every numeric equality that the text writes out is true when recomputed."""
-    verdicts = {pair: verdict for pair in equalities.equalities(text) if (verdict := equalities.holds(*pair)) is not None}
-    wrong = [f"{left} = {right}" for (left, right), true in verdicts.items() if not true]
+    written = dict.fromkeys(equalities.equalities(text))
+    verdicts = {found: verdict for found in written if (verdict := equalities.holds(*found)) is not None}
+    wrong = list(dict.fromkeys(f"{found.left} = {found.right}" for found, true in verdicts.items() if not true))
+    if wrong and _OTHER_ARITHMETIC.search(f"{problem}\n{text}"):
+        return None
     if wrong:
         return f"It is not true that {'; '.join(wrong[:3])}."
     return True if verdicts else None

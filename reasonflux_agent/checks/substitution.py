@@ -1,18 +1,31 @@
-"""Puts an answer back into its problem: the general term of a recurrence, the roots of an equation."""
+"""Puts an answer back into its problem: the general term of a recurrence, the roots of an equation.
+
+A proof is exact, and complete. The roots of a rational equation are counted (rational.py), so that none is missing. The root of
+another equation is proven where both sides are exact there and their difference only rises, or only falls, over sampled points.
+What is near, but not exact, is neither proven nor refuted.
+"""
 
 from __future__ import annotations
 
+import math
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from itertools import pairwise
 
+from reasonflux_agent.checks import rational
 from reasonflux_agent.grading import answers, formulas
 from reasonflux_agent.grading.arithmetic import FormulaError, Number, close
 from reasonflux_agent.grading.formulas import Formula
 
 TERMS = 8
-"""Terms beyond the given ones to which a general term is compared."""
+"""Terms beyond the given ones to which a general term is compared at least; as many more are, where they stay small."""
+LARGE = 10**15
+"""A term above which no further one is looked at."""
+MAX_PROBLEM, MAX_FORMULA = 5_000, 200
+"""Characters of a problem, and of a side of its equation, rule or answer."""
 
 
 def substitution(problem: str, text: str, answer: str | None) -> bool | str | None:
@@ -20,7 +33,7 @@ def substitution(problem: str, text: str, answer: str | None) -> bool | str | No
 
     None unless all is clear.
     """
-    if not answer or len(problem) > 5_000:
+    if not answer or len(problem) > MAX_PROBLEM:
         return None
     try:
         verdict = _recurrence(problem, answer)
@@ -30,11 +43,11 @@ def substitution(problem: str, text: str, answer: str | None) -> bool | str | No
 
 
 _END = (
-    r"(?=[,;?$]|\.(?:\s|$)|\\[\])]|\\\\|\\q?quad|\\text|\\end|\s\(|\(\s*n\s*[\\<>≤≥]|\n"
+    r"(?=[,;?$]|\.(?:\s|$)|\\[\])]|\\\\|\\q?quad|\\text|\\end|\s\(|\( ?n ?[\\<>≤≥]|\n"
     r"|\s(?:and|for|where|with|if|when|find|then)\b|$)"
 )
-_TERM = re.compile(rf"([a-zA-Z])_(?:\{{\s*(\d+)\s*\}}|(\d+))\s*=\s*([^=<>≤≥]+?)\s*{_END}")
-_RULE = re.compile(rf"([a-zA-Z])_(?:\{{\s*n\s*(?:([+-])\s*(\d+)\s*)?\}}|n)\s*=\s*([^=<>≤≥]+?)\s*{_END}")
+_TERM = re.compile(rf"([a-zA-Z])_(?:\{{ ?(\d{{1,4}}) ?\}}|(\d{{1,4}}))\s?=\s?([^=<>≤≥]{{1,{MAX_FORMULA}}}?)\s?{_END}")
+_RULE = re.compile(rf"([a-zA-Z])_(?:\{{ ?n ?(?:([+-]) ?(\d{{1,2}}) ?)?\}}|n)\s?=\s?([^=<>≤≥]{{1,{MAX_FORMULA}}}?)\s?{_END}")
 _ASKED = re.compile(
     r"general (?:term|formula)|(?:closed[- ]form|explicit formula)"
     r"|(?:find|express|determine|compute|formula (?:for|of)|expression for)\s+(?:the \w+ )?[a-zA-Z]_\{?n\}?(?!\s*[-+*/]|\w)",
@@ -45,27 +58,35 @@ _ASKED = re.compile(
 def _recurrence(problem: str, answer: str) -> bool | str | None:
     """Iterates `a_1 = 3, a_{n+1} = 2a_n + 5` and compares each term with the answer's formula in n."""
     problem = re.sub(r"\\left|\\right|\\[{}!,]|\$", " ", problem)
+    problem = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", problem))  # the patterns know single blanks only
     rules = [match.groups() for match in _RULE.finditer(problem)]
     given = {(name, int(a or b)): value for name, a, b, value in _TERM.findall(problem)}
     if len(rules) != 1 or not _ASKED.search(problem) or len(set(re.findall(r"([a-zA-Z])_", problem))) != 1:
         return None
     name, sign, distance, right = rules[0]
     rule, shift = formulas.read(right), int(f"{sign or ''}{distance or 0}")
-    formula = formulas.read(re.sub(r"[,(]?\s*\(?\s*(?:for )?n\s*(?:>|≥|\\g|\\in).*", "", _right_side(answer)))
+    formula = _read(re.sub(r"[,(]? ?\(? ?(?:for )?n ?(?:>|≥|\\g|\\in).*", "", _right_side(answer)))
     backward = {term: _shift(term, name) for term in rule.names - {"n"}}
     terms: dict[int, Number] = {index: formulas.evaluate(value) for (_, index), value in given.items()}
     if not terms or not formula.names <= {"n"} or not all(at is not None and at < shift for at in backward.values()):
         return None
-    for index in range(max(terms) + 1, max(terms) + 1 + TERMS):
+    first = max(terms) + 1
+    for index in range(first, first + 3 * TERMS):
         n = index - shift
         values = {term: terms.get(n + at) for term, at in backward.items() if at is not None}
         if None in values.values():
             return None
-        terms[index] = rule.value({"n": Fraction(n), **{term: value for term, value in values.items() if value is not None}})
+        following = rule.value({"n": Fraction(n), **{term: value for term, value in values.items() if value is not None}})
+        if not -LARGE <= following <= LARGE and index >= first + TERMS:
+            break
+        terms[index] = following
+    near = True
     for index, value in terms.items():
-        if not _equal(formula, {"n": Fraction(index)}, value):
+        found = _value(formula, Fraction(index))
+        if found is None or not close(found, value, rest=1e-6):
             return f"{name}_{index} is {value}, but the answer's formula does not give that."
-    return True
+        near = near and _same(found, value)
+    return True if near else None
 
 
 def _right_side(answer: str) -> str:
@@ -79,16 +100,29 @@ def _shift(term: str, name: str) -> int | None:
     return int(f"{match[1] or ''}{match[2] or 0}") if match else None
 
 
-def _equal(formula: Formula, point: Mapping[str, Number], value: Number) -> bool:
-    """Whether the formula has this value there; a formula that has none is wrong."""
+def _read(text: str) -> Formula:
+    """The formula. Raises FormulaError, also for one that is too long to be evaluated often."""
+    if len(text) > MAX_FORMULA:
+        raise FormulaError("too long")
+    return formulas.read(text)
+
+
+def _value(formula: Formula, at: Fraction) -> Number | None:
+    """The formula's value; None where it has none."""
     try:
-        return close(formula.value(point), value)
+        return formula.value(dict.fromkeys(formula.names, at))
     except FormulaError:
-        return False
+        return None
+
+
+def _same(a: Number, b: Number) -> bool:
+    """Equal, exactly or to twelve digits."""
+    return a == b or ((isinstance(a, float) or isinstance(b, float)) and math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-12))
 
 
 _SOLVE = (
-    r"\bsolve\b|\b(?:find|determine|compute|what (?:is|are))"
+    r"\bsolve\b|\b(?:find|determine|what are)\s[^.?$]{0,40}\b(?:solutions?|roots)\s(?:of|to)\b"
+    r"|\b(?:find|determine|compute|what (?:is|are))"
     r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for|to))*\s\$?(?:\\\()?{name}(?![\w^*/+-])"
 )
 _ELSEWHERE = re.compile(
@@ -96,46 +130,115 @@ _ELSEWHERE = re.compile(
     r"|function|sequence|graph|area|mean\b|average|remainder|mod|approximat|nearest|round|complex|circle|length",
     re.IGNORECASE,
 )
-_MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
-_SIDE = r"(?:[-+*/^().\d\s]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+"
-_PLAIN = re.compile(rf"(?<![\w$])({_SIDE}={_SIDE})")
+_MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.{1,500}?)\\\]|\\\((.{1,500}?)\\\)", re.DOTALL)
+_PLAIN = re.compile(r"(?:[-+*/^().\d\s=]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+")
+_TWO_DIGITS = re.compile(r"\^ ?(\d)(\d+)(?= ?[\^a-z])")
+"""`3^15^2` is 3 * 5^2 in LaTeX; some mean 3 to the 15th."""
 
 
 def _equation(problem: str, answer: str) -> bool | str | None:
     """Substitutes each root into the one equation in one unknown that the problem asks to be solved."""
     if "=" not in problem or _ELSEWHERE.search(problem):
         return None
-    pieces = [next(filter(None, groups), "") for groups in _MATH.findall(problem)] or _PLAIN.findall(problem)
+    pieces = [next(filter(None, groups), "") for groups in _MATH.findall(problem)]
+    pieces = pieces or [piece for piece in _PLAIN.findall(problem) if "=" in piece]
     equations = [piece for piece in pieces if "=" in piece]
-    if len(equations) != 1 or equations[0].count("=") != 1:
+    if len(equations) != 1:
         return None
-    left, right = (formulas.read(side.strip().rstrip(".,?")) for side in equations[0].split("="))
+    names = {piece.strip() for piece in pieces if "=" not in piece}
+    verdict, other = (
+        _solved(text, names, problem, answer) for text in (equations[0], _TWO_DIGITS.sub(r"^\1*\2", equations[0]))
+    )
+    return verdict if type(verdict) is type(other) else None
+
+
+def _solved(equation: str, asked: set[str], problem: str, answer: str) -> bool | str | None:
+    """As `substitution`, for an equation in the names that are `asked` for."""
+    sides = equation.split("=")
+    if len(sides) != 2:
+        return None
+    left, right = (_read(side.strip().rstrip(".,?")) for side in sides)
     names = left.names | right.names
-    if len(names) != 1 or any(piece.strip() not in names for piece in pieces if "=" not in piece):
+    if len(names) != 1 or not asked <= names:
         return None
     (name,) = names
     if not re.search(_SOLVE.replace("{name}", re.escape(name)), problem, re.IGNORECASE):
         return None
-    for root in answers.listed(answer):
-        if not _satisfied(left, right, {name: formulas.evaluate(root)}):
-            return f"{name} = {root} does not satisfy {equations[0].strip(' .')}."
-    return None if _missing(left, right, name, answers.listed(answer)) else True
+
+    def difference(point: Number) -> Number:
+        try:
+            return left.value({name: point}) - right.value({name: point})
+        except OverflowError:
+            raise FormulaError("too large") from None
+
+    roots = {text: _read(text).value() for text in answers.listed(answer)}
+    for text, root in roots.items():
+        if _refuted(difference, text, root, left.value({name: root})):
+            return f"{name} = {text} does not satisfy {equation.strip(' .')}."
+    return _proven(difference, sorted(roots.values()), problem) or None
 
 
-def _missing(left: Formula, right: Formula, name: str, roots: list[str]) -> bool:
-    """Whether a small rational number is a root too: then what was asked for may be all of them, or one of some kind."""
-    known = [formulas.evaluate(root) for root in roots]
-    for point in {Fraction(p, q) for p in range(-60, 61) for q in range(1, 5)}:
-        with suppress(FormulaError):  # not defined there
-            if close(left.value({name: point}), right.value({name: point})) and not any(close(point, root) for root in known):
-                return True
-    return False
+Difference = Callable[[Number], Number]
+"""How far an equation's left side lies above its right one. Raises FormulaError where one of them has no value."""
 
 
-def _satisfied(left: Formula, right: Formula, point: Mapping[str, Number]) -> bool:
-    """Equal at this point, to the six digits that a decimal root may have been rounded to."""
-    a, b = left.value(point), right.value(point)
-    try:
-        return close(a, b) or abs(float(a) - float(b)) <= 1e-6 * max(1.0, abs(float(a)), abs(float(b)))
-    except OverflowError:
+def _refuted(difference: Difference, text: str, root: Number, size: Number) -> bool:
+    """Whether it is neither a root, nor near one, nor a root that was rounded to the places shown."""
+    off = difference(root)
+    if off == 0 or (isinstance(off, float) and abs(off) <= 1e-6 * max(1.0, abs(float(size)))):
         return False
+    places = re.search(r"\.(\d+)$", text)
+    if not places:
+        return True
+    half = Fraction(1, 2 * 10 ** len(places[1]))
+    try:
+        return (difference(root - half) < 0) == (difference(root + half) < 0)
+    except FormulaError:
+        return False
+
+
+def _proven(difference: Difference, roots: list[Number], problem: str) -> bool:
+    """Whether these are roots, and all of those that the problem asks for: the complex ones too, unless it says which."""
+    if any(b - a <= 1e-9 * max(1.0, abs(a)) for a, b in pairwise(map(float, roots))):
+        return False
+    kind = re.search(r"\b(real|positive|negative)\b", problem, re.IGNORECASE)
+    sign = {"positive": 1, "negative": -1}.get(kind[1].lower(), 0) if kind else 0
+    top, zero = rational.numerator(difference), Fraction(0)
+    if top is None:
+        return len(roots) == 1 and isinstance(roots[0], Fraction) and _only_one(difference, roots[0], bool(kind))
+    if len(top) < 2 or any(root * sign < 0 for root in roots):
+        return False
+    free = rational.squarefree(top)
+    if len(free) < len(top) and "multiplicit" in problem:
+        return False
+    count = rational.real_roots(free, zero if sign > 0 else None, zero if sign < 0 else None)
+    if sign < 0 and rational.at(free, zero) == 0:
+        count -= 1
+    return len(roots) == count and (bool(kind) or count == len(free) - 1) and all(_is_root(free, root) for root in roots)
+
+
+def _is_root(polynomial: rational.Polynomial, root: Number) -> bool:
+    """A fraction is one exactly; a float stands for one where the sign changes within its last digits."""
+    if isinstance(root, Fraction):
+        return rational.at(polynomial, root) == 0
+    exact = Fraction(root)
+    width = Fraction(1, 10**12) * max(Fraction(1), abs(exact))
+    return (rational.at(polynomial, exact - width) < 0) != (rational.at(polynomial, exact + width) < 0)
+
+
+_SAMPLED = [*(Fraction(n, 2) for n in range(-24, 25)), *(Fraction(s * n) for n in (20, 50, 100, 999, 9_999) for s in (1, -1))]
+
+
+def _only_one(difference: Difference, root: Fraction, real: bool) -> bool:
+    """Whether the difference is exactly zero at the root, and there alone: over sampled points it never falls, or never rises.
+
+    Ten of them must have a value. Where all values are exact there may be complex roots, unless only `real` ones are asked for.
+    """
+    values = []
+    for point in sorted({*_SAMPLED, root, *(root + step for step in (Fraction(1, 1000), Fraction(-1, 1000)))}):
+        with suppress(FormulaError):
+            values.append(difference(point))
+    steady = any(all(order(a, b) for a, b in pairwise(values)) for order in (operator.le, operator.ge))
+    real = real or len(values) <= len(_SAMPLED) or not all(isinstance(value, Fraction) for value in values)
+    value = difference(root)
+    return isinstance(value, Fraction) and value == 0 == values.count(0) - 1 and len(values) >= 10 and steady and real

@@ -7,48 +7,10 @@ to Math-Verify, in a worker process with a deadline and a memory limit (pool.py)
 from __future__ import annotations
 
 import asyncio
-import re
 
 from reasonflux_agent.grading import answers, pool
-
-MAX_ANSWER = 2_000
-"""Characters of an answer; longer ones equal nothing but themselves."""
-
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|([^\s{}$\\.,;]+))")
-_HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
-_SAID = re.compile(r"\banswer[*_ ]*(?:is[*_ ]*:?|:|=)[*_\s]*([^\n]+)", re.IGNORECASE)
-_TAIL = 100_000
-"""Characters at the end of a solution in which an answer is looked for."""
-_END = 600
-"""Characters at the end of a solution in which "the answer is" announces the final one."""
-
-
-def extract_answer(text: str) -> str | None:
-    """The final answer that a solution states, or None; what merely looks like one is not guessed at.
-
-    The last `\\boxed{...}`, else the last `#### 42`, else the last `The answer is 42` or `Answer: 42` near the end.
-    """
-    text = text[-_TAIL:]
-    for match in reversed(list(_BOX.finditer(text))[-50:]):
-        answer = match[1] or _braced(text[match.end() : match.end() + MAX_ANSWER])
-        if answer and answer.strip():
-            return answer.strip()
-    if hashes := _HASHES.findall(text):
-        return str(hashes[-1]).strip()
-    if said := _SAID.findall(text[-_END:]):
-        sentence = re.split(r"\.(?=\s|$)|\*\*", said[-1])[0].strip(" :*_`")
-        return sentence or None
-    return None
-
-
-def _braced(text: str) -> str | None:
-    """What stands before the brace that closes the one just opened; None if it never closes."""
-    depth = 1
-    for brace in re.finditer(r"\\.|[{}]", text):
-        depth += {"{": 1, "}": -1}.get(brace[0], 0)
-        if depth == 0:
-            return text[: brace.start()]
-    return None
+from reasonflux_agent.grading.extraction import MAX_ANSWER as MAX_ANSWER
+from reasonflux_agent.grading.extraction import extract_answer as extract_answer
 
 
 def equivalent(a: str, b: str, *, seconds: float = 5.0) -> bool:

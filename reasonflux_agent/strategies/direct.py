@@ -25,6 +25,6 @@ def reason(state: Any, run: Run) -> Body[dict[str, Any]]:
         text, reply = yield from run.ask(DIRECT, sampled=run.sample > 0, logprobs=True, problem=state["problem"])
     except ParseError:
         return {"candidates": []}
-    made = candidate("direct", state["problem"], text, reply=reply)
+    made = yield from candidate("direct", state["problem"], text, reply=reply)
     yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
     return {"candidates": [made.model_dump(mode="json")]}

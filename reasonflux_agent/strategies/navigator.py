@@ -15,7 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from reasonflux_agent.candidates import candidate, solve
 from reasonflux_agent.checks import objection
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import Body, Emit, NodeBody, OutOfBudget, Run, Search
+from reasonflux_agent.effects import Body, Compute, Emit, NodeBody, OutOfBudget, Run, Search
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.answer import ANSWER
 from reasonflux_agent.exchanges.plan import PLAN
@@ -193,7 +193,7 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     results = [*before, result]
     update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
     if whole:
-        made = candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
+        made = yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
         update["tries"] = [*state["tries"], made.model_dump(mode="json")]
     return update
 
@@ -238,8 +238,11 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
         # what fails twice with these templates is tried with others, what failed without any with some
         verdict: Verdict = "replace" if again or not state["templates"] else "redo"
         tried = state["tries"][-1]
-        wrong = " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
-        said = Review(index=last.index, verdict=verdict, feedback=wrong)
+
+        def wrong() -> str:
+            return " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
+
+        said = Review(index=last.index, verdict=verdict, feedback=(yield Compute(wrong)))
     elif run.context.setting.opinions or not verdicts:
         by = "navigator"
         try:
@@ -278,7 +281,8 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
     update: Update = {}
     if results and not made:
         text, reply = "\n\n".join(r.text for r in results), None
-        if extract_answer(results[-1].text) is None and not state.get("exhausted"):
+        stated = yield Compute(lambda: extract_answer(results[-1].text))
+        if stated is None and not state.get("exhausted"):
             try:
                 end, reply = yield from run.ask(
                     ANSWER, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]
@@ -288,7 +292,7 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
                 pass
             except OutOfBudget as limit:
                 update["exhausted"] = str(limit)
-        made = [candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=results)]
+        made = [(yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=results))]
     for one in made:
         yield Emit("candidate", {"source": one.source, "answer": one.answer, "checks": one.checks})
     return update | {"candidates": [c.model_copy(update={"reviews": reviews}).model_dump(mode="json") for c in made]}

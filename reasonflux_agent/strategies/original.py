@@ -130,6 +130,6 @@ def answer(state: Original, run: Run) -> Body[Update]:
     if not results:
         return {"candidates": []}
     text = "\n\n".join(r.text for r in results)
-    made = candidate("original", state["problem"], text, plan=Plan(**state["plan"]), results=results)
+    made = yield from candidate("original", state["problem"], text, plan=Plan(**state["plan"]), results=results)
     yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
     return {"candidates": [made.model_dump(mode="json")]}

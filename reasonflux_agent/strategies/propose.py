@@ -43,6 +43,6 @@ def reason(state: Trajectory, run: Run) -> Body[dict[str, Any]]:
     """Solver: the whole problem along these steps."""
     drawn = Plan(**state.get("plan", {}))
     text, reply = yield from solve(run, WHOLE, sampled=state["sample"] > 0, problem=state["problem"], plan=drawn)
-    made = candidate("propose", state["problem"], text, reply=reply, plan=drawn)
+    made = yield from candidate("propose", state["problem"], text, reply=reply, plan=drawn)
     yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
     return {"candidates": [made.model_dump(mode="json")]}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from langchain_core.messages import AIMessage
 
-from reasonflux_agent.candidates import candidate
+from reasonflux_agent.checks import run_checks
 from reasonflux_agent.exchanges import Exchange, ParseError
 from reasonflux_agent.exchanges.answer import ANSWER
 from reasonflux_agent.exchanges.direct import DIRECT
@@ -40,7 +40,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "answer": extract_answer,
     "program": extract_program,
     "thought": lambda text: read_reply(AIMessage(text)),
-    "checks": lambda text: candidate("draft", "How many? " + text[:2_000], text),
+    "checks": lambda text: run_checks("How many? " + text[:2_000], text, extract_answer(text)),
     "normal form": lambda text: answers.normal(text[:2_000]),
     "formulas": shapes,
     "template": lambda text: (clean(text, Tally()), example_of(text, Tally())),
