@@ -29,9 +29,9 @@ from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.nodes import Parts, add_router, single
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.schema import Candidate, Solution, Usage
+from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
-from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave
+from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
 MAX_PROBLEM = 20_000
@@ -92,13 +92,13 @@ def create_reasonflux(
     def launch(state: State) -> list[Send] | str:
         drafts, planned = parts.context().setting.drafts, state["wave"]
         share = drafts + planned
-        sends = [Send("draft", _attempt(state, sample, share)) for sample in range(drafts)]
-        sends += [Send("attempt", _attempt(state, sample, share)) for sample in range(planned)]
+        sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(drafts)]
+        sends += [Send("attempt", _attempt(state, "attempt", sample, share)) for sample in range(planned)]
         return sends or "verify"
 
     def after_verify(state: State) -> list[Send] | str:
         samples = range(state["sampled"] - state["wave"], state["sampled"])
-        return [Send("attempt", _attempt(state, sample, state["wave"])) for sample in samples] or END
+        return [Send("attempt", _attempt(state, "attempt", sample, state["wave"])) for sample in samples] or END
 
     graph = StateGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", parts.node(begin), input_schema=State)
@@ -153,12 +153,13 @@ def _problem(state: State) -> str:
     return text.strip().encode(errors="replace").decode()  # half of a surrogate pair, legal in JSON, is no text
 
 
-def _attempt(state: State, sample: int, share: int) -> Attempt:
+def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
     spent = sum((Usage(**{k: row[k] for k in Usage.model_fields}) for row in state.get("usage") or ()), Usage())
     spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
         "run": state["run"],
         "problem": state["problem"],
+        "attempt": f"{kind} {sample}",
         "sample": sample,
         "spent": spent.model_dump(mode="json"),
         "share": max(1, share),
@@ -222,7 +223,7 @@ def conclude(
     if exhausted:
         status, reason = "exhausted", exhausted
     elif answered:
-        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree{_doubt(best) if best else ''}"
+        status, reason = "answered", f"{standing.weight:g} of {standing.total:g} votes stand behind the answer"
     else:
         status, reason = "unanswered", "no candidate states an answer"
     return Solution.model_validate(
@@ -233,20 +234,12 @@ def conclude(
             "status": status,
             "reason": reason,
             "strategy": strategy,
-            "plan": shown.plan if shown else None,
+            "plan": (shown.plan if shown else None) or Plan(),
             "results": shown.results if shown else (),
             "reviews": shown.reviews if shown else (),
             "candidates": tuple(candidates),
+            **how_sure(candidates, [candidates[i] for i in standing.members]),
             "votes": standing.weight / standing.total if standing.total else 0.0,
             "usage": per_node,
         }
     )
-
-
-def _doubt(best: Candidate) -> str:
-    """What the checks say of the chosen solution, where it is worth a word."""
-    proven = ", ".join(name for name in PROVEN if best.checks.get(name))
-    failed = ", ".join(name for name, passed in best.checks.items() if not passed)
-    if proven:
-        return f"; proven by {proven}{f', though its text fails the check: {failed}' if failed else ''}"
-    return f"; it fails the check: {failed}" if failed else ""

@@ -155,10 +155,12 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
         before = Usage(**(state.get("spent") or {}))
         spent = sum((_usage(row) for row in state.get("usage") or ()), before)
         run = Run(context, self.name, state.get("run", ""), spent, before, state.get("share") or 1, self.parts)
-        run.sample = state.get("sample") or 0
+        run.sample, run.attempt = state.get("sample") or 0, state.get("attempt") or ""
         return run, self.body(state, run)
 
     def _end(self, run: Run, update: dict[str, Any]) -> dict[str, Any]:
+        if rows := update.get("candidates"):
+            update = {**update, "candidates": [{**row, "attempt": run.attempt} for row in rows]}
         if run.usage and update.get("usage", ()) is not None:
             return {**update, "usage": run.usage, "elapsed": run.spent.seconds}
         return update

@@ -75,6 +75,8 @@ class Attempt(TypedDict, total=False):
     """Id of the run."""
     problem: str
     """The problem x."""
+    attempt: str
+    """Its name in the run: `draft 0`, `attempt 2`."""
     sample: int
     """Number of the attempt, or of the draft (text and programs in turn); the first of each kind is greedy."""
     spent: JSON
