@@ -94,6 +94,17 @@ class Context(BaseModel):
         given = {name: value for name in base._fields if (value := getattr(self, name)) is not None}
         return base._replace(**given)
 
+    def overlaid(self, given: object) -> Context:
+        """This context with what `given` sets laid over it: a Context, or an object of its fields. Raises InputError.
+
+        A field that is set to None is set. What is no context, the one of a host's graph, sets nothing.
+        """
+        if isinstance(given, dict) and given.keys() <= Context.model_fields.keys():
+            given = Context.of(**given)
+        if not isinstance(given, Context):
+            return self
+        return self.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+
     def of_strategy(self, strategy: str) -> Context:
         """As a strategy's runs have it: drafts of an effort are the navigator's; others make those that are asked for."""
         return self if strategy == "navigator" or self.drafts is not None else self.model_copy(update={"drafts": 0})

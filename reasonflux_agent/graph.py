@@ -90,13 +90,17 @@ def create_reasonflux(
     attempt = build(parts).compile(name=name).with_config(recursion_limit=STEPS_OF_ATTEMPT)
 
     def launch(state: State) -> list[Send] | str:
-        drafts, planned = parts.context().setting.drafts, state["wave"]
+        if _unread(state):
+            return "begin"
+        drafts, planned = state["drafts"], state["wave"]
         share = drafts + planned
         sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(drafts)]
         sends += [Send("attempt", _attempt(state, "attempt", sample, share)) for sample in range(planned)]
         return sends or "verify"
 
     def after_verify(state: State) -> list[Send] | str:
+        if _unread(state):
+            return "begin"
         samples = range(state["sampled"] - state["wave"], state["sampled"])
         return [Send("attempt", _attempt(state, "attempt", sample, state["wave"])) for sample in samples] or END
 
@@ -108,10 +112,10 @@ def create_reasonflux(
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", parts.node(partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
-    add_router(graph, "begin", launch, ["draft", "attempt", "verify"])
+    add_router(graph, "begin", launch, ["begin", "draft", "attempt", "verify"])
     graph.add_edge("draft", "verify")
     graph.add_edge("attempt", "verify")
-    add_router(graph, "verify", after_verify, ["attempt", END])
+    add_router(graph, "verify", after_verify, ["begin", "attempt", END])
     return graph
 
 
@@ -124,9 +128,13 @@ def begin(state: State, run: Run) -> Body[Update]:
     first = 0 if run.context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
     made_of = yield Load()
     yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": made_of})
+    messages = state.get("messages") or []
     return {
         "run": run.id,
-        "problem": problem,
+        "problem": "",
+        "asked": problem,
+        "read": messages[-1].id if messages else "",
+        "drafts": setting.drafts,
         "sampled": first,
         "wave": first,
         "candidates": None,
@@ -137,20 +145,46 @@ def begin(state: State, run: Run) -> Body[Update]:
     }
 
 
+def _unread(state: State) -> bool:
+    """Whether an edit of the state, which says that a later node made it, asks something that `begin` has not read."""
+    return bool(state.get("problem")) or "asked" not in state
+
+
 def _problem(state: State) -> str:
-    problem = state.get("problem")
-    messages = state.get("messages") or []
-    last = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
-    # in a chat the newest human message is the problem; `problem` is then what an earlier turn left in the state
-    text = last.text if last is not None and messages and messages[-1] is last else problem
+    """What this call asks. Nothing that an earlier call on the thread left in the state is taken for it."""
+    given, messages = state.get("problem") or "", state.get("messages") or []
+    text: object = given
+    if messages and isinstance(messages[-1], HumanMessage):
+        said = _text(messages[-1])
+        if not given:
+            text = said
+        elif said != given and messages[-1].id != state.get("read"):  # an earlier turn that failed has read its message
+            raise InputError(
+                f"Two problems are given: `problem` is {given!r}, and the last message says {said[:200]!r}. Next: give one "
+                "of them. A graph around this one passes both on if its state has both keys; name its own key otherwise."
+            )
     if not isinstance(text, str) or not text.strip():
         raise InputError(
             "There is no problem to solve: give a non-empty `problem`, or `messages` whose last one is a human's. "
-            f"Given: problem={problem!r}, {len(messages)} message(s)."
+            f"Given: problem={given!r}, messages of the types {[message.type for message in messages]}."
         )
     if len(text) > MAX_PROBLEM:
         raise InputError(f"The problem has {len(text):,} characters; at most {MAX_PROBLEM:,} are taken.")
     return text.strip().encode(errors="replace").decode()  # half of a surrogate pair, legal in JSON, is no text
+
+
+def _text(message: HumanMessage) -> str:
+    """The text of a message, its parts on lines of their own. Raises InputError for what is no text."""
+    lines: list[str] = []
+    for part in [message.content] if isinstance(message.content, str) else message.content:
+        kind = "text" if isinstance(part, str) else part.get("type")
+        text = part if isinstance(part, str) else part.get("text")
+        if kind != "text" or not isinstance(text, str):
+            raise InputError(
+                f"Only text can be read; the last message has a part of the type {kind!r}. Next: write it as text."
+            )
+        lines.append(text)
+    return "\n".join(lines)
 
 
 def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
@@ -158,7 +192,7 @@ def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
     spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
         "run": state["run"],
-        "problem": state["problem"],
+        "problem": state["asked"],
         "attempt": f"{kind} {sample}",
         "sample": sample,
         "spent": spent.model_dump(mode="json"),
@@ -195,11 +229,11 @@ def verify(state: State, run: Run, strategy: str) -> Body[Update]:
         done = left == 0 or settled(standing, left * (1 + reviews) * heaviest(candidates))
     if not done:
         count = wave(standing, left)
-        return {"sampled": state["sampled"] + count, "wave": count}
-    solution = conclude(state["problem"], candidates, standing, state.get("usage") or [], exhausted, strategy)
+        return {"sampled": state["sampled"] + count, "wave": count, "problem": ""}
+    solution = conclude(state["asked"], candidates, standing, state.get("usage") or [], exhausted, strategy)
     yield Emit("solution", {"solution": solution.model_dump(mode="json")})
     message = AIMessage(solution.text or "No solution was found.", id=run.id, name="reasonflux")
-    return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0}
+    return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0, "problem": ""}
 
 
 def conclude(
