@@ -6,6 +6,7 @@ import os
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing_extensions import TypedDict
 
 from reasonflux_agent.errors import InputError, without_password
 
@@ -38,10 +39,39 @@ EFFORTS: dict[Effort, Setting] = {
 }
 
 
+class Settings(TypedDict, total=False):
+    """The fields of `Context` but for the models, as keyword arguments; the test of the API holds them against it."""
+
+    effort: Effort
+    granularity: Granularity
+    drafts: int | None
+    trajectories: int | None
+    templates: int | None
+    refine: bool | None
+    reviews: int | None
+    opinions: bool | None
+    ask_at_reviews: bool
+    programs: bool
+    max_steps: int
+    max_tokens: int
+    token_budget: int | None
+    deadline: float | None
+    temperature: float
+    greedy: bool
+    seed: int | None
+
+
+class RunSettings(Settings, total=False):
+    """All fields of `Context`, as keyword arguments."""
+
+    navigator: str | None
+    solver: str | None
+
+
 class Context(BaseModel):
     """The run-time context of the graph: pass it, or a dict of its fields, as `context=` to invoke, stream or batch."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     navigator: str | None = Field(None, title="Navigator", description="Model spec of the planner; empty: the graph's.")
     """Spec of the model that plans, refines and reviews; None: the one that the graph was created with."""

@@ -20,6 +20,7 @@ from langchain_core.retrievers import BaseRetriever
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
+from reasonflux_agent.cancelling import WholeGraph
 from reasonflux_agent.candidates import candidate, programmed
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Emit, Load, Run, Same
@@ -27,6 +28,7 @@ from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.models import check_spec
 from reasonflux_agent.nodes import Parts, add_router, single
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
@@ -66,7 +68,7 @@ def create_reasonflux(
     `library` (a TemplateLibrary, a name or a path) is searched by the default retriever; a `retriever` of your own takes
     its place. `context` is what runs use that are given no `context=` themselves. `strategy` is a registered name, or a
     builder of the graph of one attempt (see strategies/__init__.py).
-    Raises SpecError for an unknown strategy, InputError and LibraryError for what cannot be used.
+    Raises SpecError for an unknown strategy and for a spec that can name no model, and LibraryError.
     """
     if isinstance(strategy, str):
         strategies = registered("strategies")
@@ -79,6 +81,9 @@ def create_reasonflux(
     library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
     loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
     navigator, solver = both(navigator, solver)
+    for spec in (navigator, solver, *((context.navigator, context.solver) if context else ())):
+        if isinstance(spec, str):
+            check_spec(spec)
     parts = Parts(
         navigator=navigator,
         solver=solver,
@@ -104,7 +109,7 @@ def create_reasonflux(
         samples = range(state["sampled"] - state["wave"], state["sampled"])
         return [Send("attempt", _attempt(state, "attempt", sample, state["wave"])) for sample in samples] or END
 
-    graph = StateGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
+    graph = WholeGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", parts.node(begin), input_schema=State)
     # Its one node would do here, but for threads: nodes that run in one graph at once hold all of a small pool
     # (`max_concurrency`, or cores + 4), and their model calls would wait for it for ever; a subgraph has its own.
