@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -95,18 +95,21 @@ def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> 
     raise models.model_error(model, error) from error
 
 
-@dataclass(frozen=True, eq=False)
 class _Work:
-    """What a unit does. Event streams of LangChain copy what units are given, and a model's client cannot be copied."""
+    """What a unit does; `until` is when the call's time is up, in time.monotonic().
 
-    model: BaseChatModel
-    call: Call
-    labels: RunnableConfig
-    until: float | None
-    """When the time of the call is up, in time.monotonic()."""
+    Streams show what units are given, and some copy it: a model's client cannot be copied, and its fields may hold a password.
+    """
+
+    def __init__(self, model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> None:
+        self.model, self.call, self.labels, self.until = model, call, labels, until
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Work:
         return self
+
+    def model_dump(self) -> dict[str, Any]:
+        """What a server of LangGraph shows."""
+        return {"role": self.call.role, "messages": self.call.messages}
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments of a try that begins now: a call's time is for all its tries. Raises TimeoutError."""

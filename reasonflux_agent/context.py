@@ -165,6 +165,6 @@ def _explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"no field {field!r}; the fields are {', '.join(sorted(Context.model_fields))}")
         else:
-            given = "" if item["type"] == "value_error" else f" = {item['input']!r}"  # our own check: it holds a password
+            given = "" if field.partition(".")[0] in ("navigator", "solver") else f" = {item['input']!r}"  # may hold a password
             lines.append(f"{field}{given}: {item['msg']}")
     return "The run's context does not fit. " + "; ".join(lines) + "."

@@ -72,7 +72,8 @@ class Parts:
         # inside a host's graph the context is the host's, so ours has a place of its own in the config
         own = get_config().get("configurable", {}).get("reasonflux")
         if not isinstance(own, Context | dict | None):
-            raise InputError(f"The context in configurable['reasonflux'] is {own!r}. Next: give an object of its fields.")
+            kind = type(own).__name__
+            raise InputError(f"The context in configurable['reasonflux'] is a {kind}. Next: give an object of its fields.")
         own = Context.of(**own) if isinstance(own, dict) else own
         return self.defaults.overlaid(own).overlaid(get_runtime(Context).context).of_strategy(self.strategy)
 

@@ -46,6 +46,8 @@ def servers_of(spec: str, rest: str) -> tuple[str, list[str]]:
             raise _error(spec, f"{url!r} is not an http(s) URL")
     if not name:
         raise _error(spec, "it names no model in front of the '@'")
+    if "@" in name:
+        raise _error("vllm:NAME@...", "what stands behind the '@' is no URL that begins with http:// or https://")
     return name, urls
 
 
