@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
+from weakref import WeakSet
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
@@ -20,10 +21,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
 from reasonflux_agent.calls import BEFORE, CHECKPOINTER
-from reasonflux_agent.context import Context
+from reasonflux_agent.cancelling import whole
+from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.errors import InputError, ThreadError
-from reasonflux_agent.graph import create_reasonflux
+from reasonflux_agent.graph import both, create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.models import unload
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.threads import BEGUN, thread_ids, unknown_thread
@@ -36,9 +39,11 @@ Event = dict[str, Any]
 class ReasonFlux:
     """Solves problems by planning with thought templates.
 
-    `navigator` and `solver` are chat models or specs (see `load_model`); one alone serves both roles, none means the
-    embedded default. `library` is a TemplateLibrary, a registered name or a path. `record` is a directory for run records.
+    `navigator` and `solver` are chat models or specs (see `load_model`); one alone serves both roles, and so does `model`;
+    none means the embedded default. `library` is a TemplateLibrary, a registered name or a path. `record` is a directory
+    for run records.
     Any field of `Context` can be given by name (`effort="high"`), here for all runs or at a call for that one.
+    `with ReasonFlux() as flux`, or `close()`, frees the embedded server. Raises SpecError for a spec that can name no model.
 
     The constructor of the original ReasonFlux is understood too: `navigator_path`, `inference_path` (a directory or hub id
     means `hf:`), `template_matcher_path` (a sentence-transformers model), `template_path` (a library file).
@@ -49,6 +54,7 @@ class ReasonFlux:
         navigator: BaseChatModel | str | None = None,
         solver: BaseChatModel | str | None = None,
         *,
+        model: BaseChatModel | str | None = None,
         strategy: str = "navigator",
         library: TemplateLibrary | str | None = None,
         retriever: BaseRetriever | None = None,
@@ -58,8 +64,12 @@ class ReasonFlux:
         inference_path: str | None = None,
         template_matcher_path: str | None = None,
         template_path: str | None = None,
-        **context: Any,
+        **context: Unpack[Settings],
     ) -> None:
+        if model is not None:
+            if navigator or solver or navigator_path or inference_path:
+                raise InputError("`model` plays both roles, and a model of one role is given too. Next: leave one of them out.")
+            navigator = solver = model
         for name, pair in {"navigator": (navigator, navigator_path), "solver": (solver, inference_path)}.items():
             if None not in pair:
                 raise InputError(f"Both {name!r} and the original's name for it are given. Next: give one of them.")
@@ -81,6 +91,9 @@ class ReasonFlux:
             retriever=retriever,
             context=self.context,
         )
+        self._own = both(navigator or _original_spec(navigator_path), solver or _original_spec(inference_path))
+        self._local: set[str] = set()
+        """The `local:` specs of its runs: what `close` frees."""
         self._turns = Turns()
         self._checkpointer = checkpointer
         self._recorder = Recorder(record) if record is not None else None
@@ -96,14 +109,35 @@ class ReasonFlux:
         """The compiled graph."""
         return self._graph.compile(checkpointer=self._checkpointer, name="reasonflux")
 
+    def close(self) -> None:
+        """Stops the embedded servers of its models, but for those of another ReasonFlux that is not closed.
+
+        Call it when no run is under way. A later run starts them again.
+        """
+        mine, self._local = self._local, set()
+        unload(mine, {spec for other in _OPEN for spec in other._local})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
     def with_checkpointer(self, checkpointer: BaseCheckpointSaver[Any] | None) -> Self:
         """The same, with its runs kept by `checkpointer`: for one that only opens where an event loop runs."""
         other = copy.copy(self)
+        other._local = set()
         other.__dict__.pop("graph", None)
         other._checkpointer = checkpointer
         return other
 
-    def solve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
+    def solve(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Solution:
         """Solves one problem. Bad model output ends in a Solution; see its `status`.
 
         Raises InputError before any model is called, and ModelError when a model's server fails.
@@ -111,7 +145,7 @@ class ReasonFlux:
         state = self.graph.invoke(_input(problem), **self._how(config, self._context(context)))
         return Solution.model_validate(state["solution"])
 
-    async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
+    async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Solution:
         """As `solve`, on the event loop."""
         given, chosen = _input(problem), self._context(context)
         async with self._turns.one() as end:
@@ -141,7 +175,7 @@ class ReasonFlux:
         state = await self.graph.ainvoke(None, **how) if snapshot.tasks else snapshot.values
         return Solution.model_validate(state["solution"])
 
-    def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> Iterator[Event]:
+    def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Iterator[Event]:
         """The run as it happens.
 
         Types: begin, plan, templates, refined, token (`text`, `role`, `call`), step, program, review, candidate, unparsed,
@@ -153,7 +187,9 @@ class ReasonFlux:
             if event := _event(part):
                 yield event
 
-    async def astream(self, problem: str, *, config: RunnableConfig | None = None, **context: Any) -> AsyncIterator[Event]:
+    async def astream(
+        self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
+    ) -> AsyncIterator[Event]:
         """As `stream`, on the event loop."""
         how = self._how(config, self._context(context))
         async with aclosing(self.graph.astream(_input(problem), **how, stream_mode=_MODES, subgraphs=True)) as parts:
@@ -162,23 +198,43 @@ class ReasonFlux:
                     yield event
 
     def batch(
-        self, problems: Iterable[str], *, max_concurrency: int = 8, config: RunnableConfig | None = None, **context: Any
+        self,
+        problems: Iterable[str],
+        *,
+        max_concurrency: int = 8,
+        config: RunnableConfig | None = None,
+        **context: Unpack[RunSettings],
     ) -> list[Solution | Exception]:
         """Solves many problems, `max_concurrency` at once; a problem that fails gives its exception in its place."""
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
-        states = self.graph.batch([{"problem": problem} for problem in problems], **how, return_exceptions=True)
-        return [s if isinstance(s, Exception) else Solution.model_validate(s["solution"]) for s in states]
+        return _outcomes(self.graph.batch([{"problem": problem} for problem in problems], **how, return_exceptions=True))
+
+    async def abatch(
+        self,
+        problems: Iterable[str],
+        *,
+        max_concurrency: int = 8,
+        config: RunnableConfig | None = None,
+        **context: Unpack[RunSettings],
+    ) -> list[Solution | Exception]:
+        """As `batch`, on the event loop."""
+        how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
+        given = [{"problem": problem} for problem in problems]
+        return _outcomes(await whole(self.graph.abatch(given, **how, return_exceptions=True)))
 
     def reason(self, problem: str) -> Solution:
         """The original's name for `solve`."""
         return self.solve(problem)
 
-    def _context(self, overrides: dict[str, Any]) -> Context:
+    def _context(self, overrides: Mapping[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
     def _how(self, config: RunnableConfig | None, context: Context) -> dict[str, Any]:
         """The keyword arguments of a run. With a checkpointer it is noted what the run was begun with, and each step is
         saved before the next one begins."""
+        _OPEN.add(self)
+        specs = (context.navigator or self._own[0], context.solver or self._own[1])
+        self._local |= {spec.strip() for spec in specs if isinstance(spec, str) and spec.strip().startswith("local:")}
         ours: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
         if self._checkpointer is None:
             return {"config": merge_configs(config, ours), "context": context}
@@ -204,7 +260,13 @@ class ReasonFlux:
         return self._how(merge_configs(config, _on(thread)), context)
 
 
+_OPEN: WeakSet[ReasonFlux] = WeakSet()
+"""All that have run and are still referred to."""
 _MODES = ["custom", "messages"]
+
+
+def _outcomes(states: list[Any]) -> list[Solution | Exception]:
+    return [s if isinstance(s, Exception) else Solution.model_validate(s["solution"]) for s in states]
 
 
 def _on(thread: str) -> RunnableConfig:

@@ -43,9 +43,9 @@ def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | 
             if _is_kept(kept.get_tuple(_where(run, config)), run):
                 break
             time.sleep(NAP)
-    unit, until = _UNITS[models.retries_itself(model)][0], _until(effect)
+    unit, work = _UNITS[models.retries_itself(model)][0], _work(model, effect, run)
     try:
-        return _reply(run, unit(model, effect, _labels(run, effect), until).result())
+        return _reply(run, unit(work).result())
     except Exception as error:
         return _failure(model, effect, run, error)
 
@@ -59,9 +59,9 @@ async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableCo
             await asyncio.sleep(NAP)
     if before := (config or {}).get("configurable", {}).get(BEFORE):
         before()
-    unit, until, limit = _UNITS[models.retries_itself(model)][1], _until(effect), effect.options.timeout
+    unit, work, limit = _UNITS[models.retries_itself(model)][1], _work(model, effect, run), effect.options.timeout
     try:
-        return _reply(run, await asyncio.wait_for(unit(model, effect, _labels(run, effect), until), limit and limit + 1))
+        return _reply(run, await asyncio.wait_for(unit(work), limit and limit + 1))
     except Exception as error:
         return _failure(model, effect, run, error)
 
@@ -88,12 +88,6 @@ def _is_kept(saved: CheckpointTuple | None, run: Run) -> bool:
     return saved is not None and any(unit == call for unit, *_ in saved.pending_writes or ())
 
 
-def _labels(run: Run, effect: Call) -> RunnableConfig:
-    """Tags and metadata of a model call, for token streams, traces and records."""
-    labels = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
-    return {"metadata": labels, "tags": [f"reasonflux:{run.node}"]}
-
-
 def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> OutOfBudget:
     """What the body is told of a call that failed by the deadline; any other failure is the server's. Raises ModelError."""
     if effect.options.timeout is not None and models.timed_out(error):
@@ -101,34 +95,51 @@ def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> 
     raise models.model_error(model, error) from error
 
 
-def _until(effect: Call) -> float | None:
-    """When the time of a call is up, in time.monotonic()."""
-    return None if effect.options.timeout is None else time.monotonic() + effect.options.timeout
+class _Work:
+    """What a unit does; `until` is when the call's time is up, in time.monotonic().
+
+    Streams show what units are given, and some copy it: a model's client cannot be copied, and its fields may hold a password.
+    """
+
+    def __init__(self, model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> None:
+        self.model, self.call, self.labels, self.until = model, call, labels, until
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Work:
+        return self
+
+    def model_dump(self) -> dict[str, Any]:
+        """What a server of LangGraph shows."""
+        return {"role": self.call.role, "messages": self.call.messages}
+
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of a try that begins now: a call's time is for all its tries. Raises TimeoutError."""
+        ASKED.set(self.call.options)
+        if self.until is None:
+            return models.call_kwargs(self.model, self.call.options)
+        if (left := self.until - time.monotonic()) <= 0:
+            raise TimeoutError("the call's time was up before its next try")
+        return models.call_kwargs(self.model, replace(self.call.options, timeout=left))
 
 
-def _left(options: models.CallOptions, until: float | None) -> models.CallOptions:
-    """The options for a try that begins now: a call's time is for all its tries. Raises TimeoutError once it is up."""
-    if until is None:
-        return options
-    if (left := until - time.monotonic()) <= 0:
-        raise TimeoutError("the call's time was up before its next try")
-    return replace(options, timeout=left)
+def _work(model: BaseChatModel, effect: Call, run: Run) -> _Work:
+    """Its labels are for token streams, traces and records."""
+    metadata = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
+    limit = effect.options.timeout
+    labels: RunnableConfig = {"metadata": metadata, "tags": [f"reasonflux:{run.node}"]}
+    return _Work(model, effect, labels, None if limit is None else time.monotonic() + limit)
 
 
-def _invoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> dict[str, Any]:
-    started = time.monotonic()
-    ASKED.set(call.options)
+def _invoke(work: _Work) -> dict[str, Any]:
+    started, options = time.monotonic(), work.options()
     with discreet():
-        message = model.invoke(cast(Any, call.messages), labels, **models.call_kwargs(model, _left(call.options, until)))
+        message = work.model.invoke(cast(Any, work.call.messages), work.labels, **options)
     return _result(message, started)
 
 
-async def _ainvoke(model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> dict[str, Any]:
-    started = time.monotonic()
-    ASKED.set(call.options)
-    options = models.call_kwargs(model, _left(call.options, until))
+async def _ainvoke(work: _Work) -> dict[str, Any]:
+    started, options = time.monotonic(), work.options()
     with discreet():
-        message = await model.ainvoke(cast(Any, call.messages), labels, **options)
+        message = await work.model.ainvoke(cast(Any, work.call.messages), work.labels, **options)
     return _result(message, started)
 
 

@@ -6,6 +6,7 @@ import os
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing_extensions import TypedDict
 
 from reasonflux_agent.errors import InputError, without_password
 
@@ -38,10 +39,39 @@ EFFORTS: dict[Effort, Setting] = {
 }
 
 
+class Settings(TypedDict, total=False):
+    """The fields of `Context` but for the models, as keyword arguments; the test of the API holds them against it."""
+
+    effort: Effort
+    granularity: Granularity
+    drafts: int | None
+    trajectories: int | None
+    templates: int | None
+    refine: bool | None
+    reviews: int | None
+    opinions: bool | None
+    ask_at_reviews: bool
+    programs: bool
+    max_steps: int
+    max_tokens: int
+    token_budget: int | None
+    deadline: float | None
+    temperature: float
+    greedy: bool
+    seed: int | None
+
+
+class RunSettings(Settings, total=False):
+    """All fields of `Context`, as keyword arguments."""
+
+    navigator: str | None
+    solver: str | None
+
+
 class Context(BaseModel):
     """The run-time context of the graph: pass it, or a dict of its fields, as `context=` to invoke, stream or batch."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     navigator: str | None = Field(None, title="Navigator", description="Model spec of the planner; empty: the graph's.")
     """Spec of the model that plans, refines and reviews; None: the one that the graph was created with."""
@@ -94,6 +124,17 @@ class Context(BaseModel):
         given = {name: value for name in base._fields if (value := getattr(self, name)) is not None}
         return base._replace(**given)
 
+    def overlaid(self, given: object) -> Context:
+        """This context with what `given` sets laid over it: a Context, or an object of its fields. Raises InputError.
+
+        A field that is set to None is set. What is no context, the one of a host's graph, sets nothing.
+        """
+        if isinstance(given, dict) and given.keys() <= Context.model_fields.keys():
+            given = Context.of(**given)
+        if not isinstance(given, Context):
+            return self
+        return self.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+
     def of_strategy(self, strategy: str) -> Context:
         """As a strategy's runs have it: drafts of an effort are the navigator's; others make those that are asked for."""
         return self if strategy == "navigator" or self.drafts is not None else self.model_copy(update={"drafts": 0})
@@ -124,6 +165,6 @@ def _explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"no field {field!r}; the fields are {', '.join(sorted(Context.model_fields))}")
         else:
-            given = "" if item["type"] == "value_error" else f" = {item['input']!r}"  # our own check: it holds a password
+            given = "" if field.partition(".")[0] in ("navigator", "solver") else f" = {item['input']!r}"  # may hold a password
             lines.append(f"{field}{given}: {item['msg']}")
     return "The run's context does not fit. " + "; ".join(lines) + "."

@@ -117,6 +117,8 @@ class Run:
     usage: list[dict[str, Any]] = field(default_factory=list)
     sample: int = 0
     """Number of the attempt or draft that the node belongs to."""
+    attempt: str = ""
+    """Name of that attempt or draft."""
     took: float = 0.0
     """Seconds that the last call took when it was made: a resumed run is given its result at once."""
     unit: str = ""

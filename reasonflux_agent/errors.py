@@ -14,7 +14,7 @@ _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 _SHORTEST = 8
 """Characters of an environment variable's value that is taken for a secret; a shorter one may be an ordinary word."""
 _FORMS = (
-    (re.compile(r"(?<=://)([^/?#\s:@]*):[^/?#\s]+@"), r"\1:***@"),
+    (re.compile(r"(?<=://)([^/?#\s:@]*):\S+@"), r"\1:***@"),
     (re.compile(r"\b(password|passwd|api[_-]?key|access_token)=[^&\s'\"]+", re.IGNORECASE), r"\1=***"),
     (re.compile(r"\b(bearer|authorization: basic) [\w.~+/=-]{8,}", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"\bsk-[\w-]{16,}"), "sk-***"),
@@ -45,8 +45,8 @@ def discreet() -> Iterator[None]:
         raise
 
 
-class ReasonFluxError(Exception):
-    """Base of all errors below; the CLI prints its text and no traceback."""
+class ReasonFluxError(RuntimeError):
+    """Base of all errors below; the CLI prints its text and no traceback. `langgraph dev` hides the text of other bases."""
 
     def __init__(self, text: str) -> None:
         super().__init__(redacted(text))
@@ -61,11 +61,13 @@ class SpecError(InputError):
 
 
 def without_password(spec: str) -> str:
-    """The spec as it is. Raises SpecError for one with a user or password in a URL: specs stand in records and checkpoints."""
-    if re.search(r"://[^/\s]*@", spec):
+    """The spec as it is. Raises SpecError for one that may hold a secret: specs stand in records and checkpoints."""
+    # also a password with any of `/ ? #` or a blank in it, one without http:// in front, and a key among URL parameters
+    if re.search(r"://.*[@?#]|@.*@", spec, re.DOTALL):
         raise SpecError(
-            "A spec holds a user, password or token in front of a host, and specs are written into records and checkpoints. "
-            "Next: take out what stands between '://' and '@'; a key is given in the environment (vLLM: VLLM_API_KEY)."
+            "A spec holds a user, password or token in a URL, and specs are written into records and checkpoints. "
+            "Next: take out what stands between '://' and '@', and behind '?' or '#'; a key is given in the environment "
+            "(vLLM: VLLM_API_KEY)."
         )
     return spec
 

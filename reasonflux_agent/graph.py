@@ -20,6 +20,7 @@ from langchain_core.retrievers import BaseRetriever
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
+from reasonflux_agent.cancelling import WholeGraph
 from reasonflux_agent.candidates import candidate, programmed
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Emit, Load, Run, Same
@@ -27,11 +28,12 @@ from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.models import check_spec
 from reasonflux_agent.nodes import Parts, add_router, single
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.schema import Candidate, Solution, Usage
+from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
-from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave
+from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
 MAX_PROBLEM = 20_000
@@ -66,7 +68,7 @@ def create_reasonflux(
     `library` (a TemplateLibrary, a name or a path) is searched by the default retriever; a `retriever` of your own takes
     its place. `context` is what runs use that are given no `context=` themselves. `strategy` is a registered name, or a
     builder of the graph of one attempt (see strategies/__init__.py).
-    Raises SpecError for an unknown strategy, InputError and LibraryError for what cannot be used.
+    Raises SpecError for an unknown strategy and for a spec that can name no model, and LibraryError.
     """
     if isinstance(strategy, str):
         strategies = registered("strategies")
@@ -79,6 +81,9 @@ def create_reasonflux(
     library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
     loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
     navigator, solver = both(navigator, solver)
+    for spec in (navigator, solver, *((context.navigator, context.solver) if context else ())):
+        if isinstance(spec, str):
+            check_spec(spec)
     parts = Parts(
         navigator=navigator,
         solver=solver,
@@ -90,17 +95,21 @@ def create_reasonflux(
     attempt = build(parts).compile(name=name).with_config(recursion_limit=STEPS_OF_ATTEMPT)
 
     def launch(state: State) -> list[Send] | str:
-        drafts, planned = parts.context().setting.drafts, state["wave"]
+        if _unread(state):
+            return "begin"
+        drafts, planned = state["drafts"], state["wave"]
         share = drafts + planned
-        sends = [Send("draft", _attempt(state, sample, share)) for sample in range(drafts)]
-        sends += [Send("attempt", _attempt(state, sample, share)) for sample in range(planned)]
+        sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(drafts)]
+        sends += [Send("attempt", _attempt(state, "attempt", sample, share)) for sample in range(planned)]
         return sends or "verify"
 
     def after_verify(state: State) -> list[Send] | str:
+        if _unread(state):
+            return "begin"
         samples = range(state["sampled"] - state["wave"], state["sampled"])
-        return [Send("attempt", _attempt(state, sample, state["wave"])) for sample in samples] or END
+        return [Send("attempt", _attempt(state, "attempt", sample, state["wave"])) for sample in samples] or END
 
-    graph = StateGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
+    graph = WholeGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", parts.node(begin), input_schema=State)
     # Its one node would do here, but for threads: nodes that run in one graph at once hold all of a small pool
     # (`max_concurrency`, or cores + 4), and their model calls would wait for it for ever; a subgraph has its own.
@@ -108,10 +117,10 @@ def create_reasonflux(
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", parts.node(partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
-    add_router(graph, "begin", launch, ["draft", "attempt", "verify"])
+    add_router(graph, "begin", launch, ["begin", "draft", "attempt", "verify"])
     graph.add_edge("draft", "verify")
     graph.add_edge("attempt", "verify")
-    add_router(graph, "verify", after_verify, ["attempt", END])
+    add_router(graph, "verify", after_verify, ["begin", "attempt", END])
     return graph
 
 
@@ -124,9 +133,13 @@ def begin(state: State, run: Run) -> Body[Update]:
     first = 0 if run.context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
     made_of = yield Load()
     yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": made_of})
+    messages = state.get("messages") or []
     return {
         "run": run.id,
-        "problem": problem,
+        "problem": "",
+        "asked": problem,
+        "read": messages[-1].id if messages else "",
+        "drafts": setting.drafts,
         "sampled": first,
         "wave": first,
         "candidates": None,
@@ -137,28 +150,55 @@ def begin(state: State, run: Run) -> Body[Update]:
     }
 
 
+def _unread(state: State) -> bool:
+    """Whether an edit of the state, which says that a later node made it, asks something that `begin` has not read."""
+    return bool(state.get("problem")) or "asked" not in state
+
+
 def _problem(state: State) -> str:
-    problem = state.get("problem")
-    messages = state.get("messages") or []
-    last = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
-    # in a chat the newest human message is the problem; `problem` is then what an earlier turn left in the state
-    text = last.text if last is not None and messages and messages[-1] is last else problem
+    """What this call asks. Nothing that an earlier call on the thread left in the state is taken for it."""
+    given, messages = state.get("problem") or "", state.get("messages") or []
+    text: object = given
+    if messages and isinstance(messages[-1], HumanMessage):
+        said = _text(messages[-1])
+        if not given:
+            text = said
+        elif said != given and messages[-1].id != state.get("read"):  # an earlier turn that failed has read its message
+            raise InputError(
+                f"Two problems are given: `problem` is {given!r}, and the last message says {said[:200]!r}. Next: give one "
+                "of them. A graph around this one passes both on if its state has both keys; name its own key otherwise."
+            )
     if not isinstance(text, str) or not text.strip():
         raise InputError(
             "There is no problem to solve: give a non-empty `problem`, or `messages` whose last one is a human's. "
-            f"Given: problem={problem!r}, {len(messages)} message(s)."
+            f"Given: problem={given!r}, messages of the types {[message.type for message in messages]}."
         )
     if len(text) > MAX_PROBLEM:
         raise InputError(f"The problem has {len(text):,} characters; at most {MAX_PROBLEM:,} are taken.")
     return text.strip().encode(errors="replace").decode()  # half of a surrogate pair, legal in JSON, is no text
 
 
-def _attempt(state: State, sample: int, share: int) -> Attempt:
+def _text(message: HumanMessage) -> str:
+    """The text of a message, its parts on lines of their own. Raises InputError for what is no text."""
+    lines: list[str] = []
+    for part in [message.content] if isinstance(message.content, str) else message.content:
+        kind = "text" if isinstance(part, str) else part.get("type")
+        text = part if isinstance(part, str) else part.get("text")
+        if kind != "text" or not isinstance(text, str):
+            raise InputError(
+                f"Only text can be read; the last message has a part of the type {kind!r}. Next: write it as text."
+            )
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
     spent = sum((Usage(**{k: row[k] for k in Usage.model_fields}) for row in state.get("usage") or ()), Usage())
     spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
         "run": state["run"],
-        "problem": state["problem"],
+        "problem": state["asked"],
+        "attempt": f"{kind} {sample}",
         "sample": sample,
         "spent": spent.model_dump(mode="json"),
         "share": max(1, share),
@@ -194,11 +234,11 @@ def verify(state: State, run: Run, strategy: str) -> Body[Update]:
         done = left == 0 or settled(standing, left * (1 + reviews) * heaviest(candidates))
     if not done:
         count = wave(standing, left)
-        return {"sampled": state["sampled"] + count, "wave": count}
-    solution = conclude(state["problem"], candidates, standing, state.get("usage") or [], exhausted, strategy)
+        return {"sampled": state["sampled"] + count, "wave": count, "problem": ""}
+    solution = conclude(state["asked"], candidates, standing, state.get("usage") or [], exhausted, strategy)
     yield Emit("solution", {"solution": solution.model_dump(mode="json")})
     message = AIMessage(solution.text or "No solution was found.", id=run.id, name="reasonflux")
-    return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0}
+    return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0, "problem": ""}
 
 
 def conclude(
@@ -222,7 +262,7 @@ def conclude(
     if exhausted:
         status, reason = "exhausted", exhausted
     elif answered:
-        status, reason = "solved", f"{standing.weight:g} of {standing.total:g} votes agree{_doubt(best) if best else ''}"
+        status, reason = "answered", f"{standing.weight:g} of {standing.total:g} votes stand behind the answer"
     else:
         status, reason = "unanswered", "no candidate states an answer"
     return Solution.model_validate(
@@ -233,20 +273,12 @@ def conclude(
             "status": status,
             "reason": reason,
             "strategy": strategy,
-            "plan": shown.plan if shown else None,
+            "plan": (shown.plan if shown else None) or Plan(),
             "results": shown.results if shown else (),
             "reviews": shown.reviews if shown else (),
             "candidates": tuple(candidates),
+            **how_sure(candidates, [candidates[i] for i in standing.members]),
             "votes": standing.weight / standing.total if standing.total else 0.0,
             "usage": per_node,
         }
     )
-
-
-def _doubt(best: Candidate) -> str:
-    """What the checks say of the chosen solution, where it is worth a word."""
-    proven = ", ".join(name for name in PROVEN if best.checks.get(name))
-    failed = ", ".join(name for name, passed in best.checks.items() if not passed)
-    if proven:
-        return f"; proven by {proven}{f', though its text fails the check: {failed}' if failed else ''}"
-    return f"; it fails the check: {failed}" if failed else ""

@@ -12,7 +12,6 @@ from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_eve
 from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import set_config_context
 from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import get_runtime
@@ -70,25 +69,14 @@ class Parts:
         return Node(self, body, name or body.__name__)
 
     def context(self) -> Context:
-        """The context of the run that is under way; to be called in a node or a router."""
-        return self._context().of_strategy(self.strategy)
-
-    def _context(self) -> Context:
-        given: object = get_runtime(Context).context
-        if isinstance(given, Context):
-            return given
+        """The context of the run that is under way: what it was given, laid over the graph's. For nodes: routers have none."""
         # inside a host's graph the context is the host's, so ours has a place of its own in the config
         own = get_config().get("configurable", {}).get("reasonflux")
-        if isinstance(own, Context):
-            return own
-        if own is not None:
-            if not isinstance(own, dict):
-                raise InputError(f"The context in configurable['reasonflux'] is {own!r}. Next: give an object of its fields.")
-            return Context.of(**own)
-        # or the host has none, and passes ours on: it is made of our fields
-        if isinstance(given, dict) and given and given.keys() <= Context.model_fields.keys():
-            return Context.of(**given)
-        return self.defaults
+        if not isinstance(own, Context | dict | None):
+            kind = type(own).__name__
+            raise InputError(f"The context in configurable['reasonflux'] is a {kind}. Next: give an object of its fields.")
+        own = Context.of(**own) if isinstance(own, dict) else own
+        return self.defaults.overlaid(own).overlaid(get_runtime(Context).context).of_strategy(self.strategy)
 
     def model(self, role: Role, context: Context) -> BaseChatModel:
         """The model of a role in this run; equal specs share one loaded model."""
@@ -156,10 +144,12 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
         before = Usage(**(state.get("spent") or {}))
         spent = sum((_usage(row) for row in state.get("usage") or ()), before)
         run = Run(context, self.name, state.get("run", ""), spent, before, state.get("share") or 1, self.parts)
-        run.sample = state.get("sample") or 0
+        run.sample, run.attempt = state.get("sample") or 0, state.get("attempt") or ""
         return run, self.body(state, run)
 
     def _end(self, run: Run, update: dict[str, Any]) -> dict[str, Any]:
+        if rows := update.get("candidates"):
+            update = {**update, "candidates": [{**row, "attempt": run.attempt} for row in rows]}
         if run.usage and update.get("usage", ()) is not None:
             return {**update, "usage": run.usage, "elapsed": run.spent.seconds}
         return update
@@ -227,18 +217,20 @@ def single(parts: Parts, body: NodeBody, name: str) -> StateGraph[Any, Any, Any,
 
 
 class Router(Runnable[Any, Any]):
-    """A router that the event loop runs itself: LangGraph hands a plain function to a thread, and waits for it."""
+    """A router that the event loop runs itself: LangGraph hands a plain function to a thread, and waits for it.
+
+    It goes by the state alone: where a person edits the state of a thread there is no run, and so no context.
+    """
 
     def __init__(self, route: Callable[[Any], Any]) -> None:
         self.route = route
         self.name: str = route.__name__
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        with set_config_context(config or {}) as context:
-            return context.run(self.route, input)
+        return self.route(input)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self.invoke(input, config)
+        return self.route(input)
 
 
 def add_router(

@@ -6,9 +6,11 @@ instantiated step s^_i, review delta_i.
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Value(BaseModel):
@@ -109,6 +111,8 @@ class Candidate(Value):
 
     source: str
     """Who made it: `draft`, `program`, `navigator`, `original` ..."""
+    attempt: str = ""
+    """The draft or attempt that it comes from. Two candidates of one attempt (a reply and its redo) are not independent."""
     text: str
     answer: str | None
     """The extracted final answer; None when the text holds none."""
@@ -122,11 +126,20 @@ class Candidate(Value):
     reviews: tuple[Review, ...] = ()
 
 
-Status = Literal["solved", "exhausted", "unanswered"]
+def independent(candidates: Iterable[Candidate]) -> int:
+    """How many drafts and attempts made these candidates; a record of an older version names the kind alone."""
+    return len({candidate.attempt or candidate.source for candidate in candidates})
+
+
+PROOF = "substitution"
+"""The check that proves an answer: it is put back into the problem, and holds."""
+
+Status = Literal["answered", "exhausted", "unanswered"]
+Certainty = Literal["proven", "agreed", "single", "none"]
 
 
 class Solution(Value):
-    """What a run returns."""
+    """What a run returns. `str()` of it is what a person reads, and notebooks show it as Markdown."""
 
     problem: str
     answer: str | None
@@ -134,18 +147,64 @@ class Solution(Value):
     text: str
     """The winning candidate's whole text."""
     status: Status
-    """`solved`: within its limits; `exhausted`: a limit was hit, this is the best so far; `unanswered`: no answer found."""
+    """`answered`: within its limits; `exhausted`: a limit was hit, this is the best so far; `unanswered`: no answer found."""
+    certainty: Certainty = "none"
+    """`proven`: a check proves the answer; `agreed`: independent solutions state it; `single`: one does; `none`: no answer."""
     reason: str = ""
     """Why the run ended, in words."""
     strategy: str = "navigator"
-    plan: Plan | None = None
+    plan: Plan = Plan()
+    """The trajectory that stands behind the answer; without steps if no planned attempt states it."""
     results: tuple[StepResult, ...] = ()
     reviews: tuple[Review, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    support: int = 0
+    """Independent solutions (drafts and attempts) that state the answer."""
+    solutions: int = 0
+    """Independent solutions that state an answer at all."""
     votes: float = 0.0
     """Share of the total weight that stands behind the answer, 0 to 1."""
     usage: dict[str, Usage] = Field(default_factory=dict)
     """Per node."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_version(cls, given: Any) -> Any:
+        """Reads what an older version kept. It did not say how sure it was: answers that are spelt alike count as equal."""
+        if not isinstance(given, dict) or "certainty" in given:
+            return given
+        given = {**given, "status": "answered" if given.get("status") == "solved" else given.get("status")}
+        given["plan"] = given.get("plan") or Plan()
+        rows = [Candidate.model_validate(row) for row in given.get("candidates") or ()]
+        return given | how_sure(rows, [row for row in rows if row.answer == given.get("answer")])
+
+    @property
+    def verdict(self) -> str:
+        """How sure the answer is, in words; and what speaks against it."""
+        count = f"{self.support} of {self.solutions} solutions"
+        said = {
+            "proven": f"proven by {PROOF}",
+            "agreed": f"agreed: {count}",
+            "single": "single: one solution, nothing confirms it"
+            if self.solutions < 2
+            else f"single: {count}, the others differ",
+            "none": "no solution states an answer",
+        }[self.certainty]
+        checks = next((c.checks for c in self.candidates if (c.text, c.answer) == (self.text, self.answer)), {})
+        failed = ", ".join(name for name, passed in checks.items() if not passed) if self.answer is not None else ""
+        said += f", though its text fails the check: {failed}" if failed else ""
+        return f"{said}; cut short: {self.reason}" if self.status == "exhausted" else said
+
+    def __str__(self) -> str:
+        answer = "none found" if self.answer is None else self.answer
+        return f"{self.text}\n\nAnswer: {answer} ({self.verdict})".strip()
+
+    def _repr_markdown_(self) -> str:
+        answer = "none found" if self.answer is None else self.answer
+        if re.search(r"[\\^_]", answer) and "$" not in answer:
+            answer = f"${answer}$"
+        text = re.sub(r"\\[()]", "$", re.sub(r"\\[\[\]]", "$$", self.text))
+        return f"{text}\n\n**Answer:** {answer}\n\n*{self.verdict}*"
 
     @property
     def total(self) -> Usage:
@@ -155,4 +214,14 @@ class Solution(Value):
     @property
     def templates(self) -> tuple[str, ...]:
         """Ids of the templates that the trajectory used, in order, each once."""
-        return tuple(dict.fromkeys(i for step in (self.plan.steps if self.plan else ()) for i in step.templates))
+        return tuple(dict.fromkeys(i for step in self.plan.steps for i in step.templates))
+
+
+def how_sure(candidates: Sequence[Candidate], agreeing: Sequence[Candidate]) -> dict[str, Any]:
+    """The fields of a Solution that say how sure it is, where the candidates `agreeing` state its answer."""
+    agreeing = [candidate for candidate in agreeing if candidate.answer is not None]
+    support, certainty = independent(agreeing), "none"
+    if agreeing:
+        proven = any(candidate.checks.get(PROOF) for candidate in agreeing)
+        certainty = "proven" if proven else "agreed" if support > 1 else "single"
+    return {"certainty": certainty, "support": support, "solutions": independent(c for c in candidates if c.answer is not None)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from langchain_core.messages import AnyMessage
+from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -26,13 +27,19 @@ def longest(old: float | None, new: float | None) -> float:
     return 0.0 if new is None else max(old or 0.0, new)
 
 
-class InputState(TypedDict, total=False):
-    """What a caller gives: a problem, or messages whose last human one is the problem."""
+def latest(old: Any, new: Any) -> Any:
+    """Reducer: the new value. All that an attempt is given needs one: while LangGraph streams events it writes that back
+    into the run's state, from all attempts of a step at once."""
+    return new
 
-    problem: str
-    """The problem x, in plain text or LaTeX."""
+
+class InputState(TypedDict, total=False):
+    """What a caller gives: a problem, or messages whose last one is a human's, which is the problem."""
+
+    problem: Annotated[str, EphemeralValue(str, guard=False)]
+    """The problem x, in plain text or LaTeX. It is read once: what an earlier call on the thread gave is not left over."""
     messages: Annotated[list[AnyMessage], add_messages]
-    """A conversation; if its last message is a human's, that is the problem, whatever `problem` holds."""
+    """A conversation. Without a `problem` its last message, a human's, is the problem."""
 
 
 class OutputState(TypedDict, total=False):
@@ -60,8 +67,14 @@ class Attempted(TypedDict, total=False):
 class State(InputState, OutputState, Attempted, total=False):
     """The run's own state."""
 
-    run: str
+    run: Annotated[str, latest]
     """Id of the run; its record is filed under it."""
+    asked: str
+    """The problem of the run."""
+    read: str
+    """Id of the message that was the last one when the run began."""
+    drafts: int
+    """Drafts to launch."""
     sampled: int
     """Planned attempts launched so far."""
     wave: int
@@ -71,15 +84,17 @@ class State(InputState, OutputState, Attempted, total=False):
 class Attempt(TypedDict, total=False):
     """What an attempt is given."""
 
-    run: str
+    run: Annotated[str, latest]
     """Id of the run."""
     problem: str
-    """The problem x."""
-    sample: int
+    """The problem x. In the run's state it has a channel that takes several values."""
+    attempt: Annotated[str, latest]
+    """Its name in the run: `draft 0`, `attempt 2`."""
+    sample: Annotated[int, latest]
     """Number of the attempt, or of the draft (text and programs in turn); the first of each kind is greedy."""
-    spent: JSON
+    spent: Annotated[JSON, latest]
     """`schema.Usage` dict: what the run had spent when the attempt began; its `seconds` are those of the longest branch."""
-    share: int
+    share: Annotated[int, latest]
     """How many attempts share what is left of the token budget."""
 
 
@@ -102,5 +117,9 @@ class Trajectory(Attempt, Attempted, total=False):
     """Index of the step to carry out next."""
     feedback: str
     """What the last review wants done better; empty if nothing."""
+    refining: bool
+    """Whether the trajectory is to be rewritten with the templates that were found."""
+    reviewing: bool
+    """Whether the last result is to be reviewed."""
     edited: bool
     """Whether a person edited the trajectory: then the solver is shown it, whatever else it is shown."""

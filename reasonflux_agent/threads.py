@@ -193,7 +193,7 @@ def _read(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
     usage = solution.total if solution else Usage() if begins else _usage(saver, id)
     return Thread(
         id=id,
-        problem=given.get("problem") or values.get("problem") or "",
+        problem=given.get("problem") or values.get("problem") or values.get("asked") or "",
         state="finished" if solution else "interrupted",
         updated=last.checkpoint["ts"],
         calls=usage.calls,

@@ -49,13 +49,8 @@ def reason_tool(flux: ReasonFlux) -> BaseTool:
     )
 
 
-def told(solution: Solution) -> str:
-    """A solution as a tool tells it: its text, the answer apart, and how far to trust it."""
-    return f"{solution.text}\n\nAnswer: {solution.answer or 'none found'} ({solution.status}: {solution.reason})".strip()
-
-
 def _with_artifact(solution: Solution) -> tuple[str, dict[str, Any]]:
-    return told(solution), solution.model_dump(mode="json")
+    return str(solution), solution.model_dump(mode="json")
 
 
 def _as_text(value: object) -> object:

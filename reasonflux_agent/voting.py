@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from reasonflux_agent.schema import Candidate
+from reasonflux_agent.schema import PROOF, Candidate
 
 FAILED_CHECK = 0.5
 """What a failed check leaves of a candidate's weight."""
 
 
-PROVEN = {"substitution": 4.0}
+PROVEN = {PROOF: 4.0}
 """What passing a check that all but proves an answer makes of its candidate's weight."""
 
 

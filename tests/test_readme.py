@@ -74,6 +74,23 @@ def test_a_block_prints_what_it_says(title: str, block: str) -> None:
             assert run(block.replace("local:qwen2.5-coder-1.5b", model)) == said
 
 
+@pytest.mark.parametrize(
+    ("effort", "verdict", "planned"),
+    [
+        ("", "agreed: 2 of 2 solutions", True),
+        (', effort="auto"', "agreed: 3 of 3 solutions", True),
+        (", trajectories=0", "single: one solution, nothing confirms it", False),
+    ],
+)
+def test_the_lines_of_python_hold_at_other_efforts(effort: str, verdict: str, planned: bool) -> None:
+    """Where no planned attempt was made, `solution.plan.steps` is empty."""
+    block = dict(BLOCKS)["Python"]
+    with serve_fake(recorded) as url:
+        answer, steps = run(block.replace("local:qwen2.5-coder-1.5b", f"vllm:fake@{url}").replace(', effort="low"', effort))
+    assert answer == f"4 - {verdict}"
+    assert steps.count("7^2026") == planned
+
+
 def test_the_mcp_block_starts_a_server() -> None:
     pytest.importorskip("mcp.client", reason="the extra mcp is not installed")
     from mcp import Client, StdioServerParameters

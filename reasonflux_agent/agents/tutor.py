@@ -23,7 +23,6 @@ from reasonflux_agent.exchanges.steps import write_steps
 from reasonflux_agent.grading import equivalent
 from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
 from reasonflux_agent.schema import Plan, Solution
-from reasonflux_agent.toolkit import told
 
 PROMPT = """You are a patient tutor of mathematics. When the student brings a problem, call reason on it first; never solve
 it yourself. Then explain the first step of the way, in a few sentences, and ask the student to carry it out; go on step by
@@ -108,7 +107,7 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
     def show_solution(runtime: ToolRuntime[Any, Any]) -> str:
         """The worked solution with its answer. Call this only when the student has asked for the answer."""
         solution = _solution(runtime)
-        return told(solution) if solution else UNKNOWN
+        return str(solution) if solution else UNKNOWN
 
     def talk() -> str:
         """None of the other tools is needed: a greeting, a question about a step, a step that the student carried out."""
@@ -126,7 +125,7 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
 
 def _outline(solution: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """What the tutor may read of a solution: the trajectory and the names of its templates; and the whole as artifact."""
-    plan = Plan(**(solution["plan"] or {}))
+    plan = Plan(**solution["plan"])
     used = dict.fromkeys(id for step in plan.steps for id in step.templates)
     methods = f"\nMethods: {', '.join(used)}" if used else ""
     return f"{TUTORED}\n{write_steps(plan) or '(no plan was made; explain with search_templates)'}{methods}", solution

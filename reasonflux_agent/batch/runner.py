@@ -1,9 +1,9 @@
 """Many problems: a JSON-lines file in, a JSON-lines file out, whatever its size; resumable to the row.
 
-A row of the output: `id`, `answer`, `status` (solved, exhausted, unanswered, or failed), `votes` (0 to 1), `tokens` (prompt and
-completion, all calls), `seconds` (on the clock), `text` (the whole solution), `run` (id of its record), `error` (why there is
-no solution; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), and `row`: the input's row as it was
-given. The output is all that a later call needs to go on.
+A row of the output: `id`, `answer`, `status` (answered, exhausted, unanswered, or failed), `votes` (0 to 1), `tokens` (prompt
+and completion, all calls), `seconds` (on the clock), `text` (the whole solution), `run` (id of its record), `error` (why there
+is no solution; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), and `row`: the input's row as it
+was given. The output is all that a later call needs to go on.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from reasonflux_agent.errors import (
 )
 
 BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 2, 4, 5, 70, 130, 141
-STATUS = {"solved": 0, "unanswered": 1, "exhausted": 3}
+STATUS = {"answered": 0, "unanswered": 1, "exhausted": 3}
 """Status of a Solution -> exit code."""
 EXITS = {
-    0: "solved; or the command did what it was asked",
+    0: "answered; or the command did what it was asked",
     1: "unanswered: no candidate stated an answer",
     BAD_INPUT: "bad input: a problem, option, model, library or record of no use",
     3: "exhausted: a limit ended the run; the best answer so far is printed",

@@ -22,7 +22,7 @@ from rich.text import Text
 from reasonflux_agent.cli.bar import is_live
 from reasonflux_agent.cli.report import outline, printable, shorten, template_name
 from reasonflux_agent.context import Context
-from reasonflux_agent.schema import Plan
+from reasonflux_agent.schema import Plan, Solution
 
 TAIL = 8
 """Lines of streamed text in the live view, shared by the calls under way."""
@@ -194,8 +194,8 @@ def describe(event: JSON) -> Iterator[Line]:
             failed = [name for name, passed in event["checks"].items() if not passed]
             doubts = f" (failed checks: {', '.join(failed)})" if failed else ""
             yield 0, f"Candidate by {event['source']}: {event['answer'] or 'no answer'}{doubts}", "bold"
-        case "solution" if event["solution"]["status"] == "solved":  # of the others the command speaks at its end
-            yield 0, f"Solved: {event['solution']['reason']}", "bold"
+        case "solution" if event["solution"]["status"] == "answered":  # of the others the command speaks at its end
+            yield 0, f"Answered: {Solution(**event['solution']).verdict}", "bold"
 
 
 def _outline(title: str, plan: JSON) -> Iterator[Line]:

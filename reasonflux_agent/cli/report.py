@@ -51,11 +51,11 @@ def report(solution: Solution, seconds: float) -> str:
         answer = "none" if solution.answer is None else printable(solution.answer)
         # a line that is broken for its width can no longer be copied
         out.print(Text.assemble(("Answer: ", "bold"), (answer, "bold green")), soft_wrap=True)
-        out.print(Text(f"{solution.status}: {solution.reason}; strategy {solution.strategy}, {seconds:.1f} s"))
+        out.print(Text(f"{solution.verdict}; strategy {solution.strategy}, {seconds:.1f} s"))
         if len(solution.candidates) > 1:
             said = [f"{c.source}: {'-' if c.answer is None else shorten(c.answer, 40)}" for c in solution.candidates]
             out.print(Text("Candidates: " + " | ".join(said)))
-        if solution.plan and solution.plan.steps:
+        if solution.plan.steps:
             out.print(Text("\nTrajectory", "bold"))
             for indent, line in outline(solution.plan):
                 out.print(Padding(Text(line), (0, 0, 0, indent)))

@@ -29,7 +29,7 @@ from reasonflux_agent.errors import InputError
 from reasonflux_agent.grading import aequivalent
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.schema import Candidate, Solution
+from reasonflux_agent.schema import Candidate, Solution, how_sure
 from reasonflux_agent.voting import weight
 
 MAX_SAMPLES = 64
@@ -137,7 +137,8 @@ async def select(rule: Rule, solution: Solution) -> Solution:
         return solution
     if rule == "checks":
         best = max(answered, key=weight)
-        return solution.model_copy(update={"answer": best.answer, "text": best.text, "reason": "chosen by the checks"})
+        update = {"answer": best.answer, "text": best.text, **how_sure(answered, [best])}
+        return solution.model_copy(update={**update, "reason": "chosen by the checks"})
     groups: list[list[Candidate]] = []
     for candidate in answered:
         for group in groups:
@@ -147,7 +148,7 @@ async def select(rule: Rule, solution: Solution) -> Solution:
         else:
             groups.append([candidate])
     most = max(groups, key=len)
-    update = {"answer": most[0].answer, "text": most[0].text, "votes": len(most) / len(answered)}
+    update = {"answer": most[0].answer, "text": most[0].text, "votes": len(most) / len(answered), **how_sure(answered, most)}
     return solution.model_copy(update={**update, "reason": f"{len(most)} of {len(answered)} samples agree"})
 
 
@@ -155,7 +156,7 @@ class AllSamples(ReasonFlux):
     """Makes all the samples that it is to: the graph stops where the leader cannot be overtaken, reviews counted in, of which a
     direct attempt has none. With as many as there can be samples, it does not stop before the last one."""
 
-    def _context(self, overrides: dict[str, Any]) -> Context:
+    def _context(self, overrides: Mapping[str, Any]) -> Context:
         return super()._context(overrides).model_copy(update={"reviews": MAX_SAMPLES, "granularity": "whole"})
 
 

@@ -138,6 +138,15 @@ def _cores() -> int:
     return min(len(cores), limit)
 
 
+def stop(path: Path) -> None:
+    """Stops the server of the file at `path`, if one runs; the next `serve` starts another."""
+    with _lock:
+        found = _running.pop(path.resolve(), None) if _owner == os.getpid() else None
+    if found:
+        found[1].kill()
+        found[1].wait()
+
+
 def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()  # another thread of the parent may have held it

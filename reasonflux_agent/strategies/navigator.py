@@ -45,9 +45,7 @@ def navigator(
     carry_out = "approve" if approve else "solve_step"
 
     def after_retrieve(state: Trajectory) -> str:
-        # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
-        first = not state["reviews"]
-        return "refine" if first and state["templates"] and parts.context().setting.refine else carry_out
+        return "refine" if state.get("refining") else carry_out
 
     def after_refine(state: Trajectory) -> str:
         return "answer" if state.get("exhausted") else carry_out
@@ -55,12 +53,10 @@ def navigator(
     def after_solve(state: Trajectory) -> Literal["review", "solve_step", "answer"]:
         if state.get("exhausted"):
             return "answer"
-        context = parts.context()
-        reviewed = _reviewed(state, state["results"][-1]["index"], is_whole(state, context))
-        return "review" if reviewed < context.setting.reviews else _onward(state)
+        return "review" if state.get("reviewing") else _onward(state)
 
     def after_review(state: Trajectory) -> Literal["retrieve", "solve_step", "answer"]:
-        verdict = state["reviews"][-1]["verdict"] if state["reviews"] else "accept"
+        verdict = state["reviews"][-1]["verdict"] if state.get("reviews") else "accept"
         if state.get("exhausted") or verdict == "finish":
             return "answer"
         return "retrieve" if verdict == "replace" else _onward(state)
@@ -89,7 +85,8 @@ def navigator(
 
 
 def _onward(state: Trajectory) -> Literal["solve_step", "answer"]:
-    return "solve_step" if state["step"] < len(state["plan"]["steps"]) else "answer"
+    steps = state["plan"]["steps"] if "plan" in state else ()  # none: a person edits the state before there is a plan
+    return "solve_step" if state.get("step", 0) < len(steps) else "answer"
 
 
 def _reviewed(state: Trajectory, index: int, whole: bool) -> int:
@@ -138,7 +135,10 @@ def retrieve(state: Trajectory, run: Run) -> Body[Update]:
             steps[due] = steps[due].model_copy(update={"templates": rest + steps[due].templates})
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
     yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
-    return {"plan": drawn.model_dump(mode="json"), "templates": texts, "seen": [*state["seen"], *texts]}
+    # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
+    refining = bool(texts and not state["reviews"] and run.context.setting.refine)
+    update: Update = {"plan": drawn.model_dump(mode="json"), "templates": texts, "refining": refining}
+    return {**update, "seen": [*state["seen"], *texts]}
 
 
 def _clear(documents: Sequence[Document]) -> int:
@@ -188,10 +188,12 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
     last = index == len(drawn.steps) - 1
     text, reply = yield from solve(run, WHOLE if whole else STEP, sampled=sampled, last=last, **given)
-    result = StepResult(index=index, text=text, attempt=_reviewed(state, index, whole) + 1)
+    reviewed = _reviewed(state, index, whole)
+    result = StepResult(index=index, text=text, attempt=reviewed + 1)
     yield Emit("step", {"result": result.model_dump(mode="json")})
     results = [*before, result]
     update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
+    update["reviewing"] = reviewed < run.context.setting.reviews
     if whole:
         made = yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
         update["tries"] = [*state["tries"], made.model_dump(mode="json")]

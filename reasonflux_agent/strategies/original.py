@@ -37,7 +37,7 @@ def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     parts = replace(parts, search="hierarchical")
 
     def after(state: Original) -> Literal["instruct", "answer"]:
-        due = state["step"] < len(state["plan"]["steps"])
+        due = state.get("step", 0) < len(state["plan"]["steps"] if "plan" in state else ())
         return "instruct" if due and not state.get("exhausted") else "answer"
 
     graph = StateGraph(Original, context_schema=Context, input_schema=Attempt, output_schema=Attempted)

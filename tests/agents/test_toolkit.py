@@ -24,13 +24,13 @@ def reason(**script: Any) -> Any:
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_reason_answers_in_text_and_hands_the_solution_on(asynchronous: bool) -> None:
     message = await called(reason(), asynchronous, problem="What is 3 + 4?")
-    assert message.text == "So it is \\boxed{7}.\n\nAnswer: 7 (solved: 1 of 1 votes agree)"
+    assert message.text == "So it is \\boxed{7}.\n\nAnswer: 7 (single: one solution, nothing confirms it)"
     assert Solution.model_validate(message.artifact).answer == "7"
 
 
 async def test_reason_says_that_it_found_nothing() -> None:
     message = await called(reason(solve_step="I do not know."), False, problem="What is 3 + 4?")
-    assert "Answer: none found (unanswered" in message.text
+    assert "Answer: none found (no solution states an answer)" in message.text
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

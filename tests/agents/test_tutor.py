@@ -103,7 +103,7 @@ async def test_the_answer_is_not_in_the_chat_until_it_is_asked_for(asynchronous:
     assert "boxed" not in before
     assert "34" not in before
     shown = await chat.say("/show_solution", asynchronous=asynchronous)
-    assert "Answer: 34 (solved" in shown
+    assert "Answer: 34 (agreed: 3 of 3 solutions)" in shown
 
 
 async def test_the_next_problem_takes_the_place_of_the_last() -> None:

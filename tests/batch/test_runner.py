@@ -20,7 +20,7 @@ from reasonflux_agent.batch.runner import AHEAD, GIVE_UP, Watcher, failure, hold
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.testing import FakeModel
 
-OUTCOME = {**failure(ModelError("")), "answer": "1", "status": "solved", "votes": 1.0, "error": None, "fault": None}
+OUTCOME = {**failure(ModelError("")), "answer": "1", "status": "answered", "votes": 1.0, "error": None, "fault": None}
 
 
 def written(path: Path, rows: list[Any]) -> Path:
@@ -62,7 +62,7 @@ async def test_a_row_carries_its_input_through_and_says_what_it_cost(tmp_path: P
     flux = ReasonFlux(FakeModel(), record=tmp_path / "records")
     await batch(problems, out, solver(flux, effort="low"), ordered=True)
     first, second = rows_of(out)
-    assert (first["id"], first["answer"], first["status"], first["error"], first["row"]) == ("7", "42", "solved", None, given)
+    assert (first["id"], first["answer"], first["status"], first["error"], first["row"]) == ("7", "42", "answered", None, given)
     assert (second["id"], second["answer"]) == ("2", "2")
     assert first["tokens"] > 50
     assert first["votes"] == 1.0

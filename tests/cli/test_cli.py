@@ -69,7 +69,7 @@ def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
         REASONFLUX_OPINIONS="true",
     )
     assert done.returncode == 0
-    assert done.stdout.startswith("Answer: 5\nsolved: 1 of 1 votes agree; strategy navigator")
+    assert done.stdout.startswith("Answer: 5\nsingle: one solution, nothing confirms it; strategy navigator")
     assert re.search(r"Trajectory\n  Kind: addition\n  1\. Collect the numbers\n     with [A-Z]", done.stdout)
     assert re.search(r"Usage +calls +prompt +cached +completion +seconds\nplan +1 ", done.stdout)
     assert re.search(r"all +4 ", done.stdout)
@@ -82,7 +82,7 @@ def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
         "Refined trajectory",
         "Result up to step 2",
         "Review by the navigator: accept",
-        "Solved: 1 of 1 votes agree",
+        "Answered: single: one solution, nothing confirms it",
     ]
     assert re.search(r"Templates\n  1\. Collect the numbers\n     with [A-Z]", done.stderr)
 
@@ -177,7 +177,7 @@ def test_unanswered_is_1_and_the_models_words_are_not_obeyed() -> None:
     with serve_fake(lost) as url:
         done = run("solve", "Add 2 and 3.", "-m", f"vllm:fake@{url}", "--templates", "0")
     assert done.returncode == 1
-    assert done.stdout.startswith("Answer: none\nunanswered: no candidate states an answer")
+    assert done.stdout.startswith("Answer: none\nno solution states an answer")
     assert "[/bold] I am [2Jlost [red" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert "Next: try --effort high" in done.stderr
@@ -199,7 +199,9 @@ def test_exhausted_is_3_and_the_best_answer_is_printed() -> None:
         args = ["-m", f"vllm:fake@{url}", "--strategy", "direct", "--trajectories", "3", "--token-budget", "1"]
         done = run("solve", "Add 2 and 3.", *args)
     assert done.returncode == 3
-    assert re.match(r"Answer: [46]\nexhausted: the token budget of 1 is spent", done.stdout)
+    assert re.match(
+        r"Answer: [46]\nsingle: 1 of 2 solutions, the others differ; cut short: the token budget of 1 is spent", done.stdout
+    )
     assert "Next: raise the limit" in done.stderr
 
 

@@ -18,7 +18,7 @@ PRINTED = {
     "Streams": "begin\nplan\ntemplates\nAdding the numbers gives $\\boxed{7}$.step\ncandidate\nsolution",
     "Persistence": "() ",
     "A person in the loop": "7",
-    "Tools for agents": "Answer: 7 (solved: 1 of 1 votes agree)\nyes: The answer satisfies",
+    "Tools for agents": "Answer: 7 (single: one solution, nothing confirms it)\nyes: The answer satisfies",
 }
 
 

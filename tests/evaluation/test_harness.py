@@ -207,7 +207,7 @@ def test_the_problem_is_the_last_turn_of_the_user() -> None:
     ],
 )
 def test_a_reply_ends_in_its_box(answer: str | None, text: str, reply: str) -> None:
-    solution = Solution(problem="p", answer=answer, text=text, status="solved")
+    solution = Solution(problem="p", answer=answer, text=text, status="answered")
     assert boxed(solution) == reply
 
 

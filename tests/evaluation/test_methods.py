@@ -68,7 +68,7 @@ def test_a_matching_method_needs_its_partners() -> None:
 
 def solution(*answers: tuple[str | None, bool]) -> Solution:
     made = [Candidate(source="direct", text=f"{a} {i}", answer=a, checks={"whole": ok}) for i, (a, ok) in enumerate(answers)]
-    return Solution(problem="x", answer="?", text="?", status="solved", votes=0.1, candidates=tuple(made))
+    return Solution(problem="x", answer="?", text="?", status="answered", votes=0.1, candidates=tuple(made))
 
 
 async def test_a_plain_majority_asks_no_checks() -> None:

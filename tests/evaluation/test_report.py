@@ -21,7 +21,7 @@ def row(method: str, id: str, correct: bool, **more: Any) -> dict[str, Any]:
     """A result as the runner writes it."""
     return {
         "benchmark": BENCH, "method": method, "repeat": 0, "id": id, "subject": None, "level": None, "gold": "7",
-        "answer": "7" if correct else "8", "correct": correct, "status": "solved", "reason": "", "truncated": False,
+        "answer": "7" if correct else "8", "correct": correct, "status": "answered", "reason": "", "truncated": False,
         "error": None, "calls": 2, "prompt_tokens": 1000, "cached_tokens": 400, "completion_tokens": 500, "seconds": 3.0,
         "wall": 2.0, "templates": [], "votes": 1.0, "candidates": [], "reviews": [], "escalated": False, "run": "r", **more,
     }  # fmt: skip

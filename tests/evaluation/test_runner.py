@@ -300,7 +300,7 @@ async def test_random_templates_are_shown_where_the_navigators_are(tmp_path: Pat
 
 def test_a_candidate_that_was_cut_counts_though_another_was_chosen() -> None:
     made = [Candidate(source="direct", text=text, answer="1", truncated=text == "cut") for text in ("whole", "cut")]
-    solution = Solution(problem="x", answer="1", text="whole", status="solved", candidates=tuple(made))
+    solution = Solution(problem="x", answer="1", text="whole", status="answered", candidates=tuple(made))
     assert _outcome(solution)["truncated"]
 
 

@@ -86,7 +86,7 @@ def test_a_failed_run_goes_on_where_it_failed() -> None:
     with pytest.raises(Exception, match="out of order"):
         compiled.invoke({"problem": PROBLEM}, CONFIG, context=context)
     state = compiled.invoke(None, CONFIG, context=context)
-    assert state["solution"]["status"] == "solved"
+    assert state["solution"]["status"] == "answered"
     assert model.nodes == ["plan", "refine", "solve_step", "solve_step", "review"]
 
 
@@ -150,7 +150,7 @@ def test_a_run_that_is_killed_again_and_again_repeats_no_finished_call(tmp_path:
         worker = work(path, url, "resume")
         out, err = worker.communicate(timeout=120)
     assert worker.returncode == 0, err
-    assert out.split() == ["solved", "7", str(CALLS), "2"]
+    assert out.split() == ["answered", "7", str(CALLS), "2"]
     assert len(answered) == len(set(answered)) == CALLS  # the prompts of this run all differ: none was asked twice
 
 

@@ -28,7 +28,7 @@ def test_a_run_never_waits_for_threads_that_it_holds_itself() -> None:
     # in a process of its own: a deadlock in this one would stop all tests
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["solved"] * 4 + ["solution"]
+    assert run.stdout.split() == ["answered"] * 4 + ["solution"]
 
 
 class Slow(Scripted):
@@ -51,6 +51,6 @@ async def test_an_asynchronous_run_never_holds_the_event_loop() -> None:
 
     await ReasonFlux(Scripted(), retriever=Shelf()).asolve("What is 3 + 4?")  # imports and the like
     watcher, last = asyncio.create_task(watch()), time.monotonic()
-    assert (await ReasonFlux(Slow(delay=0.8), retriever=Shelf(), effort="low").asolve("3 + 4?")).status == "solved"
+    assert (await ReasonFlux(Slow(delay=0.8), retriever=Shelf(), effort="low").asolve("3 + 4?")).status == "answered"
     watcher.cancel()
     assert longest < 0.6

@@ -58,7 +58,7 @@ def test_the_program_is_an_event() -> None:
 def test_a_solver_that_only_writes_programs_is_stopped() -> None:
     model, solution = run({"solve_step": IMAGINED})
     assert model.nodes == ["plan", *["solve_step"] * 3]
-    assert solution.status == "solved"  # its third reply is taken as it is
+    assert solution.status == "answered"  # its third reply is taken as it is
 
 
 def test_an_error_is_shown_to_the_solver() -> None:
@@ -153,7 +153,7 @@ def test_a_hostile_program_costs_its_limit_only(code: str) -> None:
     started = time.monotonic()
     model, solution = run({"solve_step": [reply, "Then by hand: \\boxed{338350}."]})
     assert time.monotonic() - started < 30
-    assert (solution.status, solution.answer) == ("solved", "338350")
+    assert (solution.status, solution.answer) == ("answered", "338350")
     assert len(model.prompts("solve_step")[1]) < len(model.prompts("solve_step")[0]) + 10_000
     if "print" not in code and "SystemExit" not in code:  # an exit is an end like another
         assert "Error" in model.prompts("solve_step")[1]

@@ -145,7 +145,7 @@ def test_of_three_attempts_that_agree_two_are_made() -> None:
     model, solution = run({}, effort="low", trajectories=3)
     assert model.nodes.count("solve_step") == 2
     assert solution.votes == 1.0
-    assert solution.reason == "2 of 2 votes agree"
+    assert (solution.certainty, solution.verdict) == ("agreed", "agreed: 2 of 2 solutions")
 
 
 def test_of_three_attempts_that_differ_all_are_made() -> None:
@@ -166,7 +166,7 @@ def test_auto_ends_after_drafts_that_agree() -> None:
     model, solution = run({}, effort="auto")
     assert model.nodes == ["draft", "draft"]
     assert [c.source for c in solution.candidates] == ["draft", "program"]
-    assert solution.plan is None
+    assert solution.plan.steps == ()
 
 
 def test_auto_plans_when_text_and_program_differ() -> None:
@@ -176,7 +176,7 @@ def test_auto_plans_when_text_and_program_differ() -> None:
     model, solution = run({"draft": draft}, effort="auto")
     assert model.nodes.count("plan") >= 1
     assert solution.answer == "7"
-    assert solution.plan is not None  # the trajectory that stands behind the answer, though a draft said it first
+    assert solution.plan.steps  # the trajectory that stands behind the answer, though a draft said it first
     assert {c.answer for c in solution.candidates} == {"7", "8"}
 
 
@@ -186,7 +186,7 @@ def test_the_trajectory_shown_is_one_that_spells_the_answer_differently(sum: str
     script: dict[str, Line] = {"draft": "Thus \\boxed{0.5}.", "solve_step": f"{sum}, so \\boxed{{\\frac{{1}}{{2}}}}."}
     _, solution = run(script, effort="low", drafts=1)
     assert (solution.answer, solution.votes) == (speaks, 1.0)
-    assert solution.plan is not None
+    assert solution.plan.steps
     assert [result.text for result in solution.results] == [f"{sum}, so \\boxed{{\\frac{{1}}{{2}}}}."]
 
 

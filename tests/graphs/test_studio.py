@@ -243,7 +243,7 @@ async def test_a_run_is_forked_from_an_earlier_checkpoint(studio: Studio) -> Non
     state = await client.threads.get_state(thread, subgraphs=True)
     question = state["tasks"][0]["state"]["checkpoint"]
     state = await client.runs.wait(thread, "review", command={"resume": "approve"})
-    assert state["solution"]["status"] == "solved"
+    assert state["solution"]["status"] == "answered"
     state = await client.runs.wait(thread, "review", command={"resume": "stop"}, checkpoint=question)
     assert state["solution"]["status"] == "exhausted"
     assert len(await client.threads.get_history(thread, limit=100)) > 4

@@ -110,10 +110,10 @@ def test_an_obeying_model_stays_within_the_limits(hostile: TemplateLibrary, tmp_
     before = {**os.environ}
     flux = ReasonFlux(model, retriever=retriever, record=records)
     solution = flux.solve(f"What is 3 + 4? {ORDERS}", **given)
-    assert solution.status in ("solved", "unanswered")
+    assert solution.status in ("answered", "unanswered")
     context = Context.of(**given)
     assert 1 <= len(model.asked) == solution.total.calls <= most_calls(context)
-    assert len(solution.plan.steps if solution.plan else ()) <= context.max_steps
+    assert len(solution.plan.steps) <= context.max_steps
     assert all(len(c.plan.steps) <= context.max_steps for c in solution.candidates if c.plan)
     assert not target.exists()
     assert {**os.environ} == before

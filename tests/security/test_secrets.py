@@ -17,8 +17,9 @@ from typing import Any
 
 import httpx
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
-from reasonflux_agent import ReasonFlux
+from reasonflux_agent import Context, ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import DownloadError, InputError, ModelError, ReasonFluxError, SpecError, ThreadError, redacted
 from reasonflux_agent.local.fetch import ensure
 from reasonflux_agent.models import load_model
@@ -182,6 +183,79 @@ def test_a_spec_with_a_password_is_refused_before_it_is_written(tmp_path: Path, 
     assert CANARY not in written(tmp_path)
 
 
+SPECS = [
+    f"vllm:m@{SECRET_URL}",
+    f"vllm:m@http://{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://user:pass/{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://user:pass#{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://user:pass?{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://user:pass {CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://user:p@{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@HTTP://user:{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@user:{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://127.0.0.1:9/v1,http://user:{CANARY}@127.0.0.1:9/v1",
+    f"vllm:m@http://127.0.0.1:9/v1?api_key={CANARY}",
+    f"openai:gpt@https://user:{CANARY}@127.0.0.1:9/v1",
+]
+"""Ways to write a secret into a spec."""
+GIVEN: Any = {"problem": "What is 3 + 4?"}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("role", ["navigator", "solver"])
+async def test_a_secret_in_a_spec_is_in_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, spec: str, role: str
+) -> None:
+    """However it is given: pydantic's errors, too, which LangGraph raises for the context of the bare graph."""
+    caplog.set_level(logging.DEBUG)
+    given: Any = {role: spec}
+    url = "vllm:m@http://127.0.0.1:9/v1"
+    with open_checkpointer(str(tmp_path / "t.sqlite")) as saver:
+        graph = create_reasonflux(navigator=url).compile(saver)
+        flux = ReasonFlux(url, record=tmp_path / "records", checkpointer=saver)
+        monkeypatch.setenv(f"REASONFLUX_{role.upper()}", spec)
+        ways: list[Any] = [
+            lambda: Context(**given),
+            lambda: Context.of(**given),
+            lambda: Context.from_env(),
+            lambda: Context.model_validate_json(json.dumps(given)),
+            lambda: Context.of(**{role: [spec]}),
+            lambda: Context.of(**{role: {"url": spec}}),
+            lambda: ReasonFlux(**given),
+            lambda: ReasonFlux(model=spec),
+            lambda: create_reasonflux(**given),
+            lambda: create_reasonflux(context=Context().model_copy(update=given)),
+            lambda: graph.invoke(GIVEN, ON, context=given),
+            lambda: graph.invoke(GIVEN, ON, context=Context().model_copy(update=given)),
+            lambda: graph.invoke(GIVEN, {"configurable": {"thread_id": "one", "reasonflux": given}}),
+            lambda: graph.invoke(GIVEN, {"configurable": {"thread_id": "one", "reasonflux": [spec]}}),
+            lambda: list(graph.stream(GIVEN, ON, context={**given, "efort": spec})),
+            lambda: flux.solve("What is 3 + 4?", config=ON, **given),
+            lambda: list(flux.stream("What is 3 + 4?", config=ON, **given)),
+        ]
+        for number, way in enumerate(ways):
+            with pytest.raises((ValueError, RuntimeError)) as refused:
+                way()
+            assert CANARY not in chain(refused.value), number
+        assert CANARY not in str([*saver.list(None)])
+    assert CANARY not in caplog.text + written(tmp_path)
+
+
+def test_streams_of_tasks_do_not_show_the_model() -> None:
+    """What `langgraph dev` sends of a task: a model's fields may hold a password, a proxy's for one."""
+    from langchain_openai import ChatOpenAI
+
+    with serve_fake() as url:
+        base = url.replace("http://", f"http://user:{CANARY}@")
+        model = ChatOpenAI(model="fake", base_url=base, default_headers={"X-Key": CANARY})
+        graph = create_reasonflux(navigator=model).compile(InMemorySaver())
+        modes: Any = ["debug", "tasks", "checkpoints", "values", "updates", "custom"]
+        parts = list(graph.stream(GIVEN, ON, stream_mode=modes, subgraphs=True))
+    shown = json.dumps(parts, default=lambda value: value.model_dump() if hasattr(value, "model_dump") else repr(value))
+    assert '"model_call"' in shown
+    assert CANARY not in shown + repr(parts)
+
+
 @pytest.mark.parametrize("query", [f"user:{CANARY}@127.0.0.1:9/x", f"127.0.0.1:9/x?user=u&password={CANARY}"])
 def test_a_database_that_is_not_there(query: str) -> None:
     pytest.importorskip("psycopg")
@@ -203,6 +277,7 @@ def test_a_download_from_a_mirror_with_a_password(tmp_path: Path, monkeypatch: p
     [
         f"http://user:{CANARY}@host:1/v1 failed",
         f"http://user:p@{CANARY}@host failed",
+        f"http://user:p/{CANARY}@host failed",
         f"postgresql://h/db?password={CANARY}&x=1",
         f"api_key={CANARY} was refused",
         f"'Authorization: Bearer {CANARY}'",

@@ -42,7 +42,7 @@ def test_the_official_client_gets_answer_reasoning_and_usage(client: openai.Open
     assert done.usage.total_tokens == done.usage.prompt_tokens + done.usage.completion_tokens
     assert done.usage.prompt_tokens_details.cached_tokens == 0
     assert done.reasonflux["answer"] == "5"
-    assert done.reasonflux["status"] == "solved"
+    assert done.reasonflux["status"] == "answered"
     assert done.id == f"chatcmpl-{done.reasonflux['run']}"
 
 
@@ -192,7 +192,7 @@ def test_health_metrics_and_a_log_without_contents(server: Server, client: opena
     assert "reasonflux_requests_in_flight 1.0" in numbers  # the one that asks
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     last = next(line for line in reversed(lines) if line.get("model") == "reasonflux-direct-low")
-    assert {"method": "POST", "path": "/v1/chat/completions", "status": 200, "outcome": "solved"}.items() <= last.items()
+    assert {"method": "POST", "path": "/v1/chat/completions", "status": 200, "outcome": "answered"}.items() <= last.items()
     assert "31415" not in server.log.read_text()
 
 

@@ -90,7 +90,7 @@ def test_a_run_that_was_killed_is_resumed(tmp_path: Path) -> None:
         assert len(asked) == 4
         out, err = reasonflux(tmp_path, "resume", "home work", "--json")
         solution = json.loads(out)
-        assert (solution["status"], solution["answer"]) == ("solved", "7")
+        assert (solution["status"], solution["answer"]) == ("answered", "7")
         assert "finished model calls: 3" in err
         assert len(asked) == 1 + sum(usage["calls"] for usage in solution["usage"].values()) == 6
         assert sorted(set(asked)) == sorted({*asked[:3], *asked[4:]})

@@ -101,7 +101,7 @@ def prove(database: str, folder: Path, context: dict[str, Any], every: int, bran
     assert status == 0
     thread = kept(database)
     assert thread.solution is not None
-    assert (thread.solution.status, thread.solution.answer) == ("solved", "7")
+    assert (thread.solution.status, thread.solution.answer) == ("answered", "7")
     assert len(killer.asked) == thread.solution.total.calls + lost  # each finished call was asked once
     check_record(folder, thread, killer.asked)
     return killer.kills

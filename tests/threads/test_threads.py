@@ -64,7 +64,7 @@ def test_a_stopped_run_is_resumed_by_another_object_in_its_own_context() -> None
     second = Seeded()
     flux = ReasonFlux(second, retriever=Shelf(), checkpointer=saver, seed=99)
     solution = flux.resume("one")
-    assert (solution.status, solution.answer, solution.total.calls) == ("solved", "7", 7)
+    assert (solution.status, solution.answer, solution.total.calls) == ("answered", "7", 7)
     assert second.nodes == ["solve_step", "review"] * 3
     assert (5, 77) in second.seeds
     assert {seed for seed, _ in second.seeds} == {5}
@@ -109,7 +109,7 @@ def test_time_before_the_stop_counts_and_time_in_between_does_not() -> None:
     time.sleep(1.5)
     quick = Scripted()
     solution = ReasonFlux(quick, retriever=Shelf(), checkpointer=saver).resume("one")
-    assert solution.status == "solved"
+    assert solution.status == "answered"
     assert solution.usage["plan"].calls == 2
     assert 0.4 <= solution.usage["plan"].seconds < 1.4
     assert quick.nodes == ["plan", "solve_step"]
@@ -180,7 +180,7 @@ def test_a_thread_whose_run_made_no_call_takes_another_problem() -> None:
     with pytest.raises(Exception, match="gone"):
         flux.solve("What is 1 + 1?", config=ON_ONE)
     solution = flux.solve(PROBLEM, config=ON_ONE)
-    assert (solution.problem, solution.status) == (PROBLEM, "solved")
+    assert (solution.problem, solution.status) == (PROBLEM, "answered")
     again = read_thread(saver, "one")
     assert again is not None
     assert again.solution == solution
@@ -224,7 +224,7 @@ def test_a_write_that_failed_is_made_good_whichever_it_was() -> None:
         if not list(saver.list(ON_ONE)):
             continue  # it was the first one
         solution = flux.resume("one")
-        assert (solution.status, solution.answer, solution.total.calls) == ("solved", "7", 7)
+        assert (solution.status, solution.answer, solution.total.calls) == ("answered", "7", 7)
         assert len(model.asked) <= 8
         if saver.left[0] > 0:
             break

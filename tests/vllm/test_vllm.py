@@ -159,7 +159,7 @@ PROBLEM = "Pens cost 3 dollars and notebooks 5 dollars. Ann buys 4 pens and 2 no
 
 def check_run(solution: Solution, spent: Spent) -> None:
     """What must hold of every run, however well so small a model does."""
-    assert solution.status in ("solved", "unanswered")
+    assert solution.status in ("answered", "unanswered")
     assert solution.candidates
     assert solution.text
     assert (solution.answer is None) == (solution.status == "unanswered")
@@ -177,7 +177,6 @@ def test_a_planned_solve_counts_every_call() -> None:
     solution = flux.solve(PROBLEM)
     check_run(solution, spent)
     assert {"plan", "solve_step"} <= set(solution.usage)
-    assert solution.plan
     assert solution.plan.steps
     # all plans are asked for with the same beginning, so that the server need not read it again
     again = flux.solve("A box holds 6 red pens and twice as many blue ones. How many pens does it hold?")
