@@ -57,8 +57,9 @@ def database(given: str | None = None) -> str:
     if _is_postgres(named):
         return named
     if "://" in named:
+        by = "" if given else "REASONFLUX_CHECKPOINTS: "
         raise ThreadError(
-            f"Threads cannot be kept in {named!r}. Next: give the path of a SQLite file, or postgresql://USER@HOST/NAME."
+            f"{by}Threads cannot be kept in {named!r}. Next: give the path of a SQLite file, or postgresql://USER@HOST/NAME."
         )
     return os.path.abspath(os.path.expanduser(named))
 

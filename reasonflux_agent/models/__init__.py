@@ -14,24 +14,20 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from reasonflux_agent.errors import SpecError, without_password
-from reasonflux_agent.local.files import KNOWN
+from reasonflux_agent.errors import SpecError
 from reasonflux_agent.models.failures import TRIES as TRIES
 from reasonflux_agent.models.failures import model_error as model_error
 from reasonflux_agent.models.failures import retries_itself as retries_itself
 from reasonflux_agent.models.failures import timed_out as timed_out
 from reasonflux_agent.models.failures import transient as transient
+from reasonflux_agent.models.specs import check_local, check_path, parts, spec_error, vllm_servers
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
     from reasonflux_agent.local.server import Endpoint
-
-VLLM_URL = "http://localhost:8000/v1"
-
 
 @dataclass(frozen=True)
 class CallOptions:
@@ -79,14 +75,27 @@ def load_model(spec: str | BaseChatModel) -> BaseChatModel:
     """
     if not isinstance(spec, str):
         return spec
-    kind, _, name = without_password(spec).strip().partition(":")
-    if not name:
-        raise _spec_error(spec, "it has no 'KIND:' in front, or nothing after it")
+    kind, name = parts(spec)
     with _lock:  # so that two threads that ask at once do not both load
         if kind == "local":
             return _load_local(spec.strip(), name)
         model = _loaded[spec] = _load(spec.strip(), kind, name)
         return model
+
+
+def check_spec(spec: str | BaseChatModel) -> None:
+    """Raises SpecError for a spec that names no model, without loading one or asking a server for it."""
+    if not isinstance(spec, str):
+        return
+    kind, name = parts(spec)
+    if kind in ("local", "hf"):
+        check_path(spec, name)
+    if kind == "local":
+        check_local(spec, name)
+    elif kind == "vllm":
+        vllm_servers(spec, name)
+    elif kind != "hf":
+        load_model(spec)  # no more than the provider's client
 
 
 _lock = threading.Lock()
@@ -120,9 +129,7 @@ def _load_local(spec: str, name: str) -> BaseChatModel:
     from reasonflux_agent.local.fetch import ensure
     from reasonflux_agent.local.server import serve
 
-    if name not in KNOWN and not name.endswith(".gguf"):
-        near = get_close_matches(name, KNOWN, n=1)
-        raise _spec_error(spec, "no known model has this name" + (f" (did you mean 'local:{near[0]}'?)" if near else ""))
+    check_local(spec, name)
     return _local_client(spec, name, serve(ensure(name)))
 
 
@@ -147,29 +154,12 @@ def _local_client(spec: str, name: str, server: Endpoint) -> BaseChatModel:
 
 
 def _load_vllm(spec: str, rest: str) -> BaseChatModel:
-    name, at, tail = rest.partition("@http")
-    urls = [url.strip().rstrip("/") for url in f"http{tail}".split(",")] if at else [VLLM_URL]
-    for url in urls:
-        if not _is_url(url):
-            raise _spec_error(spec, f"{url!r} is not an http(s) URL")
-    if not name:
-        raise _spec_error(spec, "it names no model in front of the '@'")
-
+    name, urls = vllm_servers(spec, rest)
     from reasonflux_agent.models.chat import ServerChat
 
     # The client does not retry: it would try again after a time-out too, and overrun a deadline.
     key = os.environ.get("VLLM_API_KEY") or "EMPTY"
     return ServerChat.connect(spec, name, urls, api_key=key, retries=0)
-
-
-def _is_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return (
-            url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and text.isprintable() and " " not in text
-        )
-    except ValueError:  # a bracket that is not closed, a port that is no number
-        return False
 
 
 def _load_provider(spec: str, provider: str, name: str) -> BaseChatModel:
@@ -183,20 +173,12 @@ def _load_provider(spec: str, provider: str, name: str) -> BaseChatModel:
         if isinstance(error, ValueError) and str(error).startswith("Unsupported"):
             near = get_close_matches(provider, ["local", "vllm", "hf", "openai", "anthropic"], n=1)
             hint = f" (did you mean '{near[0]}:{name}'?)" if near else ""
-            raise _spec_error(spec, f"LangChain has no provider {provider!r}{hint}") from error
+            raise spec_error(spec, f"LangChain has no provider {provider!r}{hint}") from error
         raise SpecError(
             f"The model {spec!r} was asked of LangChain's provider {provider!r}, which refused: {error} "
             "Next: set what it asks for (usually its API key in the environment)."
         ) from error
     return model
-
-
-def _spec_error(spec: str, why: str) -> SpecError:
-    return SpecError(
-        f"{spec!r} names no model: {why}. Forms that work: local:NAME with NAME one of {', '.join(KNOWN)}; "
-        "local:/path/to/model.gguf; local:OWNER/REPO/FILE.gguf; vllm:NAME or vllm:NAME@http://host:8000/v1[,URL...]; "
-        "hf:DIRECTORY_OR_ID; openai:NAME, anthropic:NAME and the other providers of LangChain's init_chat_model."
-    )
 
 
 def call_kwargs(model: BaseChatModel, options: CallOptions) -> dict[str, Any]:
