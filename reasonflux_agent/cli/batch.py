@@ -49,9 +49,9 @@ def batch(
         Path | None, typer.Option(help="Write the runs' records into this directory.", rich_help_panel=OUTPUT)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=OUTPUT)] = False,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles.", rich_help_panel=MODELS)] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans; else --model.", rich_help_panel=MODELS)] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that solves; else --model.", rich_help_panel=MODELS)] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     effort: options.Effort = None,
     strategy: options.Strategy = "navigator",
     granularity: options.Granularity = None,

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from reasonflux_agent.cli import options
 from reasonflux_agent.cli.exits import EPILOG
 from reasonflux_agent.errors import InputError
 
-MODELS, HOW, LIMITS, OUTPUT = "Models", "How they are solved", "Limits", "Output"
+HOW, LIMITS, OUTPUT = options.HOW, options.LIMITS, options.OUTPUT
 RUN = "run"
 
 
@@ -49,9 +50,9 @@ def run(
             rich_help_panel=HOW,
         ),
     ] = "direct,navigator",
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles.", rich_help_panel=MODELS)] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans; else --model.", rich_help_panel=MODELS)] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that solves; else --model.", rich_help_panel=MODELS)] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     library: Annotated[
         str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
     ] = "builtin",

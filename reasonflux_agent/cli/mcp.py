@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reasonflux_agent.cli import options
 from reasonflux_agent.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8401
@@ -35,9 +36,9 @@ def mcp(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help=f"http: the port; 0: a free one. [default: {PORT}]")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL ...")] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans and reviews; else --model.")] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that carries steps out; else --model.")] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     library: Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = "builtin",
     record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
     api_key: Annotated[

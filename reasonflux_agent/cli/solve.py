@@ -36,16 +36,9 @@ def solve(
         ),
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from this file.")] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL, openai:NAME ...", rich_help_panel=MODELS),
-    ] = None,
-    navigator: Annotated[
-        str | None, typer.Option(help="The model that plans and reviews; else --model.", rich_help_panel=MODELS)
-    ] = None,
-    solver: Annotated[
-        str | None, typer.Option(help="The model that carries steps out; else --model.", rich_help_panel=MODELS)
-    ] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     effort: options.Effort = None,
     strategy: options.Strategy = "navigator",
     granularity: options.Granularity = None,
