@@ -134,5 +134,7 @@ def test_the_command_warns_in_one_line_whatever_it_does() -> None:
     own = {**os.environ, "REASONFLUX_CAHCE": "/tmp/x"}
     arguments = [sys.executable, "-m", "reasonflux_agent.cli", "models", "path"]
     done = subprocess.run(arguments, capture_output=True, text=True, env=own, timeout=60, check=True)
-    assert done.stderr == "Warning: The variable REASONFLUX_CAHCE is set, and nothing reads it: did you mean REASONFLUX_CACHE?\n"
+    assert (
+        done.stderr == "Warning: The variable REASONFLUX_CAHCE is set, and nothing reads it: did you mean REASONFLUX_CACHE?\n"
+    )
     assert done.stdout.endswith(".gguf\n")

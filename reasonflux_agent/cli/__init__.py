@@ -16,6 +16,7 @@ from reasonflux_agent import __version__
 from reasonflux_agent.cli import batch, check, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
 from reasonflux_agent.cli import eval as evaluation
 from reasonflux_agent.cli.exits import CLOSED, EPILOG, INTERRUPTED, code_of, explain
+from reasonflux_agent.cli.words import TextCommand
 from reasonflux_agent.environment import PREFIX, warn_of_unknown
 
 
@@ -57,7 +58,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=EPILOG)(solve.solve)
+app.command(epilog=EPILOG, cls=TextCommand)(solve.solve)
 app.command(epilog=EPILOG)(batch.batch)
 app.command()(serve.serve)
 app.command()(ui.ui)

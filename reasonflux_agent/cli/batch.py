@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
+from reasonflux_agent.cli.options import LIMITS, OUTPUT
 from reasonflux_agent.cli.solve import load_models, specs
 from reasonflux_agent.errors import InputError
 

@@ -1,4 +1,4 @@
-"""`reasonflux model`: the files of the embedded models."""
+"""`reasonflux models`: the files of the embedded models."""
 
 from typing import Annotated
 
@@ -14,15 +14,19 @@ Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.ggu
 @app.command("list")
 def list_models() -> None:
     """The known models: id, size, licence, and whether the file is here."""
-    from rich.console import Console
-    from rich.table import Table
+    from reasonflux_agent.cli.table import print_table
 
-    table = Table("id", "size", "licence", "here", "")
-    for file in KNOWN.values():
-        here = "yes" if path_of(file).is_file() else "no"
-        default = "default" if file.id == DEFAULT else ""
-        table.add_row(file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, default)
-    Console().print(table)
+    rows = [
+        (
+            file.id,
+            f"{file.size / 1e6:,.0f} MB",
+            file.licence,
+            "yes" if path_of(file).is_file() else "no",
+            "default" if file.id == DEFAULT else "",
+        )
+        for file in KNOWN.values()
+    ]
+    print_table(("id", "size", "licence", "here", ""), rows)
 
 
 @app.command()

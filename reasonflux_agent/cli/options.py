@@ -45,11 +45,16 @@ Solver = Annotated[
         metavar="SPEC", callback=_checked, help="The model that carries steps out; else --model.", rich_help_panel=MODELS
     ),
 ]
-Effort = Annotated[str | None, typer.Option("--effort", "-e", help="low, medium, high or auto \\[default: medium].", rich_help_panel=HOW)]
+Effort = Annotated[
+    str | None, typer.Option("--effort", "-e", help="low, medium \\[default], high or auto.", rich_help_panel=HOW)
+]
 Strategy = Annotated[str, typer.Option(help="navigator, direct, original, propose, or a plugin's.", rich_help_panel=HOW)]
-Granularity = Annotated[str | None, typer.Option(help="whole: one solver call; step: one call a step \\[default: whole].", rich_help_panel=HOW)]
+Granularity = Annotated[
+    str | None, typer.Option(help="whole \\[default]: one solver call; step: one a step.", rich_help_panel=HOW)
+]
 Library = Annotated[
-    str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path \\[default: builtin].", rich_help_panel=HOW)
+    str | None,
+    typer.Option("--library", "-L", help="builtin \\[default], a plugin's name, or a path.", rich_help_panel=HOW),
 ]
 Drafts = Annotated[int | None, typer.Option(help="Direct solutions beside the plans.", rich_help_panel=HOW)]
 Trajectories = Annotated[int | None, typer.Option(help="Planned attempts at most.", rich_help_panel=HOW)]

@@ -15,7 +15,7 @@ import typer
 
 from reasonflux_agent.cli import options
 from reasonflux_agent.cli.exits import STATUS
-from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
+from reasonflux_agent.cli.options import LIMITS, OUTPUT
 from reasonflux_agent.errors import InputError, redacted
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from reasonflux_agent.cli.progress import Progress
     from reasonflux_agent.schema import Solution
 
-EXAMPLE = "reasonflux solve 'Find the sum of all positive divisors of 28.'"
+EXAMPLES = """\
+  reasonflux solve 'Find the sum of all positive divisors of 28.'
+  reasonflux solve -- '-3 + x = 5'
+  reasonflux solve < FILE"""
 
 
 def solve(
@@ -68,8 +71,9 @@ def solve(
 ) -> None:
     """Solve a problem.
 
-    The answer goes to standard output, progress to standard error. What is not given here is taken from the
-    environment: REASONFLUX_EFFORT, REASONFLUX_NAVIGATOR, REASONFLUX_SOLVER, REASONFLUX_MAX_TOKENS and so on.
+    The worked solution goes to standard output, then the answer, how sure it is, the trajectory and the usage; progress goes to
+    standard error. What is not given here is taken from the environment: REASONFLUX_EFFORT, REASONFLUX_MODEL,
+    REASONFLUX_NAVIGATOR, REASONFLUX_SOLVER, REASONFLUX_MAX_TOKENS and so on.
     """
     text = read_problem(problem, file)
     fields: dict[str, Any] = {
@@ -89,9 +93,11 @@ def solve(
     from reasonflux_agent.cli.progress import Progress
 
     flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
-    roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
     with ExitStack() as open_:
         url = _claim(open_, thread, checkpoints)
+        roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
+        if thread:
+            open_.enter_context(kept_for_later(thread, checkpoints))
         started = time.monotonic()
         open_.enter_context(redirect_stdout(sys.stderr))  # stdout is the answer's alone
         progress = open_.enter_context(Progress(quiet=quiet))
@@ -121,7 +127,7 @@ def read_problem(argument: str | None, file: Path | None) -> str:
     except UnicodeError as error:
         raise InputError(f"The problem is not UTF-8 text: {error}. Next: convert it to UTF-8.") from None
     if not text.strip():
-        raise InputError(f"There is no problem to solve. Next: give one, for example\n  {EXAMPLE}\n  reasonflux solve < FILE")
+        raise InputError(f"There is no problem to solve. Next: give one, for example\n{EXAMPLES}")
     return text
 
 
@@ -166,7 +172,6 @@ def _claim(open_: ExitStack, thread: str | None, checkpoints: str | None) -> str
             f"{_command('resume', thread, checkpoints)}, or "
             f"{_command('threads delete', thread, checkpoints)}, or another --thread."
         )
-    open_.enter_context(kept_for_later(thread, checkpoints))
     return url
 
 
@@ -203,7 +208,7 @@ async def _run(
 
 
 def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool) -> None:
-    """The answer to standard output, what to do next to standard error."""
+    """The solution to standard output, what to do next to standard error."""
     from reasonflux_agent.cli.report import next_step, printable, report
 
     if as_json:

@@ -39,7 +39,7 @@ def threads(
         context.obj = checkpoints
         return
     from reasonflux_agent.cli.report import printable, shorten
-    from reasonflux_agent.cli.templates import print_table
+    from reasonflux_agent.cli.table import print_table
     from reasonflux_agent.threads import database, list_threads
 
     found = list_threads(database(checkpoints))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from reasonflux_agent.local.server import Endpoint
 
+
 @dataclass(frozen=True)
 class CallOptions:
     """What one call may ask of a model. None and empty mean: the model's own default."""
