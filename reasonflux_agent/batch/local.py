@@ -64,7 +64,8 @@ def local_engine(solve: Solve, concurrency: int) -> Engine:
 
 
 def solver(flux: ReasonFlux, pace: Pace | None = None, **context: Any) -> Solve:
-    """Solves rows with `flux`; all their calls keep one pace. `context` are fields of the Context for all of them."""
+    """Solves rows with `flux`; all their calls keep one pace. `context` are fields of the Context for all of them, and a row's
+    own settings are laid over them."""
     pace = pace or Pace()
 
     async def solve(job: Job) -> Row:
@@ -72,7 +73,7 @@ def solver(flux: ReasonFlux, pace: Pace | None = None, **context: Any) -> Solve:
         for last in [False] * (TRIES - 1) + [True]:
             heard = Listener(pace)
             try:
-                solution = await flux.asolve(job.problem, config={"callbacks": [heard]}, **context)
+                solution = await flux.asolve(job.problem, config={"callbacks": [heard]}, **context | job.settings)
             except Exception as error:  # a bug that one row meets must not end the others
                 cause = error.__cause__  # of a ModelError: what the client raised
                 if last or cause is None or not pace.worth_waiting(cause):

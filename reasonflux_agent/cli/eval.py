@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.cli.exits import EPILOG
+from reasonflux_agent.cli.exits import EPILOG, going_on
 from reasonflux_agent.errors import InputError
 
 HOW, LIMITS, OUTPUT = options.HOW, options.LIMITS, options.OUTPUT
@@ -98,7 +98,7 @@ def run(
         "token_budget": token_budget,
         "deadline": deadline,
     }
-    with redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
+    with going_on(), redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
         path = asyncio.run(
             evaluate(
                 benchmarks,

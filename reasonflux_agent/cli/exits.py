@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from reasonflux_agent.errors import (
     DownloadError,
@@ -13,14 +16,15 @@ from reasonflux_agent.errors import (
     ModelError,
     PluginError,
     ReasonFluxError,
+    redacted,
 )
 
-BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 2, 4, 5, 70, 130, 141
-STATUS = {"answered": 0, "unanswered": 1, "exhausted": 3}
+FAILED, BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 1, 2, 4, 5, 70, 130, 141
+STATUS = {"answered": 0, "unanswered": FAILED, "exhausted": 3}
 """Status of a Solution -> exit code."""
 EXITS = {
     0: "answered; or the command did what it was asked",
-    1: "unanswered: no candidate stated an answer",
+    FAILED: "unanswered: no candidate stated an answer; or rows of a batch failed",
     BAD_INPUT: "bad input: a problem, option, model, library or record of no use",
     3: "exhausted: a limit ended the run; the best answer so far is printed",
     MODEL: "a model or a download failed",
@@ -31,6 +35,18 @@ EXITS = {
 }
 # behind \b click and typer keep the lines as they are
 EPILOG = "\b\n" + "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXITS.items())])
+
+
+@contextmanager
+def going_on(command: str = "", kept: str = "What is done so far is kept") -> Iterator[None]:
+    """Says how to go on, if what is done in it is interrupted or fails; `command`: else the one that runs."""
+    try:
+        yield
+    except (KeyboardInterrupt, ReasonFluxError) as error:
+        if not isinstance(error, InputError):
+            then = command or redacted(shlex.join(["reasonflux", *sys.argv[1:]]))
+            print(f"{kept}. To go on: {then}", file=sys.stderr)
+        raise
 
 
 def code_of(error: Exception) -> int:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from reasonflux_agent.cli.exits import going_on
 from reasonflux_agent.local.fetch import ensure, path_of
 from reasonflux_agent.local.files import DEFAULT, KNOWN
 
@@ -35,7 +36,8 @@ def pull(
     verify: Annotated[bool, typer.Option("--verify", help="Read the file again, though it was verified.")] = False,
 ) -> None:
     """Fetch a model file, verify it, and print its path."""
-    typer.echo(ensure(name, rehash=verify))
+    with going_on(kept="What has arrived is kept"):
+        typer.echo(ensure(name, rehash=verify))
 
 
 @app.command()

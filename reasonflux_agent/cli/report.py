@@ -64,8 +64,10 @@ def report(solution: Solution, seconds: float) -> str:
             for indent, line in outline(solution.plan):
                 out.print(Padding(Text(line), (0, 0, 0, indent)))
         out.print(Text(f"\nStrategy {solution.strategy}, {seconds:.1f} s"))
-        out.print(_usage(solution), width=max(WIDTH, out.width), crop=False)
-    return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
+    wide = Console(highlight=False, width=max(WIDTH, out.width))
+    with wide.capture() as usage:
+        wide.print(_usage(solution))
+    return "\n".join(line.rstrip() for line in (captured.get() + usage.get()).rstrip().split("\n"))
 
 
 def next_step(solution: Solution) -> str:

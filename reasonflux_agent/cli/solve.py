@@ -6,15 +6,14 @@ import asyncio
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.cli.exits import STATUS
+from reasonflux_agent.cli.exits import STATUS, going_on
 from reasonflux_agent.cli.options import LIMITS, OUTPUT
 from reasonflux_agent.errors import InputError, redacted
 
@@ -97,7 +96,7 @@ def solve(
         url = _claim(open_, thread, checkpoints)
         roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
         if thread:
-            open_.enter_context(kept_for_later(thread, checkpoints))
+            open_.enter_context(going_on(command("resume", thread, checkpoints)))
         started = time.monotonic()
         open_.enter_context(redirect_stdout(sys.stderr))  # stdout is the answer's alone
         progress = open_.enter_context(Progress(quiet=quiet))
@@ -169,23 +168,14 @@ def _claim(open_: ExitStack, thread: str | None, checkpoints: str | None) -> str
     if former and former.state != "finished" and former.calls:
         raise InputError(
             f"The thread {thread!r} has a run that is not finished: {shorten(former.problem, 80)!r}. Next: "
-            f"{_command('resume', thread, checkpoints)}, or "
-            f"{_command('threads delete', thread, checkpoints)}, or another --thread."
+            f"{command('resume', thread, checkpoints)}, or "
+            f"{command('threads delete', thread, checkpoints)}, or another --thread."
         )
     return url
 
 
-@contextmanager
-def kept_for_later(thread: str, checkpoints: str | None) -> Iterator[None]:
-    """Says how to go on, if what is done in it fails or is interrupted."""
-    try:
-        yield
-    except BaseException:
-        typer.echo(f"What is done so far is kept. To go on: {_command('resume', thread, checkpoints)}", err=True)
-        raise
-
-
-def _command(verb: str, thread: str, checkpoints: str | None) -> str:
+def command(verb: str, thread: str, checkpoints: str | None) -> str:
+    """What to type for a thread."""
     where = f" --checkpoints {shlex.quote(redacted(checkpoints))}" if checkpoints else ""
     return f"reasonflux {verb} {shlex.quote(thread)}{where}"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reasonflux_agent.cli.exits import STATUS
+from reasonflux_agent.cli.exits import STATUS, going_on
 
 if TYPE_CHECKING:
     from reasonflux_agent.api import ReasonFlux
@@ -78,7 +78,7 @@ def resume(
     """
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.progress import Progress
-    from reasonflux_agent.cli.solve import kept_for_later, load_models, print_solution
+    from reasonflux_agent.cli.solve import command, load_models, print_solution
     from reasonflux_agent.errors import ThreadError
     from reasonflux_agent.threads import database, lock_thread, open_checkpointer, read_thread, thread_ids, unknown_thread
 
@@ -101,7 +101,11 @@ def resume(
             load_models(flux, context["navigator"], context["solver"], quiet=quiet)
             if not quiet:
                 typer.echo(f"Going on with {thread!r}; finished model calls: {kept.calls}", err=True)
-            with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress, kept_for_later(thread, checkpoints):
+            with (
+                redirect_stdout(sys.stderr),
+                Progress(quiet=quiet) as progress,
+                going_on(command("resume", thread, checkpoints)),
+            ):
                 solution = asyncio.run(_resume(flux, url, thread, progress))
     print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
     raise typer.Exit(STATUS[solution.status])
