@@ -70,14 +70,16 @@ def report(solution: Solution, seconds: float) -> str:
     return "\n".join(line.rstrip() for line in (captured.get() + usage.get()).rstrip().split("\n"))
 
 
-def next_step(solution: Solution) -> str:
-    """What to do about a run that was not solved; empty for one that was."""
+def next_step(solution: Solution, resume: str = "") -> str:
+    """What to do about a run without an answer, or that met a limit; else empty. `resume` goes on with it, if it is kept."""
     if solution.status == "unanswered":
         cut = any(candidate.truncated for candidate in solution.candidates)
         then = "raise --max-tokens, which cut a reply" if cut else "try --effort high, or a stronger --model"
         return f"No answer: {solution.reason}. Next: {then}."
     if solution.status == "exhausted":
-        return f"Cut short: {solution.reason}. Next: raise the limit, or ask for less with --effort low."
+        option = "--token-budget TOKENS" if "token" in solution.reason else "--deadline SECONDS"
+        on = f"raise the limit and go on: {resume} {option}" if resume else "raise the limit, or ask for less with --effort low"
+        return f"Cut short: {solution.reason}. Next: {on}."
     return ""
 
 

@@ -101,7 +101,8 @@ def solve(
         open_.enter_context(redirect_stdout(sys.stderr))  # stdout is the answer's alone
         progress = open_.enter_context(Progress(quiet=quiet))
         run, solution = asyncio.run(_run(flux, text, roles, progress, url, thread))
-    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
+    on = command("resume", thread, checkpoints) if thread else ""
+    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet, resume=on)
     if record and not quiet:
         typer.echo(f"Record: {record / run}.jsonl", err=True)
     raise typer.Exit(STATUS[solution.status])
@@ -197,8 +198,8 @@ async def _run(
     return last["run"], Solution.model_validate(last["solution"])
 
 
-def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool) -> None:
-    """The solution to standard output, what to do next to standard error."""
+def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool, resume: str = "") -> None:
+    """The solution to standard output, what to do next to standard error; `resume` is the command that goes on with its run."""
     from reasonflux_agent.cli.report import next_step, printable, report
 
     if as_json:
@@ -209,5 +210,5 @@ def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: 
         text = report(solution, seconds)
     if text:
         print(text, flush=True)
-    if advice := next_step(solution):
+    if advice := next_step(solution, resume):
         typer.echo(advice, err=True)

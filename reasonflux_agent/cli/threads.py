@@ -68,13 +68,15 @@ def delete(context: typer.Context, thread: Id, checkpoints: Checkpoints = None) 
 def resume(
     thread: Id,
     checkpoints: Checkpoints = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds of model time at most, in all.")] = None,
+    token_budget: Annotated[int | None, typer.Option(help="Tokens of the whole run at most.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The Solution as one line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer and nothing else.")] = False,
 ) -> None:
-    """Go on with a run that was stopped or killed, after its last finished model call.
+    """Go on with a run that was stopped or killed, after its last finished model call; or that met a limit, with a larger one.
 
-    Models, library, strategy, effort and limits are those that it was begun with, and its record goes on in the same file.
-    The answer of a finished run is printed again, without a model call.
+    Models, library, strategy, effort and limits are those that it was begun with, where they are not given here, and its record
+    goes on in the same file. The answer of any other finished run is printed again, without a model call.
     """
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.progress import Progress
@@ -89,7 +91,8 @@ def resume(
             if kept is None:
                 raise unknown_thread(thread, thread_ids(saver))
         solution, started = kept.solution, time.monotonic()
-        if solution is None:
+        limits = {name: value for name, value in (("deadline", deadline), ("token_budget", token_budget)) if value is not None}
+        if solution is None or (limits and solution.status == "exhausted"):
             begun = json.loads(kept.begun or "{}")
             context = begun.pop("context", {})
             if not context.get("navigator"):
@@ -106,16 +109,17 @@ def resume(
                 Progress(quiet=quiet) as progress,
                 going_on(command("resume", thread, checkpoints)),
             ):
-                solution = asyncio.run(_resume(flux, url, thread, progress))
-    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
+                solution = asyncio.run(_resume(flux, url, thread, progress, limits))
+    on = command("resume", thread, checkpoints)
+    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet, resume=on)
     raise typer.Exit(STATUS[solution.status])
 
 
-async def _resume(flux: ReasonFlux, url: str, thread: str, progress: Progress) -> Solution:
+async def _resume(flux: ReasonFlux, url: str, thread: str, progress: Progress, limits: dict[str, Any]) -> Solution:
     from reasonflux_agent.threads import aopen_checkpointer
 
     async with aopen_checkpointer(url) as saver:
-        return await flux.with_checkpointer(saver).aresume(thread, config={"callbacks": [progress]})
+        return await flux.with_checkpointer(saver).aresume(thread, config={"callbacks": [progress]}, **limits)
 
 
 def _answer(thread: Thread) -> str:
