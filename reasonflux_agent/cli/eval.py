@@ -70,12 +70,20 @@ def run(
     concurrency: Annotated[int, typer.Option(min=1, help="Problems at once.", rich_help_panel=LIMITS)] = 8,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder; else one in evaluations/, named by what is run.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--out",
+            "-o",
+            callback=options.folder_to_write,
+            help="Folder; else one in evaluations/, named by what is run.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
-            help="File of replies: calls that it holds are not made again, by any method or evaluation.", rich_help_panel=OUTPUT
+            callback=options.file_to_write,
+            help="File of replies: calls that it holds are not made again, by any method or evaluation.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     retry_failed: Annotated[

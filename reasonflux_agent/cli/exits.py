@@ -42,7 +42,7 @@ def going_on(command: str = "", kept: str = "What is done so far is kept") -> It
     """Says how to go on, if what is done in it is interrupted or fails; `command`: else the one that runs."""
     try:
         yield
-    except (KeyboardInterrupt, ReasonFluxError) as error:
+    except BaseException as error:
         if not isinstance(error, InputError):
             then = command or redacted(shlex.join(["reasonflux", *sys.argv[1:]]))
             print(f"{kept}. To go on: {then}", file=sys.stderr)

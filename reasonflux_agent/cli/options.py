@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reasonflux_agent.errors import InputError
 from reasonflux_agent.local.files import DEFAULT, KNOWN
 
 MODELS, HOW, LIMITS, OUTPUT = "Models", "How it is solved", "Limits", "Output"
@@ -19,6 +22,30 @@ def _checked(spec: str | None) -> str | None:
 
         check_spec(spec)
     return spec
+
+
+def folder_to_write(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    """A folder that a command will write; it is not made here. Raises InputError where that cannot be, before anything else."""
+    return path and _writable(param, path, path)
+
+
+def file_to_write(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    """As `folder_to_write`, for a file."""
+    return path and _writable(param, path, path.parent)
+
+
+def _writable(param: typer.CallbackParam, path: Path, folder: Path) -> Path:
+    try:
+        if path != folder and path.exists():
+            path.open("r+b").close()
+        while not folder.exists():  # it will be made
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            return path
+    except OSError as error:
+        raise InputError(
+            f"{param.opts[0]} {path} cannot be written: {error.strerror} ({folder}). Next: name another."
+        ) from None
 
 
 Model = Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasonflux_agent.cli import options
 from reasonflux_agent.cli.table import print_table
 from reasonflux_agent.cli.words import TextCommand
 from reasonflux_agent.errors import InputError, LibraryError
@@ -97,7 +98,10 @@ def validate(file: Annotated[Path, typer.Argument(help="A JSON file or a directo
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the normalised library is written.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", callback=options.file_to_write, help="Where the normalised library is written."),
+    ],
 ) -> None:
     """Write a library in the official format, normalised."""
     library = _load(file)

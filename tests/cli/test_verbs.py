@@ -13,8 +13,9 @@ import typer.main
 
 from reasonflux_agent.cli import app
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import SpecError
+from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.local.files import DEFAULT, KNOWN
+from reasonflux_agent.testing import serve_fake
 from tests.cli.test_cli import run
 
 
@@ -93,3 +94,43 @@ def test_help_names_the_defaults_and_they_are_true() -> None:
     assert f"{context.effort} [default]" in text
     assert f"{context.granularity} [default]" in text
     assert f"Tokens of one reply at most [default: {context.max_tokens}]" in text
+
+
+OUTPUTS = [
+    (path, name) for path, command in VERBS.items() for name in sorted({"--record", "--out", "--cache"} & options(command))
+]
+
+
+def test_the_verbs_that_write_are_found() -> None:
+    found = {f"{' '.join(path)} {option}" for path, option in OUTPUTS}
+    assert found >= {f"{verb} --record" for verb in ("solve", "batch", "serve", "ui", "mcp")}
+    assert found >= {"batch --out", "eval run --out", "eval run --cache", "templates import --out"}
+
+
+@pytest.mark.parametrize("place", ["p.jsonl/x", "/proc/x", "/sys/x/y", "folder or file"])
+@pytest.mark.parametrize(("path", "option"), OUTPUTS, ids=lambda value: value if isinstance(value, str) else " ".join(value))
+def test_a_place_that_cannot_be_written_is_one_error_before_any_work(
+    tmp_path: Path, path: tuple[str, ...], option: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d").mkdir()
+    wants_folder = option == "--record" or (path == ("eval", "run") and option == "--out")
+    place = place if "or" not in place else "p.jsonl" if wants_folder else "d"
+    arguments = needed(VERBS[path], tmp_path)
+    if option in arguments:
+        arguments[arguments.index(option) + 1] = place
+    else:
+        arguments += [option, place]
+    monkeypatch.setattr("reasonflux_agent.models.load_model", lambda spec: pytest.fail(f"{spec} was loaded"))
+    model = ["--model", "local:smollm2-135m"] if "--model" in options(VERBS[path]) else []
+    with pytest.raises(InputError, match=r"cannot be (written|made).* Next: name another"):
+        app([*path, *arguments, *model], standalone_mode=False)
+    assert {file.name for file in tmp_path.iterdir()} <= {"p.jsonl", "d", "out"}
+    assert (tmp_path / "p.jsonl").read_text().count("\n") == 1
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    with serve_fake() as url:
+        done = run("solve", "Add 2 and 3.", "-q", "-e", "low", "-m", f"vllm:fake@{url}", "--record", str(tmp_path / "a" / "b"))
+    assert (done.returncode, done.stdout) == (0, "5\n")
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 1
