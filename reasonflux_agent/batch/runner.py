@@ -210,7 +210,7 @@ def hold(out: str | Path, source: BinaryIO, *, retry_failed: bool = False, setti
         if not lock(file):
             raise InputError(f"Another process is writing {out}. Next: wait for it, stop it, or name another output.")
         done, failed = Index(), 0
-        for row in read_rows(path, _check):
+        for row in read_rows(path, _check) if path.is_file() else ():  # not of a device or a pipe
             _check_same(path, row, settings or {})
             failed += row["error"] is not None
             if not (retry_failed and row["error"]):

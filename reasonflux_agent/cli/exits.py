@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -51,11 +52,16 @@ def going_on(command: str = "", kept: str = "What is done so far is kept") -> It
 
 def code_of(error: Exception) -> int:
     """The exit code for an error that ends the command."""
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) or _no_room(error):
         return BAD_INPUT
     if isinstance(error, ModelError | DownloadError):
         return MODEL
     return INSTALLATION if isinstance(error, MissingExtraError | PluginError) else BUG
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether a place that is written to could be written no longer."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def explain(error: Exception) -> None:
@@ -65,6 +71,8 @@ def explain(error: Exception) -> None:
         traceback.print_exception(error)
     if isinstance(error, ReasonFluxError):
         text = f"Error: {error}"
+    elif _no_room(error):
+        text = f"Error: What was to be kept cannot be written: {error}. Next: make room there, or name another place."
     else:
         text = f"Error: {type(error).__name__}: {' '.join(str(error).split())}\nThis is a bug in reasonflux. " + (
             "Please report it with the traceback above." if debug else "Run with REASONFLUX_DEBUG=1 for the traceback."

@@ -59,11 +59,13 @@ def mcp(
         require_key(host, api_key)
     with redirect_stdout(sys.stderr):  # stdout is the protocol's alone
         from reasonflux_agent.api import ReasonFlux
+        from reasonflux_agent.context import Context
         from reasonflux_agent.library import TemplateLibrary
         from reasonflux_agent.serving.mcp import create_mcp, create_mcp_app
 
-        loaded = TemplateLibrary.load(library)
-        server = create_mcp(ReasonFlux(navigator or model, solver or model, library=loaded, record=record), loaded)
+        loaded, context = TemplateLibrary.load(library), Context.from_env()
+        roles = navigator or model or context.navigator, solver or model or context.solver
+        server = create_mcp(ReasonFlux(*roles, library=loaded, record=record), loaded)
     if transport is Transport.stdio:
         server.run("stdio")
     else:

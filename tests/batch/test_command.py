@@ -226,6 +226,14 @@ def test_an_output_that_fails_is_not_blamed_on_the_input(tmp_path: Path) -> None
         raise OSError(28, "No space left on device")
 
 
+def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    with serve_fake() as url, begin(written(tmp_path / "p", sums(1)), "-o", "/dev/full", "-m", f"vllm:fake@{url}") as run:
+        _, said = run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert "Error: What was to be kept cannot be written: [Errno 28] No space left on device" in said
+    assert "bug" not in said
+
+
 def test_without_ray_it_is_said_what_to_install(tmp_path: Path) -> None:
     written(tmp_path / "p", sums(1))
     code = "import sys; sys.modules['ray'] = None; from reasonflux_agent.cli import main; main()"
