@@ -28,5 +28,6 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         return
     for row in plain:
         for name, cell in zip(head, row, strict=True):
-            console.print(Text.assemble((f"{name}: " if name else "", "bold"), cell), soft_wrap=True)
+            if cell:
+                console.print(Text.assemble((f"{name}: " if name else "", "bold"), cell), soft_wrap=True)
         console.print()
