@@ -20,16 +20,16 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from reasonflux_agent.calls import BEFORE, CHECKPOINTER
+from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT
 from reasonflux_agent.cancelling import whole
 from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.errors import InputError, ThreadError
-from reasonflux_agent.graph import both, create_reasonflux
+from reasonflux_agent.graph import afresh, both, create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import unload
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
-from reasonflux_agent.threads import BEGUN, thread_ids, unknown_thread
+from reasonflux_agent.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.turns import Turns
 
 Event = dict[str, Any]
@@ -153,27 +153,39 @@ class ReasonFlux:
             state = await self.graph.ainvoke(given, **how)
         return Solution.model_validate(state["solution"])
 
-    def resume(self, thread: str, *, config: RunnableConfig | None = None) -> Solution:
-        """Goes on with a stopped or killed run after its last finished model call, in the context that it was begun with.
+    def resume(self, thread: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
+        """Goes on with a stopped or killed run after its last finished model call, in the context that it was begun with;
+        `context` are fields that are laid over it. So does one that met a limit, where a field is given: `deadline=600`.
 
-        A finished run's Solution is returned as it is, without a model call. Raises ThreadError for a thread that the
+        Any other finished run's Solution is returned as it is, without a model call. Raises ThreadError for a thread that the
         checkpointer does not know, or that another strategy began, and ModelError when a model's server fails.
         """
         kept, snapshot = self._kept, self.graph.get_state(_on(thread))
         if snapshot.created_at is None:
             raise unknown_thread(thread, thread_ids(kept))
-        # not `next`: that leaves out tasks whose results are kept already
-        state = self.graph.invoke(None, **self._resumed(thread, snapshot, config)) if snapshot.tasks else snapshot.values
-        return Solution.model_validate(state["solution"])
+        how = self._resumed(thread, snapshot, config, context)
+        if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
+            solution = Solution.model_validate(snapshot.values["solution"])
+            if not (context and solution.status == "exhausted"):
+                return solution
+            self.graph.update_state(how["config"], self._afresh(how["context"]), as_node="begin")
+        how["config"]["configurable"][KEPT] = _by_what_was_asked(finished_calls(kept, thread))
+        return Solution.model_validate(self.graph.invoke(None, **how)["solution"])
 
-    async def aresume(self, thread: str, *, config: RunnableConfig | None = None) -> Solution:
+    async def aresume(self, thread: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """As `resume`, on the event loop."""
         kept, snapshot = self._kept, await self.graph.aget_state(_on(thread))
         if snapshot.created_at is None:
             raise unknown_thread(thread, await asyncio.to_thread(thread_ids, kept))
-        how = self._resumed(thread, snapshot, config)
-        state = await self.graph.ainvoke(None, **how) if snapshot.tasks else snapshot.values
-        return Solution.model_validate(state["solution"])
+        how = self._resumed(thread, snapshot, config, context)
+        if not snapshot.tasks:
+            solution = Solution.model_validate(snapshot.values["solution"])
+            if not (context and solution.status == "exhausted"):
+                return solution
+            await self.graph.aupdate_state(how["config"], self._afresh(how["context"]), as_node="begin")
+        finished = await asyncio.to_thread(finished_calls, kept, thread)
+        how["config"]["configurable"][KEPT] = _by_what_was_asked(finished)
+        return Solution.model_validate((await self.graph.ainvoke(None, **how))["solution"])
 
     def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Iterator[Event]:
         """The run as it happens.
@@ -248,7 +260,12 @@ class ReasonFlux:
             raise InputError("Nothing can be resumed without a checkpointer. Next: give ReasonFlux the one that kept the run.")
         return self._checkpointer
 
-    def _resumed(self, thread: str, snapshot: StateSnapshot, config: RunnableConfig | None) -> dict[str, Any]:
+    def _afresh(self, context: Context) -> dict[str, Any]:
+        return afresh(context.of_strategy(self._begun["strategy"] or ""))
+
+    def _resumed(
+        self, thread: str, snapshot: StateSnapshot, config: RunnableConfig | None, context: dict[str, Any]
+    ) -> dict[str, Any]:
         noted = dict(snapshot.metadata or {}).get(BEGUN)
         begun = json.loads(str(noted)) if noted else {}  # nothing, if the bare graph began it
         if begun.get("strategy", self._begun["strategy"]) != self._begun["strategy"]:
@@ -256,8 +273,8 @@ class ReasonFlux:
                 f"The thread {thread!r} was begun with the strategy {begun['strategy']!r}, not {self._begun['strategy']!r}. "
                 f"Next: ReasonFlux(strategy={begun['strategy']!r}, ...).resume({thread!r})."
             )
-        context = Context.of(**begun["context"]) if begun else self.context
-        return self._how(merge_configs(config, _on(thread)), context)
+        before = begun["context"] if begun else self.context.model_dump(exclude_unset=True)
+        return self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **context}))
 
 
 _OPEN: WeakSet[ReasonFlux] = WeakSet()
@@ -271,6 +288,15 @@ def _outcomes(states: list[Any]) -> list[Solution | Exception]:
 
 def _on(thread: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread}}
+
+
+def _by_what_was_asked(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Results of finished calls by what was asked; those of an older version do not say."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        if "asked" in result:
+            found.setdefault(result["asked"], []).append(result)
+    return found
 
 
 def _input(problem: str) -> dict[str, Any]:

@@ -7,9 +7,11 @@ first one's reply is saved, so that no kill loses more than the call under way.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -26,6 +28,9 @@ from reasonflux_agent.errors import discreet
 
 CHECKPOINTER = "reasonflux_checkpointer"
 """Key of the config under which `ReasonFlux` hands its checkpointer on."""
+KEPT = "reasonflux_kept"
+"""Key of the config under which `ReasonFlux` hands on the results of finished calls, by what was asked: a run that goes on past
+a limit does its work again, and makes none of them again."""
 BEFORE = "reasonflux_before"
 """Key of the config under which `ReasonFlux` hands on what it wants called before a model call."""
 TOOK = "reasonflux_seconds"
@@ -43,7 +48,7 @@ def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | 
             if _is_kept(kept.get_tuple(_where(run, config)), run):
                 break
             time.sleep(NAP)
-    unit, work = _UNITS[models.retries_itself(model)][0], _work(model, effect, run)
+    unit, work = _UNITS[models.retries_itself(model)][0], _work(model, effect, run, config)
     try:
         return _reply(run, unit(work).result())
     except Exception as error:
@@ -59,7 +64,7 @@ async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableCo
             await asyncio.sleep(NAP)
     if before := (config or {}).get("configurable", {}).get(BEFORE):
         before()
-    unit, work, limit = _UNITS[models.retries_itself(model)][1], _work(model, effect, run), effect.options.timeout
+    unit, work, limit = _UNITS[models.retries_itself(model)][1], _work(model, effect, run, config), effect.options.timeout
     try:
         return _reply(run, await asyncio.wait_for(unit(work), limit and limit + 1))
     except Exception as error:
@@ -99,10 +104,19 @@ class _Work:
     """What a unit does; `until` is when the call's time is up, in time.monotonic().
 
     Streams show what units are given, and some copy it: a model's client cannot be copied, and its fields may hold a password.
+    `asked` is the same for the same call of the same attempt; `kept` are the results of such calls that are finished.
     """
 
-    def __init__(self, model: BaseChatModel, call: Call, labels: RunnableConfig, until: float | None) -> None:
-        self.model, self.call, self.labels, self.until = model, call, labels, until
+    def __init__(
+        self,
+        model: BaseChatModel,
+        call: Call,
+        labels: RunnableConfig,
+        until: float | None,
+        asked: str,
+        kept: list[dict[str, Any]],
+    ) -> None:
+        self.model, self.call, self.labels, self.until, self.asked, self.kept = model, call, labels, until, asked, kept
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Work:
         return self
@@ -121,32 +135,47 @@ class _Work:
         return models.call_kwargs(self.model, replace(self.call.options, timeout=left))
 
 
-def _work(model: BaseChatModel, effect: Call, run: Run) -> _Work:
+def _work(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> _Work:
     """Its labels are for token streams, traces and records."""
     metadata = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
-    limit = effect.options.timeout
+    limit, options = effect.options.timeout, asdict(replace(effect.options, timeout=None))
     labels: RunnableConfig = {"metadata": metadata, "tags": [f"reasonflux:{run.node}"]}
-    return _Work(model, effect, labels, None if limit is None else time.monotonic() + limit)
+    about = json.dumps([models.describe(model), run.node, run.attempt, effect.messages, options])
+    asked = hashlib.sha256(about.encode()).hexdigest()
+    kept = (config or {}).get("configurable", {}).get(KEPT, {}).get(asked, [])
+    return _Work(model, effect, labels, None if limit is None else time.monotonic() + limit, asked, kept)
 
 
 def _invoke(work: _Work) -> dict[str, Any]:
+    if work.kept:
+        return _again(work)
     started, options = time.monotonic(), work.options()
     with discreet():
         message = work.model.invoke(cast(Any, work.call.messages), work.labels, **options)
-    return _result(message, started)
+    return _result(work, message, started)
 
 
 async def _ainvoke(work: _Work) -> dict[str, Any]:
+    if work.kept:
+        return _again(work)
     started, options = time.monotonic(), work.options()
     with discreet():
         message = await work.model.ainvoke(cast(Any, work.call.messages), work.labels, **options)
-    return _result(message, started)
+    return _result(work, message, started)
 
 
-def _result(message: AIMessage, started: float) -> dict[str, Any]:
-    unit = get_config()["configurable"].get("checkpoint_ns", "")
+def _result(work: _Work, message: AIMessage, started: float) -> dict[str, Any]:
     seconds = message.response_metadata.get(TOOK, time.monotonic() - started)
-    return {"reply": vars(models.read_reply(message)).copy(), "seconds": seconds, "unit": unit}
+    return {"reply": vars(models.read_reply(message)).copy(), "seconds": seconds, "unit": _unit_id(), "asked": work.asked}
+
+
+def _again(work: _Work) -> dict[str, Any]:
+    """The result of a finished call; nobody counts it twice."""
+    return {**work.kept.pop(0), "unit": _unit_id(), "asked": ""}
+
+
+def _unit_id() -> str:
+    return str(get_config()["configurable"].get("checkpoint_ns", ""))
 
 
 # One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again. Where the

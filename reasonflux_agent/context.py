@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from typing_extensions import TypedDict
 
-from reasonflux_agent.errors import InputError, without_password
+from reasonflux_agent.environment import variable, warn_of_unknown
+from reasonflux_agent.errors import InputError, SpecError, without_password
 
 Effort = Literal["low", "medium", "high", "auto"]
 Granularity = Literal["whole", "step"]
@@ -149,22 +152,46 @@ class Context(BaseModel):
 
     @classmethod
     def from_env(cls, **fields: Any) -> Context:
-        """As `of`, with what `fields` leaves out taken from REASONFLUX_<FIELD>, converted to the field's type."""
-        env = {
-            name: value
-            for name in cls.model_fields
-            if fields.get(name) is None and (value := os.environ.get(f"REASONFLUX_{name.upper()}"))
-        }
-        return cls.of(**env, **{name: value for name, value in fields.items() if value is not None})
+        """As `of`, with what `fields` leaves out taken from REASONFLUX_<FIELD>, converted to the field's type; both models also
+        from REASONFLUX_MODEL. Raises InputError naming the variable of a bad value; warns of variables that nothing reads."""
+        warn_of_unknown(cls.model_fields)
+        given = {name: value for name, value in fields.items() if value is not None}
+        found = {name: named for name in cls.model_fields if name not in given and (named := _set_variable(name))}
+        try:
+            context = cls(**{name: os.environ[named] for name, named in found.items()}, **given)
+        except ValidationError as error:
+            raise InputError(_explain(error, found)) from None
+        for role in found.keys() & _ROLES:
+            _check_spec(found[role], getattr(context, role))
+        return context
 
 
-def _explain(error: ValidationError) -> str:
+_ROLES = ("navigator", "solver")
+
+
+def _set_variable(field: str) -> str:
+    """The variable of the environment that sets a field; empty if none does."""
+    names = [variable(field), *(["REASONFLUX_MODEL"] if field in _ROLES else [])]
+    return next((name for name in names if os.environ.get(name)), "")
+
+
+def _check_spec(named: str, spec: str) -> None:
+    from reasonflux_agent.models import check_spec
+
+    try:
+        check_spec(spec)
+    except SpecError as error:
+        raise SpecError(f"{named}: {error}") from None
+
+
+def _explain(error: ValidationError, variables: Mapping[str, str] = MappingProxyType({})) -> str:
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         field = ".".join(map(str, item["loc"])) or "context"
         if item["type"] == "extra_forbidden":
             lines.append(f"no field {field!r}; the fields are {', '.join(sorted(Context.model_fields))}")
         else:
-            given = "" if field.partition(".")[0] in ("navigator", "solver") else f" = {item['input']!r}"  # may hold a password
-            lines.append(f"{field}{given}: {item['msg']}")
+            secret = field.partition(".")[0] in ("navigator", "solver")  # a spec may hold a password
+            given = "" if secret else f" = {item['input']!r}"
+            lines.append(f"{variables.get(field, field)}{given}: {item['msg']}")
     return "The run's context does not fit. " + "; ".join(lines) + "."

@@ -128,9 +128,6 @@ def begin(state: State, run: Run) -> Body[Update]:
     """Reads and checks the input, and forgets the thread's former problem."""
     problem = _problem(state)
     run.id = uuid.uuid4().hex
-    setting = run.context.setting
-    # auto: whether to plan at all is decided once the drafts are there
-    first = 0 if run.context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
     made_of = yield Load()
     yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": made_of})
     messages = state.get("messages") or []
@@ -139,15 +136,17 @@ def begin(state: State, run: Run) -> Body[Update]:
         "problem": "",
         "asked": problem,
         "read": messages[-1].id if messages else "",
-        "drafts": setting.drafts,
-        "sampled": first,
-        "wave": first,
-        "candidates": None,
-        "usage": None,
-        "exhausted": None,
-        "elapsed": None,
-        "solution": {},
+        **afresh(run.context),
     }
+
+
+def afresh(context: Context) -> Update:
+    """The state of a run that has solved nothing yet."""
+    setting = context.setting
+    # auto: whether to plan at all is decided once the drafts are there
+    first = 0 if context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
+    cleared = dict.fromkeys(("candidates", "usage", "exhausted", "elapsed"))
+    return {"drafts": setting.drafts, "sampled": first, "wave": first, "solution": {}, **cleared}
 
 
 def _unread(state: State) -> bool:

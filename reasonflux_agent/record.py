@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -43,10 +44,15 @@ class Recorder(BaseCallbackHandler):
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
+        did = "made"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            did = "written"
+            with tempfile.TemporaryFile(dir=self.directory):
+                pass
         except OSError as error:
-            raise InputError(f"The folder for records, {directory}, cannot be made: {error}. Next: name another.") from None
+            why = error.strerror or error
+            raise InputError(f"The folder for records, {directory}, cannot be {did}: {why}. Next: name another.") from None
         self._lock = threading.Lock()
         self._open: dict[UUID, JSON] = {}
 

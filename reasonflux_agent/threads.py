@@ -57,8 +57,9 @@ def database(given: str | None = None) -> str:
     if _is_postgres(named):
         return named
     if "://" in named:
+        by = "" if given else "REASONFLUX_CHECKPOINTS: "
         raise ThreadError(
-            f"Threads cannot be kept in {named!r}. Next: give the path of a SQLite file, or postgresql://USER@HOST/NAME."
+            f"{by}Threads cannot be kept in {named!r}. Next: give the path of a SQLite file, or postgresql://USER@HOST/NAME."
         )
     return os.path.abspath(os.path.expanduser(named))
 
@@ -221,13 +222,19 @@ def delete_thread(url: str, id: str) -> None:
 
 def _usage(saver: BaseCheckpointSaver[Any], id: str) -> Usage:
     """What the finished model calls cost since the thread's last input, in the graph and in its attempts."""
-    checkpoints = list(saver.list({"configurable": {"thread_id": id}}))
+    replies = [result["reply"] for result in finished_calls(saver, id)]
+    read, wrote = (sum(reply[name] for reply in replies) for name in ("prompt_tokens", "completion_tokens"))
+    return Usage(calls=len(replies), prompt_tokens=read, completion_tokens=wrote)
+
+
+def finished_calls(saver: BaseCheckpointSaver[Any], id: str) -> list[dict[str, Any]]:
+    """The results of the model calls since the thread's last input (see calls.py), in order, each once."""
+    checkpoints = sorted(saver.list({"configurable": {"thread_id": id}}), key=_when)
     inputs = [t for t in checkpoints if t.metadata["source"] == "input" and not t.config["configurable"]["checkpoint_ns"]]
     since = max(map(_when, inputs), default="")
     written = [write for t in checkpoints if _when(t) >= since for write in t.pending_writes or ()]
-    replies = [value["reply"] for _, channel, value in written if channel == "__return__" and "reply" in value]
-    read, wrote = (sum(reply[name] for reply in replies) for name in ("prompt_tokens", "completion_tokens"))
-    return Usage(calls=len(replies), prompt_tokens=read, completion_tokens=wrote)
+    results = [value for _, channel, value in written if channel == "__return__" and "reply" in value]
+    return [result for result in results if result.get("asked") != ""]  # empty: it was kept already
 
 
 def _when(checkpoint: CheckpointTuple) -> str:

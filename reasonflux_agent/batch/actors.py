@@ -36,7 +36,7 @@ class Pool:
     """The processes of one batch, of `rows` rows each, and the rows that wait for one.
 
     `start()` gives an actor with two methods: `begin() -> str` says why it cannot do the work (empty if it can), and
-    `solve(problem) -> Row` gives a row's outcome. `patience`: seconds that the cluster has to find room for the first one.
+    `solve(problem, settings) -> Row` gives a row's outcome. `patience`: seconds that a cluster has to find room for the first.
     """
 
     def __init__(self, ray: Any, start: Callable[[], Any], rows: int, health: Health, patience: float) -> None:
@@ -62,7 +62,7 @@ class Pool:
         """The outcome of a row, wherever it is solved. Raises what broke the pool: InputError, ModelError."""
         if self.broken:
             raise self.broken
-        task = _Task(job.problem)
+        task = _Task(job.problem, job.settings)
         self.tasks.add(task)
         self.waiting.put_nowait(task)
         try:
@@ -150,7 +150,7 @@ class Pool:
                         return
                     begun = True
                     try:
-                        outcome = await process.actor.solve.remote(task.problem)
+                        outcome = await process.actor.solve.remote(task.problem, task.settings)
                     except errors.RayError as error:
                         process.dead = not isinstance(error, errors.RayTaskError)
                         raise
@@ -172,8 +172,8 @@ class Pool:
 class _Task:
     """A row under way."""
 
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
+    def __init__(self, problem: str, settings: Row) -> None:
+        self.problem, self.settings = problem, settings
         self.outcome: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
         self.deaths = 0
         """Processes that died with it."""

@@ -93,9 +93,9 @@ class Worker:
         gc.freeze()  # as the command does in its own process
         return ""
 
-    async def solve(self, problem: str) -> Row:
+    async def solve(self, problem: str, settings: Row) -> Row:
         """A row's outcome."""
-        return await self._solve(Job(0, "", problem, {}))
+        return await self._solve(Job(0, "", problem, {"settings": settings}))
 
 
 @contextmanager

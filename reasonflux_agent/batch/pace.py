@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +17,23 @@ LONGEST = 60.0
 """Seconds of a pause at most, unless the server asks for more."""
 
 
+BUSY = 4
+"""A server that turns away more than one call in so many is overloaded."""
+FEW = 2
+"""Refusals that say nothing yet."""
+RECENT = 64
+"""Calls by which that is judged; more where more are under way."""
+PLACES: ContextVar[asyncio.Semaphore | None] = ContextVar("reasonflux_places", default=None)
+"""The places of an engine, of which the row at work in this context has one."""
 OVERLOADED = (429, 502, 503, 504, 529)
 """HTTP statuses by which servers, gateways and providers turn a call away."""
 
 
 class Pace:
-    """Shared by the calls of a batch. A server that is overloaded or gone holds all of them back: as long as it asks, in
-    Retry-After, else 1 s, 2 s, 4 s ... until a call succeeds. It also halves how many calls may be under way, which then grows
-    by one each time that so many succeed. Such waiting counts towards a deadline of the Context.
+    """Shared by the calls of a batch. A call that the server turns away waits as long as it asks, in Retry-After, and no other
+    call does. Where it turns away more than one in `BUSY`, it is overloaded or gone, and holds all of them back: as long as it
+    asks, else 1 s, 2 s, 4 s ... until a call succeeds. That also halves how many calls may be under way, which then grows by
+    one each time that so many succeed. Such waiting counts towards a deadline of the Context.
 
     `patience`: seconds without one success after which nothing is held back any more, so that the rows fail and the batch ends.
     """
@@ -31,13 +41,14 @@ class Pace:
     def __init__(self, patience: float = 600.0) -> None:
         self.patience = patience
         self.pauses = 0
-        """Pauses so far."""
+        """Pauses of all calls so far."""
         self.answered = False
         """Whether any call has succeeded."""
         self._failing: float | None = None
         self._until = self._pause = 0.0
         self._limit = float("inf")
         self._under_way: set[UUID] = set()
+        self._sent = self._refused = 0
         self._left = asyncio.Event()
 
     async def enter(self, call: UUID) -> None:
@@ -48,6 +59,9 @@ class Pace:
             else:
                 await self._left.wait()
         self._under_way.add(call)
+        self._sent += 1
+        if self._sent > max(RECENT, 2 * len(self._under_way)):  # what was long ago says less
+            self._sent, self._refused = self._sent // 2, self._refused // 2
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(lambda _: self._forget(call))  # of a call that is cancelled nothing more is heard
@@ -58,7 +72,11 @@ class Pace:
             self.answered, self._pause, self._failing = True, 0.0, None
             self._limit += 1 / self._limit
         elif self.worth_waiting(error):
-            self._slow_down(retry_after(error))
+            self._failing = self._failing or time.monotonic()
+            self._refused += 1
+            # counted by the calls that were sent, not by those that ended: a refusal comes at once, an answer late
+            if self._refused > max(FEW, self._sent / BUSY):
+                self._slow_down(retry_after(error))
         self._forget(call)
 
     def worth_waiting(self, error: BaseException) -> bool:
@@ -68,7 +86,6 @@ class Pace:
 
     def _slow_down(self, asked: float | None) -> None:
         now = time.monotonic()
-        self._failing = self._failing or now
         if now >= self._until:  # else the call was sent before the pause that is on
             self.pauses += 1
             self._pause = min(LONGEST, max(1.0, 2 * self._pause)) if asked is None else asked
@@ -90,22 +107,50 @@ class Listener(AsyncCallbackHandler):
 
     def __init__(self, pace: Pace) -> None:
         self.pace, self.run = pace, ""
+        self._waiting = 0
+        self._units: dict[UUID, str] = {}
+        """Call under way -> the unit of work that it is a try of."""
+        self._asked: dict[str, float] = {}
+        """Unit -> until when its next try is to wait, in time.monotonic()."""
 
-    async def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
+    async def on_chat_model_start(
+        self, serialized: Any, messages: Any, *, run_id: UUID, metadata: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """A call is about to be sent."""
+        unit = self._units[run_id] = str((metadata or {}).get("langgraph_checkpoint_ns", ""))
+        await self.wait(self._asked.pop(unit, 0.0) - time.monotonic())
         await self.pace.enter(run_id)
 
     async def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """A call was answered."""
+        self._units.pop(run_id, None)
         self.pace.leave(run_id)
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A call failed."""
+        unit = self._units.pop(run_id, "")
+        if self.pace.worth_waiting(error) and (seconds := retry_after(error)):
+            self._asked[unit] = time.monotonic() + seconds
         self.pace.leave(run_id, error)
 
     async def on_custom_event(self, name: str, data: Any, run_id: UUID, **_: Any) -> None:
         """The first event of a run names it."""
         self.run = self.run or (data["run"] if name == "reasonflux_begin" else "")
+
+    async def wait(self, seconds: float) -> None:
+        """Waits for as long as the server asked; meanwhile the row's place is another row's."""
+        if seconds <= 0:
+            return
+        places = PLACES.get()
+        self._waiting += 1
+        if places and self._waiting == 1:
+            places.release()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
+            if places and not self._waiting:
+                await places.acquire()
 
 
 def overloaded(error: BaseException) -> bool:

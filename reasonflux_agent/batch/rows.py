@@ -15,8 +15,10 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jsonl import Row
+from reasonflux_agent.models import check_spec
 
 BLOCK = 1 << 16
 MAX_LINE = 8 << 20
@@ -34,6 +36,11 @@ class Job(NamedTuple):
     """The whole row as it was given."""
     error: str = ""
     """Why it cannot be solved; empty for one that can."""
+
+    @property
+    def settings(self) -> Row:
+        """The fields of the Context that hold for this row alone."""
+        return settings_of(self.row)
 
 
 async def read_jobs(source: BinaryIO) -> AsyncIterator[Job]:
@@ -61,9 +68,21 @@ def parse(line: bytes, number: int) -> Job:
             raise ValueError(f"its 'problem' is {str(problem)[:80]!r}, not a text; it has the fields {', '.join(row)[:200]}")
         if id is not None and (isinstance(id, bool) or not isinstance(id, str | int)):
             raise ValueError(f"its 'id' is {str(id)[:80]!r}, neither a text nor an integer")
+        _check_settings(row.get("settings"))
     except (ValueError, RecursionError) as error:
         return refused(Job(number, "", "", row or {"line": line[:500].decode(errors="replace")}), str(error))
     return Job(number, str(number) if id is None else str(id), problem, row)
+
+
+def _check_settings(settings: object) -> None:
+    """Raises ValueError, and InputError, for what are no settings of a row."""
+    if settings is None:
+        return
+    if not isinstance(settings, dict):
+        raise ValueError(f'its \'settings\' are {str(settings)[:80]!r}, not an object such as {{"effort": "high"}}')
+    context = Context.of(**settings)
+    for spec in filter(None, (context.navigator, context.solver)):
+        check_spec(spec)
 
 
 def refused(job: Job, why: str) -> Job:
@@ -136,7 +155,7 @@ def digest(text: str) -> int:
 
 
 class Index:
-    """Ids with the digest of each one's problem."""
+    """Ids with the digest of what each one asks."""
 
     def __init__(self) -> None:
         self._ids, self._problems = np.empty(0, np.uint64), np.empty(0, np.uint64)
@@ -146,8 +165,8 @@ class Index:
         return len(self._ids) + len(self._new)
 
     def add(self, id: str, row: Row) -> None:
-        """Remembers an id that is not there yet, and the problem of its row."""
-        self._new[digest(id)] = digest(problem_of(row))
+        """Remembers an id that is not there yet, and what its row asks."""
+        self._new[digest(id)] = asked(row)
         if len(self._new) > max(BLOCK, len(self._ids) // 4):  # few merges, and little beside the arrays
             ids = np.concatenate([self._ids, np.array(list(self._new), np.uint64)])
             problems = np.concatenate([self._problems, np.array(list(self._new.values()), np.uint64)])
@@ -156,12 +175,24 @@ class Index:
             self._new.clear()
 
     def get(self, id: str) -> int | None:
-        """The digest of the problem of an id; None for one that is not there."""
+        """The digest of what the row of an id asks; None for one that is not there."""
         key = digest(id)
         if key in self._new:
             return self._new[key]
         at = int(np.searchsorted(self._ids, np.uint64(key)))
         return int(self._problems[at]) if at < len(self._ids) and int(self._ids[at]) == key else None
+
+
+def settings_of(row: Row) -> Row:
+    """The settings of a row as it was given; none where they are no object."""
+    settings = row.get("settings")
+    return settings if isinstance(settings, dict) else {}
+
+
+def asked(row: Row) -> int:
+    """The digest of what a row asks: its problem, and its settings where it has any."""
+    settings = settings_of(row)
+    return digest(problem_of(row) + (json.dumps(settings, sort_keys=True) if settings else ""))
 
 
 def problem_of(row: Row) -> str:

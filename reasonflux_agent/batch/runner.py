@@ -2,23 +2,24 @@
 
 A row of the output: `id`, `answer`, `status` (answered, exhausted, unanswered, or failed), `votes` (0 to 1), `tokens` (prompt
 and completion, all calls), `seconds` (on the clock), `text` (the whole solution), `run` (id of its record), `error` (why there
-is no solution; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), and `row`: the input's row as it
-was given. The output is all that a later call needs to go on.
+is no solution; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), `settings` (what it was solved
+with), and `row`: the input's row as it was given. The output is all that a later call needs to go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from reasonflux_agent.batch.rows import Index, Job, count_lines, digest, problem_of, read_jobs, refused
+from reasonflux_agent.batch.rows import Index, Job, asked, count_lines, read_jobs, refused, settings_of
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.jsonl import Row, lock, read_rows, to_line
 from reasonflux_agent.models.failures import fault
@@ -26,6 +27,7 @@ from reasonflux_agent.models.failures import fault
 Engine = Callable[[AsyncIterator[Job]], AsyncGenerator[tuple[Job, Row], None]]
 """How rows are solved: takes them as it has room for them, gives each back with its outcome (see `failure` for the fields), in
 any order. It never gives up a row in silence, and closing what it returned ends all that is under way."""
+STDOUT = "standard output"
 GIVE_UP = 5
 """Rows that fail one after another before the run ends; later as many more as are under way, which one event can fail."""
 AHEAD = 1024
@@ -46,10 +48,14 @@ class Watcher:
 class Output:
     """An output that this process holds."""
 
-    path: Path
+    name: str
     file: IO[bytes]
-    done: Index
+    done: Index = field(default_factory=Index)
     """Its rows."""
+    failed: int = 0
+    """Those of them that have an error."""
+    settings: Row = field(default_factory=dict)
+    """What its rows are solved with, where they set nothing themselves."""
 
 
 async def run_batch(
@@ -64,8 +70,8 @@ async def run_batch(
     """Solves the rows of `source` that `output` does not hold, and appends each as it ends; `ordered`: as the input has them.
 
     `source` is a JSON-lines file or a pipe, open in binary mode: a row has a `problem`, perhaps an `id` (else the number of its
-    line), and whatever else, which is carried through. `concurrency` is what the engine was made with. A row that fails, or
-    cannot be read, is a row with an `error`.
+    line), perhaps `settings` (fields of the Context for this row alone), and whatever else, which is carried through.
+    `concurrency` is what the engine was made with. A row that fails, or cannot be read, is a row with an `error`.
 
     Raises InputError (an input of no use, an output of another one), and ModelError when rows fail one after another: those
     are not written, and a later call goes on from there.
@@ -108,9 +114,9 @@ class _Batch:
                     self.keep(job, failure(InputError(job.error)))
                 else:
                     yield job
-            elif problem != digest(problem_of(job.row)) and not job.error:
+            elif problem != asked(job.row) and not job.error:
                 raise InputError(
-                    f"The output {self.out.path} is of another input: the problem of its row {job.id!r} is not that of the "
+                    f"The output {self.out.name} is of another input: the problem of its row {job.id!r} is not that of the "
                     f"input's line {job.number}. Next: name another output."
                 )
 
@@ -149,7 +155,7 @@ class _Batch:
         self.failed = []
 
     def write(self, job: Job, outcome: Row) -> None:
-        row = {"id": job.id, **outcome, "row": job.row}
+        row = {"id": job.id, **outcome, "settings": self.out.settings | job.settings, "row": job.row}
         self.out.file.write(to_line(row))
         self.out.file.flush()
         self.written += 1
@@ -160,8 +166,8 @@ class _Batch:
         """What the run ends with when only failures follow one another."""
         return ModelError(
             f"The batch was stopped: its last {len(self.failed)} row(s) failed one after another, which are not written. "
-            f"The last one: {self.failed[-1][1]['error']} {len(self.done) + self.written} row(s) are in {self.out.path}; "
-            "the same command goes on from there."
+            f"The last one: {self.failed[-1][1]['error']} {len(self.done) + self.written} row(s) are in {self.out.name}"
+            + ("." if self.out.name == STDOUT else "; the same command goes on from there.")
         )
 
 
@@ -182,10 +188,16 @@ def failure(error: Exception) -> Row:
 
 
 @contextmanager
-def hold(out: str | Path, source: BinaryIO, *, retry_failed: bool = False) -> Iterator[Output]:
-    """The output for an input, new or taken up again, while no other process writes it. `retry_failed` removes the rows that
-    failed, so that they are done again, and come last. Raises InputError: in use, not writable, the input itself, no output.
+def hold(out: str | Path, source: BinaryIO, *, retry_failed: bool = False, settings: Row | None = None) -> Iterator[Output]:
+    """The output for an input, new or taken up again, while no other process writes it; `-` is standard output, which is new
+    each time. `retry_failed` removes the rows that failed, so that they are done again, and come last. `settings` are what rows
+    are solved with. Raises InputError: in use, not writable, the input itself, no output, rows of other settings.
     """
+    if str(out) == "-":
+        if retry_failed:
+            raise InputError("Standard output holds no rows that could have failed. Next: leave out --retry-failed.")
+        yield Output(STDOUT, sys.stdout.buffer, settings=settings or {})
+        return
     path = Path(out)
     if path.exists() and os.path.samestat(os.fstat(source.fileno()), path.stat()):
         raise InputError(f"{out} is the input. Next: name another output.")
@@ -197,12 +209,28 @@ def hold(out: str | Path, source: BinaryIO, *, retry_failed: bool = False) -> It
             raise InputError(f"The output {out} cannot be written: {error}. Next: name another.") from None
         if not lock(file):
             raise InputError(f"Another process is writing {out}. Next: wait for it, stop it, or name another output.")
-        if retry_failed:
-            file = open_.enter_context(_without_failures(path))
-        done = Index()
-        for row in read_rows(path, _check):
-            done.add(row["id"], row["row"])
-        yield Output(path, file, done)
+        done, failed = Index(), 0
+        for row in read_rows(path, _check) if path.is_file() else ():  # not of a device or a pipe
+            _check_same(path, row, settings or {})
+            failed += row["error"] is not None
+            if not (retry_failed and row["error"]):
+                done.add(row["id"], row["row"])
+        if retry_failed and failed:
+            file, failed = open_.enter_context(_without_failures(path)), 0
+        yield Output(str(path), file, done, failed, settings or {})
+
+
+def _check_same(path: Path, row: Row, settings: Row) -> None:
+    """Raises InputError for a row that was solved with other settings: the file would be a mixture."""
+    before, now = row.get("settings"), settings | settings_of(row["row"])
+    if not before or not settings:  # of an earlier version, or not known here
+        return
+    if differs := [name for name in sorted(before | now) if before.get(name) != now.get(name)]:
+        shown = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in differs)
+        raise InputError(
+            f"The output {path} holds rows that were solved with other settings, row {row['id']!r} for one: {shown}. "
+            "Next: give the same options, or name another output with --out."
+        )
 
 
 def _check(row: Row) -> None:

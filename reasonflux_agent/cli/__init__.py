@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from reasonflux_agent import __version__
 from reasonflux_agent.cli import batch, check, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
 from reasonflux_agent.cli import eval as evaluation
 from reasonflux_agent.cli.exits import CLOSED, EPILOG, INTERRUPTED, code_of, explain
+from reasonflux_agent.cli.words import TextCommand
+from reasonflux_agent.environment import PREFIX, warn_of_unknown
+
+
+class _Plain:
+    """A command whose help shows no type beside an option that takes no value."""
+
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False) and param.metavar is None:
+                param.metavar = ""
+        return params
 
 
 class _Commands(TyperGroup):
@@ -42,7 +58,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=EPILOG)(solve.solve)
+app.command(epilog=EPILOG, cls=TextCommand)(solve.solve)
 app.command(epilog=EPILOG)(batch.batch)
 app.command()(serve.serve)
 app.command()(ui.ui)
@@ -58,17 +74,39 @@ app.add_typer(evaluation.app, name="eval")
 app.command("lm-eval", context_settings=lm_eval.PASS_ON)(lm_eval.lm_eval)
 
 
+def _show_plainly(group: typer.Typer) -> None:
+    """Gives a group and all commands below it the help of `_Plain`, in paragraphs that fill the terminal's width."""
+    group.info.cls = _plain(group.info.cls, TyperGroup)
+    for command in group.registered_commands:
+        command.cls = _plain(command.cls, TyperCommand)
+        command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command.callback) or "")
+    for sub in group.registered_groups:
+        if sub.typer_instance is not None:
+            _show_plainly(sub.typer_instance)
+
+
+def _plain(given: Any, usual: type) -> Any:
+    cls = given if isinstance(given, type) else usual
+    return type(cls.__name__, (_Plain, cls), {})
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"reasonflux {__version__}")
         raise typer.Exit
 
 
+_show_plainly(app)
+
+
 @app.callback()
 def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    pass
+    if any(name.upper().startswith(PREFIX) for name in os.environ):
+        from reasonflux_agent.context import Context
+
+        warn_of_unknown(Context.model_fields)
 
 
 def main() -> None:
@@ -76,6 +114,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # what a model wrote must not fail on a terminal that cannot show it
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    warnings.showwarning = lambda message, *_: print(f"Warning: {message}", file=sys.stderr)
     try:
         app()
     except Exception as error:

@@ -7,14 +7,15 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
+from reasonflux_agent.cli.exits import FAILED, going_on
+from reasonflux_agent.cli.options import LIMITS, OUTPUT
 from reasonflux_agent.cli.solve import load_models, specs
 from reasonflux_agent.errors import InputError
 
@@ -27,10 +28,12 @@ RAY = "On a Ray cluster (--engine ray)"
 
 def batch(
     problems: Annotated[
-        str, typer.Argument(help="JSON lines with a 'problem', perhaps an 'id', and what is to be carried through; '-': stdin.")
+        str,
+        typer.Argument(help="JSON lines with a 'problem', perhaps an 'id' and 'settings', and whatever else; '-': stdin."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="JSON lines; what it holds is not done again.", rich_help_panel=OUTPUT)
+        Path,
+        typer.Option("--out", "-o", help="JSON lines; what it holds is not done again; '-': stdout.", rich_help_panel=OUTPUT),
     ],
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, max=65536, help="Rows at once.")] = 8,
     engine: Annotated[str, typer.Option(help="local: in this process; ray: in processes of a Ray cluster.")] = "local",
@@ -49,9 +52,9 @@ def batch(
         Path | None, typer.Option(help="Write the runs' records into this directory.", rich_help_panel=OUTPUT)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=OUTPUT)] = False,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles.", rich_help_panel=MODELS)] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans; else --model.", rich_help_panel=MODELS)] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that solves; else --model.", rich_help_panel=MODELS)] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     effort: options.Effort = None,
     strategy: options.Strategy = "navigator",
     granularity: options.Granularity = None,
@@ -68,9 +71,10 @@ def batch(
 ) -> None:
     """Solve many problems.
 
-    The same command goes on where it was stopped, however it was. A row that fails is a row with an "error". When a server is
-    overloaded, all rows wait for it; when it stays away, the command ends. What is not given here is taken from the
-    environment, as for `solve`.
+    The same command goes on where it was stopped, however it was; with other settings it is refused. A row may have "settings"
+    of its own, as in {"problem": "...", "settings": {"effort": "high"}}. A row that fails is a row with an "error", and the
+    exit code is then 1. When a server is overloaded, all rows wait for it; when it stays away, the command ends. What is not
+    given here is taken from the environment, as for `solve`.
     """
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.batch.actors import Health
@@ -78,7 +82,7 @@ def batch(
     from reasonflux_agent.batch.local import local_engine
     from reasonflux_agent.batch.local import solver as solver_of
     from reasonflux_agent.batch.pace import Pace
-    from reasonflux_agent.batch.runner import hold, run_batch
+    from reasonflux_agent.batch.runner import STDOUT, hold, run_batch
     from reasonflux_agent.cli.batch_progress import BatchProgress
 
     fields: dict[str, Any] = {
@@ -98,38 +102,55 @@ def batch(
         raise InputError(f"--engine is {engine!r}. Next: give local or ray.")
     if engine == "local" and (address or workers or gpus):
         raise InputError("--address, --workers and --gpus are for a Ray cluster. Next: add --engine ray, or leave them out.")
-    with _open(problems) as source, hold(out, source, retry_failed=retry_failed) as output:
-        flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
+    flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
+    roles = specs(flux, navigator or model, solver or model)
+    settings = _settings(flux, roles, strategy, library)
+    with _open(problems) as source, hold(out, source, retry_failed=retry_failed, settings=settings) as output:
         pace, health = Pace(), Health()
         if engine == "ray":
-            work = _work(flux, navigator or model, solver or model, strategy, library, record)
+            work = _work(flux, roles, strategy, library, record)
             address = address or os.environ.get("RAY_ADDRESS")
             solve_rows = ray_engine(work, concurrency, workers=workers, address=address, gpus=gpus, health=health)
         else:
-            roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
+            load_models(flux, *roles.values(), quiet=quiet)
             solve_rows = local_engine(solver_of(flux, pace, **roles), concurrency)
-        with redirect_stdout(sys.stderr), BatchProgress(quiet=quiet) as progress:
+        kept = nullcontext() if output.name == STDOUT else going_on(kept=f"What is done so far is kept in {out}")
+        with kept, redirect_stdout(sys.stderr), BatchProgress(quiet=quiet) as progress:
             gc.freeze()  # what is loaded stays: the collector need not look through it again and again (docs/speed.md)
             how: dict[str, Any] = {"concurrency": concurrency, "ordered": ordered, "watcher": progress}
             asyncio.run(run_batch(source, output, solve_rows, **how))
+    failed = output.failed + progress.failed
     if not quiet:
         waits = f"; the server made all rows wait {pace.pauses} time(s)" if pace.pauses else ""
         ran = f"; {health.most} process(es) at once, {health.lost} died" if engine == "ray" else ""
-        again = "; --retry-failed does them again" if progress.failed else ""
-        typer.echo(f"{progress.rows} row(s) done, {progress.failed} of them failed{again}{waits}{ran}. Output: {out}", err=True)
+        earlier = f", {output.failed} failed earlier" if output.failed else ""
+        again = "; --retry-failed does them again" if failed and output.name != STDOUT else ""
+        said = f"{progress.rows} row(s) done, {progress.failed} of them failed{earlier}{again}{waits}{ran}"
+        typer.echo(f"{said}. Output: {output.name}", err=True)
+    if failed:
+        raise typer.Exit(FAILED)
 
 
-def _work(
-    flux: ReasonFlux, navigator: str | None, solver: str | None, strategy: str, library: str | None, record: Path | None
-) -> Work:
+def _settings(flux: ReasonFlux, roles: dict[str, str], strategy: str, library: str | None) -> dict[str, Any]:
+    """What rows are solved with, as each says: the models, and what is not at its default."""
+    given = flux.context.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    return {"strategy": strategy, "library": _place(library) or "builtin", "effort": flux.context.effort, **given, **roles}
+
+
+def _place(library: str | None) -> str | None:
+    """A path as every working directory understands it; a name as it is."""
+    return str(Path(library).resolve()) if library and Path(library).exists() else library
+
+
+def _work(flux: ReasonFlux, roles: dict[str, str], strategy: str, library: str | None, record: Path | None) -> Work:
     """What this command would do, for processes that have another environment and another working directory."""
     from reasonflux_agent.batch.cluster import Work
 
     return Work(
         strategy=strategy,
-        library=str(Path(library).resolve()) if library and Path(library).exists() else library,
+        library=_place(library),
         record=str(record.resolve()) if record else None,
-        context=flux.context.model_dump(mode="json") | specs(flux, navigator, solver),
+        context=flux.context.model_dump(mode="json") | roles,
     )
 
 

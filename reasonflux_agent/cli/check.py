@@ -37,17 +37,13 @@ def check(
 
 
 def _show(server: Checked) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("check", "", "found", "what to set on the server (vLLM's flags)", box=None, pad_edge=False)
+    """One line a check, and one with what to set: in one piece, whatever the terminal's width, since it is copied."""
+    typer.echo(server.server)
     for one in server.findings:
         word = {True: "ok", None: "-"}.get(one.ok, "FAILS" if one.needed else "missing")
-        table.add_row(*map(Text, (one.check, word, one.found, one.fix if one.ok is False else "")))
+        typer.echo(f"{one.check:<18}  {word:<7}  {one.found}".rstrip())
+        if one.ok is False and one.fix:
+            typer.echo(f"  on the server: {one.fix}")
     helpful = sum(one.ok is False and not one.needed for one in server.findings)
     said = "The graph can use it" if server.ok else "The graph cannot use it"
-    console = Console(highlight=False)
-    console.print(Text(server.server, style="bold"))
-    console.print(table)
-    console.print(Text(f"{said}; missing that would help: {helpful}; {server.seconds:g} s.\n"))
+    typer.echo(f"{said}; missing that would help: {helpful}; {server.seconds:g} s.\n")

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reasonflux_agent.cli.exits import EPILOG
+from reasonflux_agent.cli import options
+from reasonflux_agent.cli.exits import EPILOG, going_on
 from reasonflux_agent.errors import InputError
 
-MODELS, HOW, LIMITS, OUTPUT = "Models", "How they are solved", "Limits", "Output"
+HOW, LIMITS, OUTPUT = options.HOW, options.LIMITS, options.OUTPUT
 RUN = "run"
 
 
@@ -49,9 +50,9 @@ def run(
             rich_help_panel=HOW,
         ),
     ] = "direct,navigator",
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles.", rich_help_panel=MODELS)] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans; else --model.", rich_help_panel=MODELS)] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that solves; else --model.", rich_help_panel=MODELS)] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     library: Annotated[
         str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
     ] = "builtin",
@@ -69,12 +70,20 @@ def run(
     concurrency: Annotated[int, typer.Option(min=1, help="Problems at once.", rich_help_panel=LIMITS)] = 8,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder; else one in evaluations/, named by what is run.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--out",
+            "-o",
+            callback=options.folder_to_write,
+            help="Folder; else one in evaluations/, named by what is run.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
-            help="File of replies: calls that it holds are not made again, by any method or evaluation.", rich_help_panel=OUTPUT
+            callback=options.file_to_write,
+            help="File of replies: calls that it holds are not made again, by any method or evaluation.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     retry_failed: Annotated[
@@ -97,7 +106,7 @@ def run(
         "token_budget": token_budget,
         "deadline": deadline,
     }
-    with redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
+    with going_on(), redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
         path = asyncio.run(
             evaluate(
                 benchmarks,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from reasonflux_agent.errors import (
     DownloadError,
@@ -14,14 +18,15 @@ from reasonflux_agent.errors import (
     PluginError,
     ReasonFluxError,
     RetrieverError,
+    redacted,
 )
 
-BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 2, 4, 5, 70, 130, 141
-STATUS = {"answered": 0, "unanswered": 1, "exhausted": 3}
+FAILED, BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 1, 2, 4, 5, 70, 130, 141
+STATUS = {"answered": 0, "unanswered": FAILED, "exhausted": 3}
 """Status of a Solution -> exit code."""
 EXITS = {
     0: "answered; or the command did what it was asked",
-    1: "unanswered: no candidate stated an answer",
+    FAILED: "unanswered: no candidate stated an answer; or rows of a batch failed",
     BAD_INPUT: "bad input: a problem, option, model, library or record of no use",
     3: "exhausted: a limit ended the run; the best answer so far is printed",
     MODEL: "a model or a download failed",
@@ -34,13 +39,30 @@ EXITS = {
 EPILOG = "\b\n" + "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXITS.items())])
 
 
+@contextmanager
+def going_on(command: str = "", kept: str = "What is done so far is kept") -> Iterator[None]:
+    """Says how to go on, if what is done in it is interrupted or fails; `command`: else the one that runs."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, InputError):
+            then = command or redacted(shlex.join(["reasonflux", *sys.argv[1:]]))
+            print(f"{kept}. To go on: {then}", file=sys.stderr)
+        raise
+
+
 def code_of(error: Exception) -> int:
     """The exit code for an error that ends the command."""
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) or _no_room(error):
         return BAD_INPUT
     if isinstance(error, ModelError | DownloadError | RetrieverError):
         return MODEL
     return INSTALLATION if isinstance(error, MissingExtraError | PluginError) else BUG
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether a place that is written to could be written no longer."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def explain(error: Exception) -> None:
@@ -50,6 +72,8 @@ def explain(error: Exception) -> None:
         traceback.print_exception(error)
     if isinstance(error, ReasonFluxError):
         text = f"Error: {error}"
+    elif _no_room(error):
+        text = f"Error: What was to be kept cannot be written: {error}. Next: make room there, or name another place."
     else:
         text = f"Error: {type(error).__name__}: {' '.join(str(error).split())}\nThis is a bug in reasonflux. " + (
             "Please report it with the traceback above." if debug else "Run with REASONFLUX_DEBUG=1 for the traceback."

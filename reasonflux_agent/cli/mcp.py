@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reasonflux_agent.cli import options
 from reasonflux_agent.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8401
@@ -35,9 +36,9 @@ def mcp(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help=f"http: the port; 0: a free one. [default: {PORT}]")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL ...")] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans and reviews; else --model.")] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that carries steps out; else --model.")] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     library: Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = "builtin",
     record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
     api_key: Annotated[
@@ -58,11 +59,13 @@ def mcp(
         require_key(host, api_key)
     with redirect_stdout(sys.stderr):  # stdout is the protocol's alone
         from reasonflux_agent.api import ReasonFlux
+        from reasonflux_agent.context import Context
         from reasonflux_agent.library import TemplateLibrary
         from reasonflux_agent.serving.mcp import create_mcp, create_mcp_app
 
-        loaded = TemplateLibrary.load(library)
-        server = create_mcp(ReasonFlux(navigator or model, solver or model, library=loaded, record=record), loaded)
+        loaded, context = TemplateLibrary.load(library), Context.from_env()
+        roles = navigator or model or context.navigator, solver or model or context.solver
+        server = create_mcp(ReasonFlux(*roles, library=loaded, record=record), loaded)
     if transport is Transport.stdio:
         server.run("stdio")
     else:

@@ -1,9 +1,10 @@
-"""`reasonflux model`: the files of the embedded models."""
+"""`reasonflux models`: the files of the embedded models."""
 
 from typing import Annotated
 
 import typer
 
+from reasonflux_agent.cli.exits import going_on
 from reasonflux_agent.local.fetch import ensure, path_of
 from reasonflux_agent.local.files import DEFAULT, KNOWN
 
@@ -14,15 +15,19 @@ Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.ggu
 @app.command("list")
 def list_models() -> None:
     """The known models: id, size, licence, and whether the file is here."""
-    from rich.console import Console
-    from rich.table import Table
+    from reasonflux_agent.cli.table import print_table
 
-    table = Table("id", "size", "licence", "here", "")
-    for file in KNOWN.values():
-        here = "yes" if path_of(file).is_file() else "no"
-        default = "default" if file.id == DEFAULT else ""
-        table.add_row(file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, default)
-    Console().print(table)
+    rows = [
+        (
+            file.id,
+            f"{file.size / 1e6:,.0f} MB",
+            file.licence,
+            "yes" if path_of(file).is_file() else "no",
+            "default" if file.id == DEFAULT else "",
+        )
+        for file in KNOWN.values()
+    ]
+    print_table(("id", "size", "licence", "here", ""), rows)
 
 
 @app.command()
@@ -31,7 +36,8 @@ def pull(
     verify: Annotated[bool, typer.Option("--verify", help="Read the file again, though it was verified.")] = False,
 ) -> None:
     """Fetch a model file, verify it, and print its path."""
-    typer.echo(ensure(name, rehash=verify))
+    with going_on(kept="What has arrived is kept"):
+        typer.echo(ensure(name, rehash=verify))
 
 
 @app.command()

@@ -23,11 +23,6 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="JSON instead o
     if as_json:
         return typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from reasonflux_agent.cli.table import print_table
 
-    table = Table("kind", "name", "plugin", "package", "version", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(Text, row.values()))
-    return Console().print(table)
+    return print_table(("kind", "name", "plugin", "package", "version"), [tuple(row.values()) for row in rows])

@@ -11,6 +11,8 @@ from reasonflux_agent.schema import Plan, Solution, Usage
 if TYPE_CHECKING:
     from rich.table import Table
 
+WIDTH = 60
+"""Columns that the table of usage needs at least: on a narrower terminal its lines are wrapped, not cut."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -41,37 +43,43 @@ def outline(plan: Plan) -> Iterator[tuple[int, str]]:
 
 
 def report(solution: Solution, seconds: float) -> str:
-    """The answer, how the run went, the trajectory and what it cost; styled if standard output is a terminal."""
+    """The worked solution, the answer, how sure it is, the trajectory and what it cost; styled if standard output is a
+    terminal. Only what nobody copies is broken for its width."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
     out = Console(highlight=False)
     with out.capture() as captured:
+        if text := printable(solution.text).strip():
+            out.print(Text(text + "\n"), soft_wrap=True)
         answer = "none" if solution.answer is None else printable(solution.answer)
-        # a line that is broken for its width can no longer be copied
         out.print(Text.assemble(("Answer: ", "bold"), (answer, "bold green")), soft_wrap=True)
-        out.print(Text(f"{solution.verdict}; strategy {solution.strategy}, {seconds:.1f} s"))
+        out.print(Text(printable(solution.verdict)), soft_wrap=True)
         if len(solution.candidates) > 1:
             said = [f"{c.source}: {'-' if c.answer is None else shorten(c.answer, 40)}" for c in solution.candidates]
-            out.print(Text("Candidates: " + " | ".join(said)))
+            out.print(Text("\nCandidates: " + " | ".join(said)))
         if solution.plan.steps:
             out.print(Text("\nTrajectory", "bold"))
             for indent, line in outline(solution.plan):
                 out.print(Padding(Text(line), (0, 0, 0, indent)))
-        out.print()
-        out.print(_usage(solution))
-    return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
+        out.print(Text(f"\nStrategy {solution.strategy}, {seconds:.1f} s"))
+    wide = Console(highlight=False, width=max(WIDTH, out.width))
+    with wide.capture() as usage:
+        wide.print(_usage(solution))
+    return "\n".join(line.rstrip() for line in (captured.get() + usage.get()).rstrip().split("\n"))
 
 
-def next_step(solution: Solution) -> str:
-    """What to do about a run that was not solved; empty for one that was."""
+def next_step(solution: Solution, resume: str = "") -> str:
+    """What to do about a run without an answer, or that met a limit; else empty. `resume` goes on with it, if it is kept."""
     if solution.status == "unanswered":
         cut = any(candidate.truncated for candidate in solution.candidates)
         then = "raise --max-tokens, which cut a reply" if cut else "try --effort high, or a stronger --model"
         return f"No answer: {solution.reason}. Next: {then}."
     if solution.status == "exhausted":
-        return f"Cut short: {solution.reason}. Next: raise the limit, or ask for less with --effort low."
+        option = "--token-budget TOKENS" if "token" in solution.reason else "--deadline SECONDS"
+        on = f"raise the limit and go on: {resume} {option}" if resume else "raise the limit, or ask for less with --effort low"
+        return f"Cut short: {solution.reason}. Next: {on}."
     return ""
 
 

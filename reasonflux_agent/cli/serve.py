@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reasonflux_agent.cli import options
 from reasonflux_agent.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ DRAIN_SECONDS = 20
 def serve(
     host: Annotated[str, typer.Option(help="Address to serve on; any but this machine's own needs a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8400,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL ...")] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans and reviews; else --model.")] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that carries steps out; else --model.")] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     library: Annotated[str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
     api_key: Annotated[

@@ -6,16 +6,15 @@ import asyncio
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.cli.exits import STATUS
-from reasonflux_agent.cli.options import LIMITS, MODELS, OUTPUT
+from reasonflux_agent.cli.exits import STATUS, going_on
+from reasonflux_agent.cli.options import LIMITS, OUTPUT
 from reasonflux_agent.errors import InputError, redacted
 
 if TYPE_CHECKING:
@@ -25,7 +24,10 @@ if TYPE_CHECKING:
     from reasonflux_agent.cli.progress import Progress
     from reasonflux_agent.schema import Solution
 
-EXAMPLE = "reasonflux solve 'Find the sum of all positive divisors of 28.'"
+EXAMPLES = """\
+  reasonflux solve 'Find the sum of all positive divisors of 28.'
+  reasonflux solve -- '-3 + x = 5'
+  reasonflux solve < FILE"""
 
 
 def solve(
@@ -36,16 +38,9 @@ def solve(
         ),
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from this file.")] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL, openai:NAME ...", rich_help_panel=MODELS),
-    ] = None,
-    navigator: Annotated[
-        str | None, typer.Option(help="The model that plans and reviews; else --model.", rich_help_panel=MODELS)
-    ] = None,
-    solver: Annotated[
-        str | None, typer.Option(help="The model that carries steps out; else --model.", rich_help_panel=MODELS)
-    ] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     effort: options.Effort = None,
     strategy: options.Strategy = "navigator",
     granularity: options.Granularity = None,
@@ -75,8 +70,9 @@ def solve(
 ) -> None:
     """Solve a problem.
 
-    The answer goes to standard output, progress to standard error. What is not given here is taken from the
-    environment: REASONFLUX_EFFORT, REASONFLUX_NAVIGATOR, REASONFLUX_SOLVER, REASONFLUX_MAX_TOKENS and so on.
+    The worked solution goes to standard output, then the answer, how sure it is, the trajectory and the usage; progress goes to
+    standard error. What is not given here is taken from the environment: REASONFLUX_EFFORT, REASONFLUX_MODEL,
+    REASONFLUX_NAVIGATOR, REASONFLUX_SOLVER, REASONFLUX_MAX_TOKENS and so on.
     """
     text = read_problem(problem, file)
     fields: dict[str, Any] = {
@@ -96,14 +92,17 @@ def solve(
     from reasonflux_agent.cli.progress import Progress
 
     flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
-    roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
     with ExitStack() as open_:
         url = _claim(open_, thread, checkpoints)
+        roles = load_models(flux, navigator or model, solver or model, quiet=quiet)
+        if thread:
+            open_.enter_context(going_on(command("resume", thread, checkpoints)))
         started = time.monotonic()
         open_.enter_context(redirect_stdout(sys.stderr))  # stdout is the answer's alone
         progress = open_.enter_context(Progress(quiet=quiet))
         run, solution = asyncio.run(_run(flux, text, roles, progress, url, thread))
-    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
+    on = command("resume", thread, checkpoints) if thread else ""
+    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet, resume=on)
     if record and not quiet:
         typer.echo(f"Record: {record / run}.jsonl", err=True)
     raise typer.Exit(STATUS[solution.status])
@@ -128,7 +127,7 @@ def read_problem(argument: str | None, file: Path | None) -> str:
     except UnicodeError as error:
         raise InputError(f"The problem is not UTF-8 text: {error}. Next: convert it to UTF-8.") from None
     if not text.strip():
-        raise InputError(f"There is no problem to solve. Next: give one, for example\n  {EXAMPLE}\n  reasonflux solve < FILE")
+        raise InputError(f"There is no problem to solve. Next: give one, for example\n{EXAMPLES}")
     return text
 
 
@@ -170,24 +169,14 @@ def _claim(open_: ExitStack, thread: str | None, checkpoints: str | None) -> str
     if former and former.state != "finished" and former.calls:
         raise InputError(
             f"The thread {thread!r} has a run that is not finished: {shorten(former.problem, 80)!r}. Next: "
-            f"{_command('resume', thread, checkpoints)}, or "
-            f"{_command('threads delete', thread, checkpoints)}, or another --thread."
+            f"{command('resume', thread, checkpoints)}, or "
+            f"{command('threads delete', thread, checkpoints)}, or another --thread."
         )
-    open_.enter_context(kept_for_later(thread, checkpoints))
     return url
 
 
-@contextmanager
-def kept_for_later(thread: str, checkpoints: str | None) -> Iterator[None]:
-    """Says how to go on, if what is done in it fails or is interrupted."""
-    try:
-        yield
-    except BaseException:
-        typer.echo(f"What is done so far is kept. To go on: {_command('resume', thread, checkpoints)}", err=True)
-        raise
-
-
-def _command(verb: str, thread: str, checkpoints: str | None) -> str:
+def command(verb: str, thread: str, checkpoints: str | None) -> str:
+    """What to type for a thread."""
     where = f" --checkpoints {shlex.quote(redacted(checkpoints))}" if checkpoints else ""
     return f"reasonflux {verb} {shlex.quote(thread)}{where}"
 
@@ -209,8 +198,8 @@ async def _run(
     return last["run"], Solution.model_validate(last["solution"])
 
 
-def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool) -> None:
-    """The answer to standard output, what to do next to standard error."""
+def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool, resume: str = "") -> None:
+    """The solution to standard output, what to do next to standard error; `resume` is the command that goes on with its run."""
     from reasonflux_agent.cli.report import next_step, printable, report
 
     if as_json:
@@ -221,5 +210,5 @@ def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: 
         text = report(solution, seconds)
     if text:
         print(text, flush=True)
-    if advice := next_step(solution):
+    if advice := next_step(solution, resume):
         typer.echo(advice, err=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasonflux_agent.cli import options
+from reasonflux_agent.cli.table import print_table
+from reasonflux_agent.cli.words import TextCommand
 from reasonflux_agent.errors import InputError, LibraryError
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def show(
         typer.echo(f"{t.id}\n{body}")
 
 
-@app.command()
+@app.command(cls=TextCommand)
 def search(
     query: Annotated[str, typer.Argument(help="A problem, or a step to be done.")],
     k: Annotated[int, typer.Option("-k", min=1, help="At most this many templates.")] = 3,
@@ -96,7 +98,10 @@ def validate(file: Annotated[Path, typer.Argument(help="A JSON file or a directo
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the normalised library is written.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", callback=options.file_to_write, help="Where the normalised library is written."),
+    ],
 ) -> None:
     """Write a library in the official format, normalised."""
     library = _load(file)
@@ -126,20 +131,3 @@ def _report(library: TemplateLibrary) -> None:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table on a terminal; tab-separated lines without a head in a pipe, for grep and cut."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        for row in rows:
-            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
-        return
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)

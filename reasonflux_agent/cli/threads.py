@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reasonflux_agent.cli.exits import STATUS
+from reasonflux_agent.cli.exits import STATUS, going_on
 
 if TYPE_CHECKING:
     from reasonflux_agent.api import ReasonFlux
@@ -39,7 +39,7 @@ def threads(
         context.obj = checkpoints
         return
     from reasonflux_agent.cli.report import printable, shorten
-    from reasonflux_agent.cli.templates import print_table
+    from reasonflux_agent.cli.table import print_table
     from reasonflux_agent.threads import database, list_threads
 
     found = list_threads(database(checkpoints))
@@ -68,17 +68,19 @@ def delete(context: typer.Context, thread: Id, checkpoints: Checkpoints = None) 
 def resume(
     thread: Id,
     checkpoints: Checkpoints = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds of model time at most, in all.")] = None,
+    token_budget: Annotated[int | None, typer.Option(help="Tokens of the whole run at most.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The Solution as one line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer and nothing else.")] = False,
 ) -> None:
-    """Go on with a run that was stopped or killed, after its last finished model call.
+    """Go on with a run that was stopped or killed, after its last finished model call; or that met a limit, with a larger one.
 
-    Models, library, strategy, effort and limits are those that it was begun with, and its record goes on in the same file.
-    The answer of a finished run is printed again, without a model call.
+    Models, library, strategy, effort and limits are those that it was begun with, where they are not given here, and its record
+    goes on in the same file. The answer of any other finished run is printed again, without a model call.
     """
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.progress import Progress
-    from reasonflux_agent.cli.solve import kept_for_later, load_models, print_solution
+    from reasonflux_agent.cli.solve import command, load_models, print_solution
     from reasonflux_agent.errors import ThreadError
     from reasonflux_agent.threads import database, lock_thread, open_checkpointer, read_thread, thread_ids, unknown_thread
 
@@ -89,7 +91,8 @@ def resume(
             if kept is None:
                 raise unknown_thread(thread, thread_ids(saver))
         solution, started = kept.solution, time.monotonic()
-        if solution is None:
+        limits = {name: value for name, value in (("deadline", deadline), ("token_budget", token_budget)) if value is not None}
+        if solution is None or (limits and solution.status == "exhausted"):
             begun = json.loads(kept.begun or "{}")
             context = begun.pop("context", {})
             if not context.get("navigator"):
@@ -101,17 +104,22 @@ def resume(
             load_models(flux, context["navigator"], context["solver"], quiet=quiet)
             if not quiet:
                 typer.echo(f"Going on with {thread!r}; finished model calls: {kept.calls}", err=True)
-            with redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress, kept_for_later(thread, checkpoints):
-                solution = asyncio.run(_resume(flux, url, thread, progress))
-    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet)
+            with (
+                redirect_stdout(sys.stderr),
+                Progress(quiet=quiet) as progress,
+                going_on(command("resume", thread, checkpoints)),
+            ):
+                solution = asyncio.run(_resume(flux, url, thread, progress, limits))
+    on = command("resume", thread, checkpoints)
+    print_solution(solution, time.monotonic() - started, as_json=as_json, quiet=quiet, resume=on)
     raise typer.Exit(STATUS[solution.status])
 
 
-async def _resume(flux: ReasonFlux, url: str, thread: str, progress: Progress) -> Solution:
+async def _resume(flux: ReasonFlux, url: str, thread: str, progress: Progress, limits: dict[str, Any]) -> Solution:
     from reasonflux_agent.threads import aopen_checkpointer
 
     async with aopen_checkpointer(url) as saver:
-        return await flux.with_checkpointer(saver).aresume(thread, config={"callbacks": [progress]})
+        return await flux.with_checkpointer(saver).aresume(thread, config={"callbacks": [progress]}, **limits)
 
 
 def _answer(thread: Thread) -> str:

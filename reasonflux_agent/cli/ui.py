@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from reasonflux_agent.cli import options
 from reasonflux_agent.errors import MissingExtraError
 
 CLOSE_SECONDS = 3
@@ -20,9 +21,9 @@ RECORDS = Path("reasonflux-runs")
 
 def ui(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8402,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Both roles: local:NAME, vllm:NAME@URL ...")] = None,
-    navigator: Annotated[str | None, typer.Option(help="The model that plans and reviews; else --model.")] = None,
-    solver: Annotated[str | None, typer.Option(help="The model that carries steps out; else --model.")] = None,
+    model: options.Model = None,
+    navigator: options.Navigator = None,
+    solver: options.Solver = None,
     library: Annotated[str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = None,
     record: Annotated[Path, typer.Option(help="The directory of the runs' records, old and new.")] = RECORDS,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,

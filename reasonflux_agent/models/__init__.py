@@ -23,6 +23,7 @@ from reasonflux_agent.models.failures import retries_itself as retries_itself
 from reasonflux_agent.models.failures import timed_out as timed_out
 from reasonflux_agent.models.failures import transient as transient
 from reasonflux_agent.models.specs import VLLM_URL as VLLM_URL
+from reasonflux_agent.models.specs import check_path as check_path
 from reasonflux_agent.models.specs import check_spec as check_spec
 from reasonflux_agent.models.specs import no_provider, read_spec, servers_of, unsupported
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import SpecError, without_password
@@ -35,6 +36,13 @@ def check_spec(spec: str) -> None:
         except Exception as error:  # a package or a key that is missing may be there when the model is first called
             if unsupported(error):
                 raise no_provider(spec, kind, name) from error
+
+
+def check_path(spec: str) -> None:
+    """Raises SpecError for a `local:` or `hf:` spec that can only be a path, where nothing is on this machine."""
+    kind, name = read_spec(spec)
+    if kind in ("local", "hf") and name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().exists():
+        raise _error(spec, f"there is nothing at {name}")
 
 
 def servers_of(spec: str, rest: str) -> tuple[str, list[str]]:

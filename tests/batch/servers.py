@@ -17,21 +17,28 @@ from tests.models.recorder import reply
 class Busy:
     """Answers `room` calls at once, each in `delay` seconds; turns others away with `status` and Retry-After `seconds`."""
 
-    def __init__(self, room: int, *, status: int = 429, seconds: str | None = "0.3", delay: float = 0.05) -> None:
-        self.room, self.status, self.seconds, self.delay = room, status, seconds, delay
-        self.refused = 0
-        """Calls turned away."""
+    def __init__(
+        self, room: int, *, status: int = 429, seconds: str | None = "0.3", delay: float = 0.05, every: int = 0, first: int = 0
+    ) -> None:
+        self.room, self.status, self.seconds, self.delay, self.every, self.first = room, status, seconds, delay, every, first
+        self.asked = self.refused = 0
+        """Calls, and those that were turned away: beyond the room, one in `every`, and the `first`."""
+        self.answered: list[float] = []
+        """When calls were answered, in time.monotonic()."""
         self.url, self._inside, self._lock = "", 0, threading.Lock()
 
     def answer(self, prompt: str) -> dict[str, Any] | None:
         with self._lock:
-            if self._inside >= self.room:
+            self.asked += 1
+            chosen = self.asked <= self.first or (self.every and self.asked % self.every == 0)
+            if chosen or self._inside >= self.room:
                 self.refused += 1
                 return None
             self._inside += 1
         time.sleep(self.delay)
         with self._lock:
             self._inside -= 1
+            self.answered.append(time.monotonic())
         return reply(mathematician(prompt))
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.batch.local import solver
-from reasonflux_agent.batch.pace import Pace, retry_after
+from reasonflux_agent.batch.pace import FEW, Pace, retry_after
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.testing import FakeModel
 from tests.batch.servers import Busy, serving
@@ -40,6 +40,40 @@ async def test_an_overloaded_server_slows_the_whole_batch_and_costs_no_row(tmp_p
     assert pace.pauses > 0
     # each row finding out for itself would be refused hundreds of times
     assert busy.refused < 60
+
+
+@pytest.mark.parametrize("seconds", ["1", None])
+async def test_a_few_refusals_hold_only_those_calls_back_that_were_refused(tmp_path: Path, seconds: str | None) -> None:
+    """One call in 25 is told to wait for a second (or not for how long): the others go on, and others take their places."""
+
+    async def solved(busy: Busy, pace: Pace) -> None:
+        flux = ReasonFlux(f"vllm:fake@{busy.url}", strategy="direct")
+        problems = written(tmp_path / f"p{busy.every}", sums(100))
+        await batch(problems, tmp_path / f"o{busy.every}", solver(flux, pace), 4)
+
+    paces = Pace(), Pace()
+    begun = time.monotonic()
+    with serving(Busy(64, delay=0.4)) as even, serving(Busy(64, delay=0.4, seconds=seconds, every=25)) as odd:
+        await asyncio.gather(*map(solved, (even, odd), paces))  # side by side, so that a busy machine slows both
+    assert odd.refused >= 4
+    assert [row["error"] for row in rows_of(tmp_path / "o25")] == [None] * 100
+    # the pace until most rows are done: the last ones wait for themselves
+    undisturbed, disturbed = (sorted(busy.answered)[80] - begun for busy in (even, odd))
+    print(f"{80 / undisturbed:.1f} rows/s without refusals, {80 / disturbed:.1f} with")
+    assert undisturbed / disturbed >= 0.8
+    assert [pace.pauses for pace in paces] == [0, 0]
+
+
+async def test_what_a_server_asked_of_one_call_no_other_waits_for(tmp_path: Path) -> None:
+    """The very first call is refused for longer than all the others take."""
+    busy = Busy(64, seconds="3", first=1)
+    with serving(busy):
+        flux = ReasonFlux(f"vllm:fake@{busy.url}", strategy="direct")
+        await batch(written(tmp_path / "p", sums(24)), tmp_path / "o", solver(flux), 4)
+    rows = rows_of(tmp_path / "o")
+    assert busy.refused == 1
+    assert [row["id"] for row in rows if row["seconds"] >= 3] == [rows[-1]["id"]]
+    assert [row["error"] for row in rows] == [None] * 24
 
 
 async def test_the_pace_recovers(tmp_path: Path) -> None:
@@ -106,7 +140,9 @@ async def test_only_the_servers_own_trouble_is_waited_for(error: Exception, wait
     pace = Pace()
     pace.leave(uuid.uuid4())  # it did answer
     assert pace.worth_waiting(error) is waits
-    pace.leave(uuid.uuid4(), error)
+    for _ in range(FEW + 1):
+        assert pace.pauses == 0
+        pace.leave(uuid.uuid4(), error)
     assert pace.pauses == waits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def test_ctrl_c_leaves_a_folder_that_the_same_command_completes(fake: str, folde
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in err
+    assert f"What is done so far is kept. To go on: reasonflux {shlex.join(command)}\n" in err
     assert "Traceback" not in err
     done = subprocess.run([*COMMAND, *command], cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -154,14 +154,15 @@ def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, check=False)
 
 
-def test_the_command_shows_a_table_and_ends_with_0_or_1() -> None:
+def test_the_command_shows_a_line_a_check_and_ends_with_0_or_1() -> None:
     with serving(Capable("cached tokens")) as server:
         good = run(f"vllm:m@{server.url}")
     assert (good.returncode, good.stderr) == (0, "")
     assert f"\n{server.url}\n" in f"\n{good.stdout}"
-    (row,) = (line for line in good.stdout.splitlines() if line.startswith("cached tokens"))
-    assert row.split()[2] == "missing"
-    assert row.endswith("--enable-prefix-caching --enable-prompt-tokens-details")
+    lines = good.stdout.splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("cached tokens"))
+    assert lines[at].split()[2] == "missing"
+    assert lines[at + 1] == "  on the server: --enable-prefix-caching --enable-prompt-tokens-details"
     assert "The graph can use it; missing that would help: 1;" in good.stdout
 
     with serve_fake() as url:  # heeds no token limit
