@@ -135,7 +135,7 @@ class _Chat:
 
     async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._service.context_of(ask.context)
-        async with aclosing(self._service.run(ask.strategy, ask.messages, context)) as events:
+        async with aclosing(self._service.run(ask.strategy, ask.problem, context)) as events:
             begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
             facts["run"] = begun["run"]
             writer = Writer(ask, begun["run"])

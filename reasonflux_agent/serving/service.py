@@ -57,18 +57,15 @@ class Service:
         """The server's context with a request's fields. Raises InputError."""
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **fields}) if fields else self.context
 
-    async def run(
-        self, strategy: str, messages: list[dict[str, str]], context: Context
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def run(self, strategy: str, problem: str, context: Context) -> AsyncGenerator[dict[str, Any], None]:
         """The run's events, from `begin` to `solution`; closing the iterator cancels the run and its model calls.
 
         Raises Refused (429) when too many wait already or the wait takes all the time, and what the graph raises.
         """
         async with self._place() as left:
             bounded = context.model_copy(update={"deadline": min(left, context.deadline or left)})
-            # JSON-plain messages: the graph's reducer makes LangChain's of them
             stream = self._graphs[strategy].astream(
-                {"messages": messages}, self._config, context=bounded, stream_mode="custom", subgraphs=True
+                {"problem": problem}, self._config, context=bounded, stream_mode="custom", subgraphs=True
             )
             async with aclosing(stream):
                 async for _, event in stream:
