@@ -6,6 +6,7 @@ cost thousands of tokens.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
+from reasonflux_agent.calls import ENDING, Ending
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
@@ -30,6 +32,7 @@ try:
     from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp_types import ToolAnnotations
+    from sse_starlette.sse import AppStatus
     from starlette.responses import PlainTextResponse
     from starlette.types import ASGIApp, Receive, Scope, Send
 except ModuleNotFoundError as error:
@@ -39,6 +42,8 @@ INSTRUCTIONS = """Call reason with the whole text of a hard mathematics problem 
 search_templates for methods that fit a problem that you solve yourself, and check_answer before you state an answer."""
 FOUND = 3
 """Templates that a search shows at most."""
+CONCLUDING = 2
+"""Seconds that calls get to conclude when the server ends."""
 CHAPTERS = "templates://chapters"
 TITLES = ResourceSecurity(exempt_params={"chapter", "id"})
 """What resources are asked for are keys of a table, no paths: a title may hold what a path may not."""
@@ -46,8 +51,8 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 """What the tools promise to clients that ask before a call: nothing is changed by one."""
 
 
-def create_mcp(flux: ReasonFlux, library: TemplateLibrary) -> MCPServer[Any]:
-    """The server over `flux`; `library` is what is searched and what the resources show.
+def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None = None) -> MCPServer[Any]:
+    """The server over `flux`; `library` is what is searched and what the resources show, `ending` ends the runs under way.
 
     `reason` tells of plan, templates, steps and reviews by progress notifications, where a client asks for them. A call
     that its client cancels ends the run and its model calls. What fails comes back as a tool error with the text that this
@@ -57,6 +62,7 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary) -> MCPServer[Any]:
     search = template_search_tool(TemplateRetriever.from_library(library, k=FOUND))
 
     async def reason(problem: Annotated[str, Field(description="The whole problem, in words or LaTeX.")], ctx: Context) -> str:
+        ENDING.set(ending)
         return await _call(solve, ctx, problem=problem)
 
     async def search_templates(
@@ -91,8 +97,15 @@ def create_mcp_app(server: MCPServer[Any], *, host: str, api_key: str | None = N
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=not api_key, allowed_hosts=hosts, allowed_origins=[f"http://{own}" for own in hosts]
     )
+    AppStatus.enable_automatic_graceful_drain = False  # it would cut the calls under way: see `conclude`
     app = server.streamable_http_app(transport_security=security)
     return _keyed(app, api_key) if api_key else app
+
+
+def conclude(ending: Ending) -> None:
+    """On the event loop of the application: makes calls end in the best so far, and then the streams that clients keep open."""
+    ending.end("the server was told to end")
+    asyncio.get_running_loop().call_later(CONCLUDING, setattr, AppStatus, "should_exit", True)
 
 
 def _keyed(app: ASGIApp, key: str) -> ASGIApp:

@@ -185,8 +185,9 @@ def test_a_failing_model_is_a_502_and_in_a_stream_an_event() -> None:
     assert "could not be reached" in error_of(reply)["message"]
     stream = broken.post({**GOOD, "stream": True})
     assert stream.status_code == 200
-    last = json.loads(stream.text.strip().split("\n\n")[-1].removeprefix("data: "))
-    assert last["error"]["code"] == "model_error"
+    *_, last, done = stream.text.strip().split("\n\n")
+    assert done == "data: [DONE]"
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "model_error"
     assert 'status="502"} 2.0' in broken.send("GET", "/metrics").text
     broken.close()
 

@@ -177,7 +177,7 @@ class _Site:
         sent: dict[str, Html] = {}
         seen: object = None
         told, quiet, state = -1, 0, "running"
-        while state == "running":
+        while state == "running" and not self._runs.ended:
             if (version := self._runs.version(run)) == seen:
                 quiet += 1
                 if quiet % BEATS == 0:
@@ -196,7 +196,8 @@ class _Site:
                 said.append("The run waits for your answer.")
             if said:
                 yield _event("news", said[-1])
-        yield _event("end", state)
+        if state != "running":
+            yield _event("end", state)
 
     async def answer(self, request: Request) -> Response:
         run, form = request.path_params["run"], await _form(request)

@@ -85,6 +85,12 @@ class Runs:
         self.kept = {thread.run: thread.id for thread in threads}
         """Run -> thread, of all runs that have not finished and can go on."""
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.ended = False
+        """Whether the server was told to end."""
+
+    def end(self) -> None:
+        """Ends the streams of events, so that open pages keep no server up; runs under way can go on later."""
+        self.ended = True
 
     @property
     def directory(self) -> Path:
