@@ -185,7 +185,9 @@ class Solution(Value):
         said = {
             "proven": f"proven by {PROOF}",
             "agreed": f"agreed: {count}",
-            "single": "single: one solution, nothing confirms it" if self.solutions < 2 else f"single: {count}, the others differ",
+            "single": "single: one solution, nothing confirms it"
+            if self.solutions < 2
+            else f"single: {count}, the others differ",
             "none": "no solution states an answer",
         }[self.certainty]
         checks = next((c.checks for c in self.candidates if (c.text, c.answer) == (self.text, self.answer)), {})

@@ -77,7 +77,8 @@ class Writer:
 
     def _about(self, solution: Solution) -> JSON:
         """What OpenAI's format has no place for."""
-        return {"run": self._run, **solution.model_dump(include={"answer", "status", "reason", "strategy", "votes"})}
+        fields = {"answer", "status", "certainty", "reason", "strategy", "votes"}
+        return {"run": self._run, **solution.model_dump(include=fields), "verdict": solution.verdict}
 
 
 def usage(solution: Solution) -> JSON:

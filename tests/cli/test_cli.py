@@ -199,7 +199,9 @@ def test_exhausted_is_3_and_the_best_answer_is_printed() -> None:
         args = ["-m", f"vllm:fake@{url}", "--strategy", "direct", "--trajectories", "3", "--token-budget", "1"]
         done = run("solve", "Add 2 and 3.", *args)
     assert done.returncode == 3
-    assert re.match(r"Answer: [46]\nsingle: 1 of 2 solutions, the others differ; cut short: the token budget of 1 is spent", done.stdout)
+    assert re.match(
+        r"Answer: [46]\nsingle: 1 of 2 solutions, the others differ; cut short: the token budget of 1 is spent", done.stdout
+    )
     assert "Next: raise the limit" in done.stderr
 
 

@@ -77,7 +77,7 @@ async def meet(client: Client) -> None:
 
     solved = await client.call_tool("reason", PROBLEM, progress_callback=hear)
     assert not solved.is_error
-    assert "Answer: 7 (solved" in text(solved)
+    assert "Answer: 7 (single: one solution, nothing confirms it)" in text(solved)
     assert solved.structured_content is None
     assert [number for number, _ in heard] == list(range(1, len(heard) + 1))
     beginnings = [message.split(":")[0] for _, message in heard]

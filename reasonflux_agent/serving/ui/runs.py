@@ -229,17 +229,17 @@ class Runs:
             "callbacks": [self._recorder, Drafts(live.drafts)],
         }
         modes: Any = ["custom", "messages"]  # that messages are asked for makes the models stream
-        solved = False
+        concluded = False
         async for _, mode, data in graph.astream(
             given, config, context=context, stream_mode=modes, subgraphs=True, durability="sync"
         ):
             if mode == "custom" and isinstance(data, dict) and "run" in data:
-                solved = solved or data["type"] == "solution"
+                concluded = concluded or data["type"] == "solution"
                 if not live.run.done():
                     self._live[data["run"]] = live
                     self.kept[data["run"]] = live.thread
                     live.run.set_result(data["run"])
-        if solved:  # the record has all; the checkpoints were for going on
+        if concluded:  # the record has all; the checkpoints were for going on
             self.kept.pop(live.run.result(), None)
             self._live.pop(live.run.result(), None)
             await saver.adelete_thread(live.thread)
