@@ -182,13 +182,15 @@ class Runs:
             live.task.cancel()
             await asyncio.wait({live.task})
 
-    async def questions(self, run: str) -> dict[str, JSON]:
-        """What the run waits for: id of each question -> `agents.review.Question` as a dict."""
+    async def questions(self, run: str) -> dict[str, tuple[str, JSON]]:
+        """What the run waits for: id of each question -> the task that asks, `attempt:ID`, and `agents.review.Question` as a
+        dict."""
         thread = self.kept.get(run)
         if thread is None or self.is_live(run):
             return {}
         async with self._thread(thread) as (graph, config, _):
-            return {asked.id: asked.value for asked in (await graph.aget_state(config)).interrupts}
+            tasks = (await graph.aget_state(config)).tasks
+            return {asked.id: (f"{task.name}:{task.id}", asked.value) for task in tasks for asked in task.interrupts}
 
     def _place(self) -> None:
         if self._places.locked():
