@@ -56,8 +56,6 @@ def check_answer_tool() -> BaseTool:
     """`check_answer(problem, answer, work="", expected="")`: what can be said of an answer without a model, as lines."""
 
     def check_answer(problem: str, answer: str, work: str = "", expected: str = "") -> str:
-        """Check an answer to a mathematics problem by calculation alone: it is put back into the problem where that is
-        possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`."""
         verdicts = run_checks(problem, work or answer, answer)
         lines = [
             f"yes: {meaning(name)}" if passed else f"NO: {objection(name, problem, work or answer, answer)}"
@@ -71,4 +69,10 @@ def check_answer_tool() -> BaseTool:
     async def acheck_answer(problem: str, answer: str, work: str = "", expected: str = "") -> str:
         return await asyncio.to_thread(check_answer, problem, answer, work, expected)
 
-    return StructuredTool.from_function(func=check_answer, coroutine=acheck_answer, name="check_answer")
+    return StructuredTool.from_function(
+        func=check_answer,
+        coroutine=acheck_answer,
+        name="check_answer",
+        description="Check an answer to a mathematics problem by calculation alone: it is put back into the problem where that "
+        "is possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`.",
+    )
