@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated, Any
@@ -76,6 +77,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # what a model wrote must not fail on a terminal that cannot show it
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if logging.lastResort and not os.environ.get("REASONFLUX_DEBUG"):  # what others log is no word of this command's
+        logging.lastResort.addFilter(logging.Filter("reasonflux_agent"))
     try:
         app()
     except Exception as error:
