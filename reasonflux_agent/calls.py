@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, replace
 from typing import Any, cast
@@ -41,6 +43,37 @@ PATIENCE, NAP = 2000, 0.003
 """Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
 
 
+class Ending:
+    """Ends runs on an event loop before their time, in their best answer so far: see `ENDING`."""
+
+    reason = ""
+    """Why, once they are to end."""
+
+    def __init__(self) -> None:
+        self._clocks: set[asyncio.Timeout] = set()
+
+    def end(self, reason: str) -> None:
+        """Ends the model calls under way; no other one begins."""
+        self.reason = reason
+        for clock in self._clocks:
+            if not clock.expired():
+                clock.reschedule(0)
+
+    @asynccontextmanager
+    async def bounds(self, seconds: float | None) -> AsyncIterator[None]:
+        """Raises TimeoutError after so many seconds, or at the end."""
+        async with asyncio.timeout(seconds) as clock:
+            self._clocks.add(clock)
+            try:
+                yield
+            finally:
+                self._clocks.discard(clock)
+
+
+ENDING: ContextVar[Ending | None] = ContextVar("reasonflux_ending", default=None)
+"""What ends the runs that are begun in this context."""
+
+
 def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> models.Reply | OutOfBudget:
     """Calls the model for `run`; OutOfBudget is returned where the deadline passes first. Raises ModelError."""
     if run.unit and (kept := _checkpointer(config)):
@@ -65,10 +98,15 @@ async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableCo
     if before := (config or {}).get("configurable", {}).get(BEFORE):
         before()
     unit, work, limit = _UNITS[models.retries_itself(model)][1], _work(model, effect, run, config), effect.options.timeout
+    ending = ENDING.get() or Ending()
     try:
-        return _reply(run, await asyncio.wait_for(unit(work), limit and limit + 1))
+        if not ending.reason:
+            async with ending.bounds(limit and limit + 1):
+                return _reply(run, await unit(work))
     except Exception as error:
-        return _failure(model, effect, run, error)
+        if not ending.reason:
+            return _failure(model, effect, run, error)
+    return OutOfBudget(ending.reason)
 
 
 def _reply(run: Run, result: dict[str, Any]) -> models.Reply:

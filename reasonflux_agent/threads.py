@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import sqlite3
 import time
@@ -258,6 +259,10 @@ def _explained(url: str) -> Iterator[None]:
             package = "langgraph-checkpoint-postgres with psycopg[binary]"
             raise MissingExtraError("Keeping threads in PostgreSQL", package, "postgres") from None
         failures = (psycopg.Error,)
+        # What the driver says of a lost connection is in our error. Without a handler Python would print it before that one.
+        driver = logging.getLogger("psycopg")
+        if not driver.handlers:
+            driver.addHandler(logging.NullHandler())
     try:
         yield
     except failures as error:

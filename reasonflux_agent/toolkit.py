@@ -65,9 +65,6 @@ def check_answer_tool() -> BaseTool:
     """`check_answer(problem, answer, work="", expected="")`: what can be said of an answer without a model, as lines."""
 
     def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
-        """Check an answer to a mathematics problem by calculation alone: it is put back into the problem where that is
-        possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`, which then
-        decides."""
         verdicts = run_checks(problem, work or answer, answer)
         right = [meaning(name) for name, passed in verdicts.items() if passed and name not in FORMAL]
         failed = [name for name, passed in verdicts.items() if not passed]
@@ -85,4 +82,11 @@ def check_answer_tool() -> BaseTool:
     async def acheck_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
         return await asyncio.to_thread(check_answer, problem, answer, work, expected)
 
-    return StructuredTool.from_function(func=check_answer, coroutine=acheck_answer, name="check_answer")
+    return StructuredTool.from_function(
+        func=check_answer,
+        coroutine=acheck_answer,
+        name="check_answer",
+        description="Check an answer to a mathematics problem by calculation alone: it is put back into the problem where "
+        "that is possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`, "
+        "which then decides.",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 import sys
@@ -115,6 +116,8 @@ def main() -> None:
         if stream is not None:  # what a model wrote must not fail on a terminal that cannot show it
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     warnings.showwarning = lambda message, *_: print(f"Warning: {message}", file=sys.stderr)
+    if logging.lastResort and not os.environ.get("REASONFLUX_DEBUG"):  # what others log is no word of this command's
+        logging.lastResort.addFilter(logging.Filter("reasonflux_agent"))
     try:
         app()
     except Exception as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,8 +14,8 @@ from reasonflux_agent.cli import options
 from reasonflux_agent.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8401
-CLOSE_SECONDS = 3
-"""What open connections get when the server is told to end; clients keep a stream open all the time."""
+DRAIN_SECONDS = 3
+"""What calls under way get to finish when the server is told to end: clients keep a stream open all the time."""
 
 
 class Transport(StrEnum):
@@ -59,29 +58,20 @@ def mcp(
         require_key(host, api_key)
     with redirect_stdout(sys.stderr):  # stdout is the protocol's alone
         from reasonflux_agent.api import ReasonFlux
+        from reasonflux_agent.calls import Ending
         from reasonflux_agent.context import Context
         from reasonflux_agent.library import TemplateLibrary
-        from reasonflux_agent.serving.mcp import create_mcp, create_mcp_app
+        from reasonflux_agent.serving.mcp import conclude, create_mcp, create_mcp_app
 
-        loaded, context = TemplateLibrary.load(library), Context.from_env()
+        loaded, context, ending = TemplateLibrary.load(library), Context.from_env(), Ending()
         roles = navigator or model or context.navigator, solver or model or context.solver
-        server = create_mcp(ReasonFlux(*roles, library=loaded, record=record), loaded)
+        server = create_mcp(ReasonFlux(*roles, library=loaded, record=record), loaded, ending)
     if transport is Transport.stdio:
         server.run("stdio")
-    else:
-        _serve(create_mcp_app(server, host=host, api_key=api_key), host, port)
-
-
-def _serve(app: Any, host: str, port: int) -> None:
-    import uvicorn
-
-    from reasonflux_agent.cli.serve import listen
+        return
+    from reasonflux_agent.serving.server import listen, run, url_of
 
     listener = listen(host, port)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends first, then raises the signal again
-    address = f"[{host}]" if ":" in host else host
-    typer.echo(f"Serving on http://{address}:{listener.getsockname()[1]}/mcp", err=True)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=CLOSE_SECONDS
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    typer.echo(f"Serving on {url_of(listener, host)}/mcp", err=True)
+    app = create_mcp_app(server, host=host, api_key=api_key)
+    run(app, listener, patience=DRAIN_SECONDS, late=lambda: conclude(ending))

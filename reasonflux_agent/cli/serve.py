@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,9 +43,9 @@ def serve(
     access log goes to standard error, one JSON object a line.
     """
     try:
-        import uvicorn
-    except ModuleNotFoundError:
-        raise MissingExtraError("The HTTP server", "uvicorn", "serve") from None
+        from reasonflux_agent.serving.server import listen, run, url_of
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
     from reasonflux_agent.context import Context
     from reasonflux_agent.graph import both
     from reasonflux_agent.models import load_model
@@ -73,34 +70,19 @@ def serve(
         timeout=timeout,
     )
     pages: list[BaseRoute] = []
+    told = None
     if ui:
         from reasonflux_agent.cli.ui import RECORDS
         from reasonflux_agent.serving.ui.routes import ui_routes
         from reasonflux_agent.serving.ui.runs import Runs
 
         runs = Runs(record or RECORDS, navigator=navigator, solver=solver, library=library, context=context)
-        pages = ui_routes(runs)
+        pages, told = ui_routes(runs), runs.end
     app = create_app(service, api_key=api_key, max_body=max_body, extra_routes=pages)
     listener = listen(host, port)
     for spec in dict.fromkeys((navigator, solver)):
         typer.echo(f"Loading {spec}", err=True)
         load_model(spec)
-    logging.basicConfig(stream=sys.stderr, format="%(message)s")
     logging.getLogger("reasonflux_agent.serving").setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn drains, then raises the signal again
-    address = f"[{host}]" if ":" in host else host
-    typer.echo(f"Serving on http://{address}:{listener.getsockname()[1]}/v1", err=True)
-    # log_config None: loggers stay as they are set above; the access log is the guard's
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
-    except OSError as error:
-        raise InputError(
-            f"{host} port {port} cannot be served on: {error.strerror or error}. Next: name another --port or --host."
-        ) from None
+    typer.echo(f"Serving on {url_of(listener, host)}/v1", err=True)
+    run(app, listener, patience=DRAIN_SECONDS, told=told, late=service.end)

@@ -6,6 +6,7 @@ service.py   the runs behind the endpoint: graphs by strategy, a bounded number 
 guard.py     what holds for every request: key, host, access log, metrics, errors in OpenAI's shape
 metrics.py   the numbers for Prometheus
 app.py       the routes, put together by `create_app`
+server.py    the process: its socket, its signals, its end
 mcp.py       the tools and the library for MCP clients
 ui/          the run page
 """

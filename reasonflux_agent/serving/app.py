@@ -135,7 +135,7 @@ class _Chat:
 
     async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._service.context_of(ask.context)
-        async with aclosing(self._service.run(ask.strategy, ask.messages, context)) as events:
+        async with aclosing(self._service.run(ask.strategy, ask.problem, context)) as events:
             begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
             facts["run"] = begun["run"]
             writer = Writer(ask, begun["run"])
@@ -170,20 +170,25 @@ class _Chat:
                         await push(_data(chunk))
                 elif text := reasoning(event):
                     await push(_data(writer.thought(text)))
-            await push("data: [DONE]")
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as failed:
+            # cancelled by a server that ends; a client that went away hears nothing of it
+            error = self._service.closing() if isinstance(failed, asyncio.CancelledError) else failed
             if not isinstance(error, InputError):
                 log.exception("a stream failed")
-            facts["status"], body, _ = error_of(error)
+            status, body, _ = error_of(error)
+            facts.setdefault("status", status)
             await push(_data(body))
         finally:
             beating.cancel()
+        await push("data: [DONE]")
         await send({"type": "http.response.body", "body": b""})
 
     def _conclude(self, event: JSON, facts: JSON) -> Solution:
         solution = Solution.model_validate(event["solution"])
         self._metrics.count(solution)
         facts |= {"outcome": solution.status, "tokens": solution.total.tokens}
+        if self._service.ended and not solution.text:
+            raise self._service.closing()
         return solution
 
 

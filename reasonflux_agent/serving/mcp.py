@@ -6,7 +6,10 @@ cost thousands of tokens.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,6 +20,7 @@ from pydantic import Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
+from reasonflux_agent.calls import ENDING, Ending
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
@@ -30,15 +34,20 @@ try:
     from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp_types import ToolAnnotations
+    from sse_starlette.sse import AppStatus
     from starlette.responses import PlainTextResponse
     from starlette.types import ASGIApp, Receive, Scope, Send
 except ModuleNotFoundError as error:
     raise MissingExtraError("The MCP server", str(error.name).partition(".")[0], "mcp") from None
 
-INSTRUCTIONS = """Call reason with the whole text of a hard mathematics problem to have it planned and solved. Call
+INSTRUCTIONS = """Call reason with the whole text of a hard mathematics problem to have it planned and worked out. Call
 search_templates for methods that fit a problem that you solve yourself, and check_answer before you state an answer."""
 FOUND = 3
 """Templates that a search shows at most."""
+CONCLUDING = 2
+"""Seconds that calls get to conclude when the server ends."""
+NUMBERS = ("answer", "expected")
+"""Arguments that are taken as numbers too, as models write them."""
 CHAPTERS = "templates://chapters"
 TITLES = ResourceSecurity(exempt_params={"chapter", "id"})
 """What resources are asked for are keys of a table, no paths: a title may hold what a path may not."""
@@ -46,8 +55,8 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 """What the tools promise to clients that ask before a call: nothing is changed by one."""
 
 
-def create_mcp(flux: ReasonFlux, library: TemplateLibrary) -> MCPServer[Any]:
-    """The server over `flux`; `library` is what is searched and what the resources show.
+def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None = None) -> MCPServer[Any]:
+    """The server over `flux`; `library` is what is searched and what the resources show, `ending` ends the runs under way.
 
     `reason` tells of plan, templates, steps and reviews by progress notifications, where a client asks for them. A call
     that its client cancels ends the run and its model calls. What fails comes back as a tool error with the text that this
@@ -57,6 +66,7 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary) -> MCPServer[Any]:
     search = template_search_tool(TemplateRetriever.from_library(library, k=FOUND))
 
     async def reason(problem: Annotated[str, Field(description="The whole problem, in words or LaTeX.")], ctx: Context) -> str:
+        ENDING.set(ending)
         return await _call(solve, ctx, problem=problem)
 
     async def search_templates(
@@ -73,11 +83,39 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary) -> MCPServer[Any]:
     ) -> str:
         return await _call(check, ctx, problem=problem, answer=answer, work=work, expected=expected)
 
-    server: MCPServer[Any] = MCPServer("reasonflux", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
+    server = _Server("reasonflux", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for function, tool in ((reason, solve), (search_templates, search), (check_answer, check)):
         server.add_tool(function, tool.name, description=tool.description, annotations=READS, structured_output=False)
     _add_resources(server, library)
     return server
+
+
+class _Server(MCPServer[Any]):
+    """The SDK's, but for arguments: it ignores those that a tool does not take, and refuses wrong ones in pydantic's words."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None) -> Any:
+        """Calls a tool. Raises ToolError with the arguments that were given, those that there are, and the closest ones."""
+        tools = {tool.name: tool.input_schema for tool in await self.list_tools()}
+        if name not in tools:
+            raise ToolError(f"There is no tool {name!r}. There are: {', '.join(tools)}.{_closest(name, tools)}")
+        takes, required = tools[name]["properties"], tools[name]["required"]
+        given = {key: value for key, value in arguments.items() if value is not None or key in required or key not in takes}
+        given |= {key: json.dumps(given[key]) for key in NUMBERS if type(given.get(key)) in (int, float)}
+        forms = ", ".join(f"{key} (a text{'' if key in required else ', optional'})" for key in takes)
+        if unknown := [key for key in given if key not in takes]:
+            said = f"{name} takes no argument {unknown[0]!r}.{_closest(unknown[0], takes)}"
+        elif missing := [key for key in required if key not in given]:
+            said = f"{name} needs the argument {missing[0]!r}; given: {', '.join(map(repr, given)) or 'nothing'}."
+        elif wrong := [key for key, value in given.items() if not isinstance(value, str)]:
+            said = f"{name} takes a text for {wrong[0]!r}; given: {json.dumps(given[wrong[0]], ensure_ascii=False)[:200]}."
+        else:
+            return await super().call_tool(name, given, context)
+        raise ToolError(f"{said} It takes: {forms}.")
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def create_mcp_app(server: MCPServer[Any], *, host: str, api_key: str | None = None) -> ASGIApp:
@@ -91,8 +129,15 @@ def create_mcp_app(server: MCPServer[Any], *, host: str, api_key: str | None = N
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=not api_key, allowed_hosts=hosts, allowed_origins=[f"http://{own}" for own in hosts]
     )
+    AppStatus.enable_automatic_graceful_drain = False  # it would cut the calls under way: see `conclude`
     app = server.streamable_http_app(transport_security=security)
     return _keyed(app, api_key) if api_key else app
+
+
+def conclude(ending: Ending) -> None:
+    """On the event loop of the application: makes calls end in the best so far, and then the streams that clients keep open."""
+    ending.end("the server was told to end")
+    asyncio.get_running_loop().call_later(CONCLUDING, setattr, AppStatus, "should_exit", True)
 
 
 def _keyed(app: ASGIApp, key: str) -> ASGIApp:

@@ -77,7 +77,8 @@ class Writer:
 
     def _about(self, solution: Solution) -> JSON:
         """What OpenAI's format has no place for."""
-        return {"run": self._run, **solution.model_dump(include={"answer", "status", "reason", "strategy", "votes"})}
+        fields = {"answer", "status", "certainty", "reason", "strategy", "votes"}
+        return {"run": self._run, **solution.model_dump(include=fields), "verdict": solution.verdict}
 
 
 def usage(solution: Solution) -> JSON:
@@ -112,6 +113,10 @@ def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
         status = 502 if isinstance(error, ModelError) else 500
     kind = {429: "rate_limit_error"}.get(status, "server_error" if status >= 500 else "invalid_request_error")
     code = refused.code if refused else {502: "model_error", 500: "internal_error"}.get(status)
-    text = str(error) if status < 500 or status == 502 else "The server failed. Its operator finds the reason in its log."
+    text = (
+        str(error)
+        if refused or status < 500 or status == 502
+        else "The server failed. Its operator finds the reason in its log."
+    )
     body = {"error": {"message": text[:2000], "type": kind, "param": refused.param if refused else None, "code": code}}
     return status, body, {"Retry-After": str(refused.retry_after)} if refused and refused.retry_after else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -67,23 +67,6 @@ class Refused(InputError):
         self.status, self.param, self.code, self.retry_after = status, param, code, retry_after
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    type: Literal["text"]
-    text: str
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_Part]
-    name: str | None = None
-
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
-
-
 class _StreamOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     include_usage: bool | None = None
@@ -96,7 +79,7 @@ class _Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     model: str
-    messages: list[_Message] = Field(min_length=1)
+    messages: list[dict[str, Any]] = Field(min_length=1)
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
@@ -113,8 +96,8 @@ class ChatRequest:
 
     model: str
     strategy: str
-    messages: list[dict[str, str]]
-    """The conversation, {"role", "content"}; the last one is the user's, and is the problem."""
+    problem: str
+    """The text of the last user message."""
     context: JSON
     """Fields of the Context that the request sets."""
     stream: bool
@@ -157,7 +140,7 @@ def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> ChatR
     return ChatRequest(
         model=request.model,
         strategy=strategy,
-        messages=_conversation(request.messages),
+        problem=_problem(request.messages),
         context=_context(request, effort),
         stream=bool(request.stream),
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
@@ -193,16 +176,52 @@ def _refuse(error: ValidationError) -> NoReturn:
         known = ", ".join(_Request.model_fields)
         hint = f" Those that are read: {known}. Fields of the run's context go into 'reasonflux'." if len(place) == 1 else ""
         raise Refused(f"Unrecognized request argument supplied: {param}.{hint}", param=param, code="unknown_parameter")
-    hint = " Only text can be read, in the roles system, developer, user and assistant." if place[0] == "messages" else ""
-    raise Refused(f"{param}: {first['msg']}.{hint}", param=param, code="invalid_value")
+    raise Refused(f"{param}: {first['msg']}.", param=param, code="invalid_value")
 
 
-def _conversation(messages: list[_Message]) -> list[dict[str, str]]:
-    if messages[-1].role != "user":
+def _problem(messages: list[JSON]) -> str:
+    """The text of the last user message, which is read strictly. Earlier messages are no part of the problem: whatever a client
+    keeps in them (our own replies, images, calls of tools) is left alone. So are instructions after it, which some add."""
+    at = len(messages) - 1
+    while at and messages[at].get("role") in ("system", "developer"):
+        at -= 1
+    place, last = f"messages.{at}", messages[at]
+    if last.get("role") != "user":
         raise Refused(
-            f"The last message is the {messages[-1].role}'s; it must be the user's, and state the problem.", param="messages"
+            f"The last message has the role {last.get('role')!r}; it must be the user's, and state the problem.",
+            param="messages",
         )
-    return [{"role": m.role, "content": m.text} for m in messages]
+    _only(last, ("role", "content", "name"), place)
+    content = last.get("content")
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise _unread(f"{place}.content", "it must be a text, or a list of parts of the type 'text'")
+    return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content))
+
+
+def _text(part: object, place: str) -> str:
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        raise _unread(place, "a part is an object with a 'type'")
+    if part["type"] != "text":
+        raise _unread(place, f"a part of the type {part['type']!r} cannot be read. Next: write what it shows as text")
+    _only(part, ("type", "text"), place)
+    if not isinstance(part.get("text"), str):
+        raise _unread(f"{place}.text", "it must be a text")
+    return str(part["text"])
+
+
+def _only(given: JSON, known: tuple[str, ...], place: str) -> None:
+    """Refuses what else is set, so that a typing error does not pass in silence; a hint for a cache is none."""
+    for name, value in given.items():
+        if value is not None and name not in (*known, "cache_control"):
+            param = f"{place}.{name}"
+            text = f"Unrecognized request argument supplied: {param}. A user's message holds: {', '.join(known)}."
+            raise Refused(text, param=param, code="unknown_parameter")
+
+
+def _unread(place: str, why: str) -> Refused:
+    return Refused(f"{place}: {why}. Only text can be read.", param=place, code="invalid_value")
 
 
 def _context(request: _Request, effort: str | None) -> JSON:

@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from reasonflux_agent.calls import ENDING, Ending
 from reasonflux_agent.context import Context
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
@@ -50,6 +51,7 @@ class Service:
             for name in self.owners
         }
         self._config = {"callbacks": [Recorder(record)]} if record is not None else {}
+        self._ending = Ending()
         self._places = asyncio.Semaphore(max_concurrency)
         self._limit, self._waiting = max_concurrency * QUEUE, 0
 
@@ -57,18 +59,32 @@ class Service:
         """The server's context with a request's fields. Raises InputError."""
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **fields}) if fields else self.context
 
-    async def run(
-        self, strategy: str, messages: list[dict[str, str]], context: Context
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    def end(self) -> None:
+        """Makes all runs end in their best answers so far; those that wait are refused."""
+        self._ending.end("the server was told to end")
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was told to."""
+        return bool(self._ending.reason)
+
+    def closing(self) -> Refused:
+        """What a request is told that has come to nothing by that."""
+        text = "The server was told to end before there was an answer. Next: send the request again, once a server is up."
+        return Refused(text, status=503, code="server_shutting_down", retry_after=RETRY_AFTER)
+
+    async def run(self, strategy: str, problem: str, context: Context) -> AsyncGenerator[dict[str, Any], None]:
         """The run's events, from `begin` to `solution`; closing the iterator cancels the run and its model calls.
 
-        Raises Refused (429) when too many wait already or the wait takes all the time, and what the graph raises.
+        Raises Refused (429) when too many wait already or the wait takes all the time, `closing()`, and what the graph raises.
         """
         async with self._place() as left:
+            if self.ended:
+                raise self.closing()
+            ENDING.set(self._ending)
             bounded = context.model_copy(update={"deadline": min(left, context.deadline or left)})
-            # JSON-plain messages: the graph's reducer makes LangChain's of them
             stream = self._graphs[strategy].astream(
-                {"messages": messages}, self._config, context=bounded, stream_mode="custom", subgraphs=True
+                {"problem": problem}, self._config, context=bounded, stream_mode="custom", subgraphs=True
             )
             async with aclosing(stream):
                 async for _, event in stream:

@@ -83,13 +83,24 @@ REFUSED: list[tuple[Any, int, str | None, str]] = [
     ({**GOOD, "messages": []}, 400, "messages", "at least 1"),
     ({**GOOD, "messages": [{"role": "user", "content": " "}]}, 400, None, "no problem to solve"),
     ({**GOOD, "messages": [{"role": "user", "content": "9" * 20_001}]}, 400, None, "at most 20,000"),
-    ({**GOOD, "messages": [{"role": "tool", "content": "9"}]}, 400, "messages.0.role", "in the roles system"),
+    ({**GOOD, "messages": [{"role": "tool", "content": "9"}]}, 400, "messages", "has the role 'tool'"),
     ({**GOOD, "messages": [{"role": "assistant", "content": "9"}]}, 400, "messages", "must be the user's"),
+    ({**GOOD, "messages": [{"role": "system", "content": "9"}]}, 400, "messages", "has the role 'system'"),
+    ({**GOOD, "messages": ["9"]}, 400, "messages.0", "dictionary"),
+    ({**GOOD, "messages": [{"role": "user"}]}, 400, "messages.0.content", "must be a text, or a list of parts"),
+    ({**GOOD, "messages": [{"role": "user", "content": "9", "contents": "8"}]}, 400, "messages.0.contents", "holds: role"),
+    ({**GOOD, "messages": [{"role": "user", "content": ["9"]}]}, 400, "messages.0.content.0", "an object with a 'type'"),
+    (
+        {**GOOD, "messages": [{"role": "user", "content": [{"type": "text", "text": None}]}]},
+        400,
+        "messages.0.content.0.text",
+        "must be a text",
+    ),
     (
         {**GOOD, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
         400,
-        "messages.0.content",
-        "Only text can be read",
+        "messages.0.content.0",
+        "the type 'image_url' cannot be read",
     ),
     ({**GOOD, "tools": [{"type": "function"}]}, 400, "tools", "cannot be honoured"),
     ({**GOOD, "response_format": {"type": "json_object"}}, 400, "response_format", "cannot be honoured"),
@@ -174,8 +185,9 @@ def test_a_failing_model_is_a_502_and_in_a_stream_an_event() -> None:
     assert "could not be reached" in error_of(reply)["message"]
     stream = broken.post({**GOOD, "stream": True})
     assert stream.status_code == 200
-    last = json.loads(stream.text.strip().split("\n\n")[-1].removeprefix("data: "))
-    assert last["error"]["code"] == "model_error"
+    *_, last, done = stream.text.strip().split("\n\n")
+    assert done == "data: [DONE]"
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "model_error"
     assert 'status="502"} 2.0' in broken.send("GET", "/metrics").text
     broken.close()
 

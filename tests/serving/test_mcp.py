@@ -59,12 +59,18 @@ def text(result: Any) -> str:
     return "\n".join(part.text for part in result.content)
 
 
+def assert_clean(description: str | None) -> None:
+    """A description is there, and carries nothing of how its source is indented."""
+    assert description
+    assert not re.search(r"\n|  |\t", description), description
+
+
 async def meet(client: Client) -> None:
     """Everything that the server offers."""
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert list(tools) == ["reason", "search_templates", "check_answer"]
     for tool in tools.values():
-        assert tool.description
+        assert_clean(tool.description)
         assert {field["type"] for field in tool.input_schema["properties"].values()} == {"string"}
         assert tool.annotations
         assert tool.annotations.read_only_hint
@@ -77,7 +83,7 @@ async def meet(client: Client) -> None:
 
     solved = await client.call_tool("reason", PROBLEM, progress_callback=hear)
     assert not solved.is_error
-    assert "Answer: 7 (solved" in text(solved)
+    assert "Answer: 7 (single: one solution, nothing confirms it)" in text(solved)
     assert solved.structured_content is None
     assert [number for number, _ in heard] == list(range(1, len(heard) + 1))
     beginnings = [message.split(":")[0] for _, message in heard]
@@ -95,6 +101,10 @@ async def meet(client: Client) -> None:
         assert said in text(refused)
 
     assert [str(r.uri) for r in (await client.list_resources()).resources] == ["templates://chapters"]
+    for resource in (await client.list_resources()).resources:
+        assert_clean(resource.description)
+    for kind in (await client.list_resource_templates()).resource_templates:
+        assert_clean(kind.description)
     kinds = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
     assert kinds == {"templates://chapters/{chapter}", "template://{+id}"}
     chapters = await read(client, "templates://chapters")
@@ -106,6 +116,36 @@ async def meet(client: Client) -> None:
     for uri, said in (("templates://chapters/None", "no chapter 'None'"), ("template://a/b/c", "no template 'a/b/c'")):
         with pytest.raises(MCPError, match=said):
             await client.read_resource(uri)
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_wrong_arguments_are_refused_in_our_words(transport: str, url: str, model: str) -> None:
+    takes = "It takes: problem (a text), answer (a text), work (a text, optional), expected (a text, optional)."
+    good = {"problem": "Solve x + 2 = 5 for x.", "answer": "4"}
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        (
+            "check_answer",
+            {**good, "expectd": "3"},
+            f"check_answer takes no argument 'expectd'. Did you mean 'expected'? {takes}",
+        ),
+        ("check_answer", {"problem": "x"}, f"check_answer needs the argument 'answer'; given: 'problem'. {takes}"),
+        ("check_answer", {**good, "answer": True}, f"check_answer takes a text for 'answer'; given: true. {takes}"),
+        ("check_answer", {**good, "problem": 4}, f"check_answer takes a text for 'problem'; given: 4. {takes}"),
+        ("check_answer", {**good, "work": ["a"]}, f"check_answer takes a text for 'work'; given: [\"a\"]. {takes}"),
+        ("reason", {"problem": None}, "reason takes a text for 'problem'; given: null. It takes: problem (a text)."),
+        ("reason", {}, "reason needs the argument 'problem'; given: nothing. It takes: problem (a text)."),
+        ("reason", {**PROBLEM, "x": None}, "reason takes no argument 'x'. It takes: problem (a text)."),
+    ]
+    async with Client(url if transport == "http" else stdio("--model", model), mode="auto") as client:
+        for name, arguments, said in cases:
+            refused = await client.call_tool(name, arguments)
+            assert (refused.is_error, text(refused)) == (True, said)
+        unknown = await client.call_tool("solve", PROBLEM)
+        assert text(unknown) == "There is no tool 'solve'. There are: reason, search_templates, check_answer."
+        numbers = {**good, "answer": 3, "expected": 3.5}
+        assert text(await client.call_tool("check_answer", numbers)).startswith("yes: ")
+        # null is how many clients leave an optional argument out
+        assert text(await client.call_tool("check_answer", {**good, "work": None, "expected": None})).startswith("NO: ")
 
 
 async def read(client: Client, uri: str) -> Any:

@@ -102,7 +102,7 @@ def test_solve_and_watch(page: Any, url: str) -> None:
     page.get_by_label("Search").fill("owned")
     page.keyboard.press("Enter")
     page.locator("ol.runs a").first.click()
-    assert "answered" in page.locator("section.answer").inner_text()
+    assert "single: one solution" in page.locator("section.answer").inner_text()
     check(page)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +15,10 @@ import pytest
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import ThreadError
+from reasonflux_agent.testing import mathematician, serve_fake
 from reasonflux_agent.threads import delete_thread, list_threads, lock_thread, open_checkpointer
 from tests.graph.fakes import Scripted, Shelf
+from tests.serving.servers import ENVIRONMENT
 from tests.threads.postgres import serve_postgres
 from tests.threads.test_kills import RUNS, prove
 
@@ -83,3 +88,42 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(ThreadError, match=r"postgresql://me:\*\*\*@127.0.0.1:1/x, cannot be used") as caught:
         list_threads("postgresql://me:hidden@127.0.0.1:1/x")
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", ["solve", "resume"])
+def test_a_server_that_is_lost_in_the_middle_is_our_error_and_nothing_else(database: str, verb: str) -> None:
+    """At the default effort, whose branches write at once: no message of the driver, of LangGraph or of Python."""
+    import psycopg
+
+    asked, go = threading.Semaphore(0), threading.Event()
+
+    def respond(prompt: str) -> str:
+        asked.release()
+        go.wait(60)
+        return mathematician(prompt)
+
+    def lose() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}".encode())
+
+    def run(*args: str) -> tuple[int, str]:
+        go.clear()
+        command = [sys.executable, "-m", "reasonflux_agent.cli", *args, "--checkpoints", database]
+        environment = {**ENVIRONMENT, "REASONFLUX_CACHE": os.environ["REASONFLUX_CACHE"]}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            assert all(asked.acquire(timeout=60) for _ in range(3))
+            lose()
+            go.set()
+            _, said = process.communicate(timeout=60)
+        return process.returncode, said
+
+    with serve_fake(respond) as url:
+        code, said = run("solve", "What is 3 + 4?", "--thread", "lost", "--model", f"vllm:fake@{url}")
+        if verb == "resume":
+            code, said = run("resume", "lost")
+    assert code == 2
+    ours = r"(\[(draft|attempt) \d\] )?(Trajectory|Candidate|Program)|  |Effort |Going on with |What is done so far is kept"
+    lines = [line for line in said.splitlines() if not re.match(ours, line)]
+    assert len(lines) == 1, said
+    assert lines[0].startswith("Error: The database of the threads, postgresql://tester:***@"), said

@@ -123,4 +123,6 @@ def _inline(text: str) -> Html:
 def _math(source: str, *, display: bool) -> Html:
     """The formula as MathML; its source where it cannot be converted."""
     made = mathml(source.strip(), display=display)
-    return Html(made) if made else tag("code", source.strip(), class_="formula")
+    if not made:
+        return tag("code", source.strip(), class_="formula")
+    return Html(made) if display else tag("span", Html(made), class_="inline")

@@ -64,11 +64,34 @@ function edit(form) {
       item.nextElementSibling?.after(item);
     },
   };
+  /** From now on the buttons that do not use the changes say so. */
+  const changed = () => {
+    if (form.elements.drop.value) return;
+    form.elements.drop.value = "1";
+    for (const button of form.querySelectorAll(".decide button")) {
+      if (!["edit", "stop"].includes(button.value)) button.textContent += form.dataset.without;
+    }
+  };
+  form.addEventListener("input", (event) => {
+    if (event.target.closest("ol.edit")) changed();
+  });
+  let kept = false;
+  form.addEventListener("submit", async (event) => { // the page is loaded anew: what was changed in other forms must not go
+    const others = [...document.querySelectorAll("form.question")].filter((o) => o !== form && o.elements.drop.value);
+    if (kept || !others.length) return;
+    event.preventDefault();
+    await Promise.all(
+      others.map((o) => fetch(o.dataset.keep, { method: "POST", body: new URLSearchParams(new FormData(o)) })),
+    );
+    kept = true;
+    form.requestSubmit(event.submitter);
+  });
   form.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;
     act[button.dataset.do](button.closest("ol.edit > li"));
     prepare();
+    changed();
     if (button.isConnected && button.dataset.do !== "add") button.focus(); // moving an element takes its focus
     const item = button.closest("ol.edit > li");
     const place = item?.isConnected ? `now step ${[...list.children].indexOf(item) + 1} of` : "the form has";

@@ -27,6 +27,8 @@ class Row(NamedTuple):
     problem: str
     state: str
     answer: str
+    certainty: str
+    """How sure the answer is; empty where there is none."""
 
 
 @cache
@@ -48,7 +50,7 @@ def home(base: str, rows: list[Row], total: int, query: str, form: Html) -> str:
             tag(
                 "p",
                 tag("span", row.state, class_=f"state {row.state}"),
-                [" · ", formula(row.answer)] if row.answer else None,
+                [f" · {row.certainty} · ", formula(row.answer)] if row.answer else None,
                 " · ",
                 tag("time", _when(row.begun), datetime=datetime.fromtimestamp(row.begun).isoformat(timespec="seconds")),
             ),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.record import FORMAT
+from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.ui.pages import Row
 from reasonflux_agent.serving.ui.runs import Runs
 
@@ -32,7 +33,7 @@ class Past:
         """
         rows = sorted(self._rows(kept), key=lambda row: row.begun, reverse=True)
         wanted = query.casefold()
-        return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state}".casefold()][:SHOWN], len(rows)
+        return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
 
     def _rows(self, kept: set[str]) -> Iterator[Row]:
         for path in self._runs.directory.glob("*.jsonl"):
@@ -62,10 +63,12 @@ def _row(path: Path) -> Row | None:
                 last = line
         if header.get("format") != FORMAT:
             return None
-        solution = _object(last).get("solution")
-        answer, state = (solution["answer"] or "", solution["status"]) if solution else ("", UNFINISHED)
         datetime.fromtimestamp(header["time"])  # that it can be shown
-        return Row(path.stem, header["time"], str(header["problem"]), str(state), str(answer))
+        row = Row(path.stem, header["time"], str(header["problem"]), UNFINISHED, "", "")
+        if not (kept := _object(last).get("solution")):
+            return row
+        solution = Solution.model_validate(kept)
+        return row._replace(state=solution.status, answer=solution.answer or "", certainty=solution.certainty)
     except (OSError, LookupError, TypeError, ValueError, ArithmeticError):  # one bad file must not hide the others
         return None
 

@@ -10,19 +10,26 @@ JSON = dict[str, Any]
 Form = dict[str, list[str]]
 """Fields of a form, each with its values in order."""
 WORDS = {
-    "approve": ("Go on as proposed", "What you changed in this form is not used."),
     "edit": ("Go on with my edits", "The trajectory is carried out as it stands in this form."),
+    "approve": ("Go on as proposed", "The trajectory is carried out as it was proposed."),
     "accept": ("Accept the result", "Keep the result, and go on with the next step."),
     "redo": ("Redo the step", "Say below what is wrong."),
     "finish": ("Finish", "The answer is there: carry no further step out."),
     "stop": ("Stop the run", "End with the best answer so far."),
 }
-"""Action -> the button, and what it does."""
+"""Action -> the button, and what it does. The first one is what the Enter key does, so it is the one that drops nothing."""
+USING, WITHOUT = ("edit", "stop"), ", without my changes"
+"""Actions that say themselves what becomes of changes; what is added to the buttons of the others."""
 
 
-def question_form(id: str, asked: JSON, action: str, names: dict[str, str]) -> Html:
-    """The form that answers question `id` (an `agents.review.Question` as a dict); `names`: template id -> name."""
-    review = asked["review"]
+def question_form(
+    id: str, asked: JSON, place: str, names: dict[str, str], attempt: str, filled: tuple[list[JSON], str] | None = None
+) -> Html:
+    """The form that answers question `id` (an `agents.review.Question` as a dict); `names`: template id -> name.
+
+    `attempt` is who asks; `filled` are the steps that a person has changed already, and why they were not taken.
+    """
+    review, (steps, why) = asked["review"], filled or (asked["steps"], "")
     title = "May this trajectory be carried out?" if asked["question"] == "plan" else "How shall the run go on?"
     proposed = None
     if review:
@@ -30,22 +37,30 @@ def question_form(id: str, asked: JSON, action: str, names: dict[str, str]) -> H
         proposed = tag("p", f"The review of step {review['index'] + 1} proposes: ", said)
     redo = "redo" in asked["actions"]
     buttons = [
-        tag("div", tag("button", WORDS[name][0], type="submit", name="action", value=name), tag("small", WORDS[name][1]))
-        for name in asked["actions"]
+        tag(
+            "div",
+            tag("button", said, WITHOUT if filled and name not in USING else None, type="submit", name="action", value=name),
+            tag("small", does),
+        )
+        for name, (said, does) in WORDS.items()
+        if name in asked["actions"]
     ]
     return tag(
         "form",
-        tag("h2", title, id=f"q-{id}"),
-        tag("p", asked["error"], role="alert", class_="error") if asked["error"] else None,
+        tag("h2", f"{attempt}: {title}", id=f"q-{id}"),
+        [tag("p", text, role="alert", class_="error") for text in (asked["error"], why) if text],
         proposed,
         tag("input", type="hidden", name="question", value=id),
-        tag("ol", [_step(str(n), step, names) for n, step in enumerate(asked["steps"], 1)], class_="edit"),
+        tag("input", type="hidden", name="drop", value="1" if filled else ""),
+        tag("ol", [_step(str(n), step, names) for n, step in enumerate(steps, 1)], class_="edit"),
         tag("template", _step("new", {"purpose": "", "query": "", "templates": None, "work": ""}, names)),
         tag("p", tag("button", "Add a step", type="button", data_do="add", hidden=True)),
         _field("What is wrong (for a redo)", "feedback", "", rows=2) if redo else None,
         tag("div", *buttons, class_="decide"),
         method="post",
-        action=action,
+        action=f"{place}/answer",
+        data_keep=f"{place}/keep",
+        data_without=WITHOUT,
         class_="card question",
         aria_labelledby=f"q-{id}",
     )
@@ -103,14 +118,33 @@ def _field(label: str, name: str, value: str, rows: int = 0) -> Html:
 def read_decision(form: Form) -> JSON:
     """The `agents.review.Decision` that a filled-in form stands for, as a dict; whether it can be used, the run says."""
     action = _first(form, "action")
+    feedback = _first(form, "feedback") if action == "redo" else ""
+    return {"action": action, "steps": read_steps(form) if action == "edit" else [], "feedback": feedback}
+
+
+def read_steps(form: Form) -> list[JSON]:
+    """The steps as they stand in a form."""
     steps = []
-    for key in form.get("step", ()) if action == "edit" else ():
+    for key in form.get("step", ()):
         if key != "new" and (purpose := _first(form, f"{key}.purpose")):
             chosen = [id for value in form.get(f"{key}.template", ()) if (id := value.strip())]
             templates = None if _first(form, f"{key}.lookup") else list(dict.fromkeys(chosen))
             work = _first(form, f"{key}.work")
             steps.append({"purpose": purpose, "query": _first(form, f"{key}.query"), "templates": templates, "work": work})
-    return {"action": action, "steps": steps, "feedback": _first(form, "feedback") if action == "redo" else ""}
+    return steps
+
+
+def is_changed(steps: list[JSON], asked: JSON) -> bool:
+    """Whether these differ from the steps that were asked about."""
+    flat = [
+        {k: v.replace("\r\n", "\n").strip() if isinstance(v, str) else v for k, v in step.items()} for step in asked["steps"]
+    ]
+    return steps != flat
+
+
+def drops(form: Form, asked: JSON) -> bool:
+    """Whether the button that was pressed drops what was changed, and did not say so."""
+    return _first(form, "action") not in USING and not _first(form, "drop") and is_changed(read_steps(form), asked)
 
 
 def _first(form: Form, name: str) -> str:

@@ -26,8 +26,9 @@ from reasonflux_agent.serving.ui import formulas
 from reasonflux_agent.serving.ui.html import Html, join, tag
 from reasonflux_agent.serving.ui.pages import ASK, about, home, new_form, page, run_page
 from reasonflux_agent.serving.ui.past import Past
-from reasonflux_agent.serving.ui.question import Form, question_form, read_decision
+from reasonflux_agent.serving.ui.question import Form, drops, is_changed, question_form, read_decision, read_steps
 from reasonflux_agent.serving.ui.runs import REVIEW, Runs
+from reasonflux_agent.serving.ui.tree import branches
 from reasonflux_agent.serving.ui.view import news, sections
 
 log = logging.getLogger("reasonflux_agent.serving")
@@ -64,6 +65,7 @@ def ui_routes(runs: Runs) -> list[BaseRoute]:
         Route("/runs/{run}", _page(site.run)),
         Route("/runs/{run}/events", _page(site.events)),
         Route("/runs/{run}/answer", _page(site.answer), methods=["POST"]),
+        Route("/runs/{run}/keep", _page(site.keep), methods=["POST"]),
         Route("/runs/{run}/resume", _page(site.resume), methods=["POST"]),
         Route("/runs/{run}/stop", _page(site.stop), methods=["POST"]),
         *(Route(f"/{name}", _file(name)) for name in ("page.css", "page.js")),
@@ -122,6 +124,8 @@ class _Site:
     def __init__(self, runs: Runs) -> None:
         self._runs, self._past = runs, Past(runs)
         self._names = {template.id: template.name for template in runs.library}
+        self._filled: dict[tuple[str, str], tuple[str, list[JSON], str]] = {}
+        """(Run, task that asks) -> the question, its steps as a person has changed them, and why they were not taken."""
 
     async def home(self, request: Request) -> Response:
         query = request.query_params.get("q", "").strip()
@@ -158,13 +162,24 @@ class _Site:
         questions = {} if live or record.solution else await self._runs.questions(run)
         state = self._runs.state(run, record, live=live, waiting=bool(questions))
         place = f"{BASE}/runs/{run}"
-        forms = [question_form(id, asked, f"{place}/answer", self._names) for id, asked in questions.items()]
+        names = {branch.unit: branch.name for branch in branches(record)} if questions else {}
+        units = sorted(questions, key=lambda id: list(names).index(questions[id][0]) if questions[id][0] in names else -1)
+        forms = [
+            question_form(id, asked, place, self._names, names.get(unit, "The attempt"), self._changes(run, id, unit, asked))
+            for id in units
+            for unit, asked in [questions[id]]
+        ]
         if forms:  # what can be typed where a template is added
             known = [tag("option", name, value=id) for id, name in self._names.items()]
             forms.append(tag("datalist", known, id="template-ids"))
         can = live if state == "running" else run in self._runs.kept
         head = about(place, state, record.header["time"], self._runs.error(run), can)
         return record, state, {**body, "questions": join(forms), "about": head}
+
+    def _changes(self, run: str, id: str, unit: str, asked: JSON) -> tuple[list[JSON], str] | None:
+        """What a person has changed of this question, or of the one whose answer the run could not use."""
+        question, steps, why = self._filled.get((run, unit), ("", [], ""))
+        return (steps, why) if question == id or (question and asked["error"]) else None
 
     async def events(self, request: Request) -> Response:
         run = request.path_params["run"]
@@ -177,7 +192,7 @@ class _Site:
         sent: dict[str, Html] = {}
         seen: object = None
         told, quiet, state = -1, 0, "running"
-        while state == "running":
+        while state == "running" and not self._runs.ended:
             if (version := self._runs.version(run)) == seen:
                 quiet += 1
                 if quiet % BEATS == 0:
@@ -196,16 +211,35 @@ class _Site:
                 said.append("The run waits for your answer.")
             if said:
                 yield _event("news", said[-1])
-        yield _event("end", state)
+        if state != "running":
+            yield _event("end", state)
 
     async def answer(self, request: Request) -> Response:
-        run, form = request.path_params["run"], await _form(request)
-        asked = await self._runs.questions(run)
-        question = (form.get("question") or [""])[0]
-        if question not in asked:
-            raise InputError("This question was answered already, or is not asked any more. Next: reload the run's page.")
-        await self._runs.go_on(run, {question: read_decision(form)})
+        run, form, question, unit, asked = await self._asked(request)
+        if drops(form, asked):
+            why = "This button does not use what you changed. Next: go on with your edits, or press it again to drop them."
+            self._filled[run, unit] = question, read_steps(form), why
+        else:
+            await self._runs.go_on(run, {question: read_decision(form)})
         return RedirectResponse(f"{BASE}/runs/{run}", 303)
+
+    async def keep(self, request: Request) -> Response:
+        """Keeps what was changed in one question's form while another one is answered."""
+        await self._asked(request)
+        return Response(status_code=204)
+
+    async def _asked(self, request: Request) -> tuple[str, Form, str, str, JSON]:
+        """A form that was sent: its run, its fields, its question's id, the task that asks, and the question."""
+        run, form = request.path_params["run"], await _form(request)
+        questions, question = await self._runs.questions(run), (form.get("question") or [""])[0]
+        if question not in questions:
+            raise InputError("This question was answered already, or is not asked any more. Next: reload the run's page.")
+        (unit, asked), steps = questions[question], read_steps(form)
+        if is_changed(steps, asked):  # to be shown again, should the run not be able to use them
+            self._filled[run, unit] = question, steps, ""
+        else:
+            self._filled.pop((run, unit), None)
+        return run, form, question, unit, asked
 
     async def resume(self, request: Request) -> Response:
         run = request.path_params["run"]

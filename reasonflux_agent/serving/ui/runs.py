@@ -85,6 +85,12 @@ class Runs:
         self.kept = {thread.run: thread.id for thread in threads}
         """Run -> thread, of all runs that have not finished and can go on."""
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.ended = False
+        """Whether the server was told to end."""
+
+    def end(self) -> None:
+        """Ends the streams of events, so that open pages keep no server up; runs under way can go on later."""
+        self.ended = True
 
     @property
     def directory(self) -> Path:
@@ -176,13 +182,15 @@ class Runs:
             live.task.cancel()
             await asyncio.wait({live.task})
 
-    async def questions(self, run: str) -> dict[str, JSON]:
-        """What the run waits for: id of each question -> `agents.review.Question` as a dict."""
+    async def questions(self, run: str) -> dict[str, tuple[str, JSON]]:
+        """What the run waits for: id of each question -> the task that asks, `attempt:ID`, and `agents.review.Question` as a
+        dict."""
         thread = self.kept.get(run)
         if thread is None or self.is_live(run):
             return {}
         async with self._thread(thread) as (graph, config, _):
-            return {asked.id: asked.value for asked in (await graph.aget_state(config)).interrupts}
+            tasks = (await graph.aget_state(config)).tasks
+            return {asked.id: (f"{task.name}:{task.id}", asked.value) for task in tasks for asked in task.interrupts}
 
     def _place(self) -> None:
         if self._places.locked():
@@ -223,17 +231,17 @@ class Runs:
             "callbacks": [self._recorder, Drafts(live.drafts)],
         }
         modes: Any = ["custom", "messages"]  # that messages are asked for makes the models stream
-        solved = False
+        concluded = False
         async for _, mode, data in graph.astream(
             given, config, context=context, stream_mode=modes, subgraphs=True, durability="sync"
         ):
             if mode == "custom" and isinstance(data, dict) and "run" in data:
-                solved = solved or data["type"] == "solution"
+                concluded = concluded or data["type"] == "solution"
                 if not live.run.done():
                     self._live[data["run"]] = live
                     self.kept[data["run"]] = live.thread
                     live.run.set_result(data["run"])
-        if solved:  # the record has all; the checkpoints were for going on
+        if concluded:  # the record has all; the checkpoints were for going on
             self.kept.pop(live.run.result(), None)
             self._live.pop(live.run.result(), None)
             await saver.adelete_thread(live.thread)

@@ -41,6 +41,8 @@ class Trajectory:
 class Branch:
     """An attempt or a draft."""
 
+    unit: str
+    """The task of the graph that it is, `attempt:ID`; in records of old its kind alone."""
     key: str
     """The same for the same branch, whenever the record is read."""
     name: str
@@ -64,7 +66,7 @@ def branches(record: Record) -> list[Branch]:
     for key, own in lines.items():
         kind = "Draft" if key.startswith("draft") else "Attempt"
         count[kind] = count.get(kind, 0) + 1
-        found.append(_grow(Branch(f"{kind.lower()}-{count[kind]}", f"{kind} {count[kind]}"), own))
+        found.append(_grow(Branch(key, f"{kind.lower()}-{count[kind]}", f"{kind} {count[kind]}"), own))
     return found
 
 

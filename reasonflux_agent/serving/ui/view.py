@@ -69,7 +69,7 @@ def _answer(record: Record) -> Html | None:
         "section",
         tag("h2", "Answer", id="answer-title"),
         tag("p", given, class_="final"),
-        tag("p", tag("strong", solution.status), f": {solution.reason}. Strategy {solution.strategy}; {spent}."),
+        tag("p", tag("strong", solution.verdict), f". Strategy {solution.strategy}; {spent}."),
         tag("details", tag("summary", "The whole solution"), prose(solution.text), id="solution-text")
         if solution.text
         else None,
