@@ -1,4 +1,4 @@
-"""Bounded arithmetic over the reals: exact Fractions as long as they can be, floats after a root, a logarithm or pi.
+"""Bounded arithmetic: exact Fractions as long as they can be, floats after a root, a logarithm or pi; complex with `i`.
 
 What formulas are evaluated with (see formulas.py). Every operation is bounded in size, so that no text of a model can
 ask for a number that takes noticeable time or memory.
@@ -6,29 +6,33 @@ ask for a number that takes noticeable time or memory.
 
 from __future__ import annotations
 
+import cmath
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 Number = Fraction | float
+"""What a formula is worth; with the imaginary unit among the variables, Python's complex numbers go the same ways."""
 
 MAX_BITS = 20_000
 """Size of an exact value's numerator or denominator."""
 
 REST = 1e-13
-"""What terms that cancel may leave of zero, in floats."""
+"""What terms that cancel may leave of zero, as a share of the largest of them, in floats."""
 
 
 class FormulaError(ValueError):
     """The text is not a formula that is understood here, or it has no real value within the bounds."""
 
 
-def close(a: Number, b: Number, *, rest: float = REST) -> bool:
-    """Equal: exactly for exact values, else to nine digits, or but for the `rest` of terms that cancel."""
-    if isinstance(a, Fraction) and isinstance(b, Fraction):
+def close(a: Number, b: Number, digits: int = 9) -> bool:
+    """Equal: exactly for exact values, else to so many digits (complex values to 11)."""
+    if isinstance(a, complex) or isinstance(b, complex):
+        return cmath.isclose(complex(a), complex(b), rel_tol=1e-11)
+    if isinstance(a, Fraction) and isinstance(b, Fraction) and digits == 9:
         return a == b
     try:
-        return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=rest)
+        return math.isclose(float(a), float(b), rel_tol=10.0**-digits)
     except OverflowError:
         return False
 
@@ -38,14 +42,25 @@ def bounded(value: Number) -> Number:
     if isinstance(value, Fraction):
         if _bits(value) > MAX_BITS:
             raise FormulaError("too large")
-    elif not math.isfinite(value):
+    elif not cmath.isfinite(value):
         raise FormulaError("not finite")
     return value
+
+
+def total(terms: Iterable[Number]) -> Number:
+    """The sum. What is left of terms that cancel is zero. Raises FormulaError when it is too large."""
+    terms = list(terms)
+    value = bounded(sum(terms, Fraction(0)))
+    if isinstance(value, Fraction) or abs(value) > REST * max(map(abs, terms)):
+        return value
+    return 0.0
 
 
 def power(base: Number, exponent: Number) -> Number:
     """base ** exponent, exact where it can be (`8^(2/3)` is 4). Raises FormulaError where not real, or too large."""
     whole = isinstance(exponent, Fraction) and exponent.denominator == 1
+    if isinstance(base, complex) or isinstance(exponent, complex):
+        return base**exponent  # type: ignore[operator]
     if base < 0 and not whole:
         raise FormulaError("a broken power of a negative number")
     if isinstance(base, Fraction) and isinstance(exponent, Fraction):
@@ -95,7 +110,18 @@ def factorial(value: Number) -> Number:
 
 def magnitude(value: Number) -> Number:
     """|value|"""
-    return -value if value < 0 else value
+    return abs(value)
+
+
+def _periodic(function: Callable[[float], float]) -> Callable[[Number], Number]:
+    """A trigonometric function whose value is zero where only the argument's rounding keeps it from it (`sin(pi)`)."""
+
+    def value(argument: Number) -> Number:
+        found = function(argument)
+        rounded = isinstance(argument, float) and abs(argument) > 0.1
+        return 0.0 if rounded and abs(found) < REST * abs(argument) else found
+
+    return value
 
 
 def floor(value: Number) -> Number:
@@ -118,15 +144,18 @@ BRACKETED: dict[str, Callable[[Number], Number]] = {
 """Functions whose argument stands in brackets."""
 
 BARE: dict[str, Callable[[Number], Number]] = {
-    "sin": math.sin,
-    "cos": math.cos,
-    "tan": math.tan,
+    "sin": _periodic(math.sin),
+    "cos": _periodic(math.cos),
+    "tan": _periodic(math.tan),
     "cot": lambda value: 1 / math.tan(value),
     "sec": lambda value: 1 / math.cos(value),
     "csc": lambda value: 1 / math.sin(value),
     "arcsin": math.asin,
     "arccos": math.acos,
     "arctan": math.atan,
+    "asin": math.asin,
+    "acos": math.acos,
+    "atan": math.atan,
     "sinh": math.sinh,
     "cosh": math.cosh,
     "tanh": math.tanh,

@@ -1,13 +1,15 @@
 """Reads and evaluates formulas as people and models write them, plain (`2^(n+2) - 5`) or LaTeX (`\\frac{3}{4}x^{2}`).
 
 A parser of its own: nothing is ever evaluated as code, and length and depth are bounded. What can be read in two ways
-(`1/2x`, `sin(x)^2`, a `log` without a base) is refused, not guessed.
+(`1/2x`, `sin(x)^2`) is refused, not guessed; a `log` without a base may be the natural or the decimal one. `f(x)`, `g(2)` and
+`f(g(x))` apply a function of which nothing is known, `h(a+b)` is a product.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +23,12 @@ MAX_LENGTH = 2_000
 """Characters of a formula."""
 MAX_DEPTH = 40
 """Brackets, powers and functions inside one another."""
+LOG = "\\log"
+"""The name of the base of a logarithm that is written without one."""
+PRINTED = 12
+"""Significant digits from which on a decimal is taken for what a computer printed of a value: rounded."""
+_APPLIED = "fgh"
+"""Letters that name functions."""
 
 Node = Callable[[Mapping[str, Number]], Number]
 
@@ -32,8 +40,8 @@ class Formula:
     names: frozenset[str]
     """Its variables: single letters, Greek ones without the backslash, subscripts kept (`x`, `theta`, `a_n+1`)."""
     node: Node
-    cancels: bool
-    """Whether it has a sum or a function: only then a tiny value may be what is left of zero."""
+    digits: int = 0
+    """Significant digits of its longest decimal, if those are so many that a computer printed a rounded value."""
 
     def value(self, variables: Mapping[str, Number] | None = None) -> Number:
         """Its value. Raises FormulaError where it has none (division by zero, root of a negative number, too large)."""
@@ -41,12 +49,16 @@ class Formula:
             return self.node(variables or {})
         except KeyError as error:
             raise FormulaError(f"no value was given for {error}") from None
-        except (ArithmeticError, ValueError) as error:
+        except (ArithmeticError, ValueError, TypeError) as error:  # TypeError: a complex number where a real one is needed
             raise FormulaError(str(error)) from None
 
     def times(self, factor: Fraction) -> Formula:
         """The formula multiplied by a number."""
-        return Formula(self.names, lambda v: arithmetic.bounded(self.node(v) * factor), self.cancels)
+        return Formula(self.names, lambda v: arithmetic.bounded(self.node(v) * factor), self.digits)
+
+    def minus(self, other: Formula) -> Formula:
+        """The difference of two formulas."""
+        return Formula(self.names | other.names, lambda v: arithmetic.total((self.node(v), -other.node(v))))
 
 
 def evaluate(text: str, variables: Mapping[str, Number] | None = None) -> Number:
@@ -57,31 +69,65 @@ def evaluate(text: str, variables: Mapping[str, Number] | None = None) -> Number
 def same(a: Formula, b: Formula) -> bool | None:
     """Whether two formulas agree wherever they have a value; None when too few points tell, or their domains differ.
 
-    Compared at twelve whole and eight broken positive points and four negative ones; six of them must have a value.
-    The letter i may be the imaginary unit, so formulas with it are not compared.
+    Compared at twelve whole and eight broken positive points and four negative ones; six of them must have a value, or, with
+    narrow domains, of twelve more below one and 24 whole ones.
+    `i` is the imaginary unit. What a computer printed (`0.3333333333333333`) agrees to the digits that it shows.
     """
-    names = sorted(a.names | b.names)
-    if "i" in names:
-        return None
-    draw = random.Random(" ".join(names))
-    points = [{name: Fraction(draw.randint(1, 30)) for name in names} for _ in range(12 if names else 1)]
-    if names:
-        points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in names} for _ in range(8)]
-        points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in names} for _ in range(4)]
-    rest = arithmetic.REST if a.cancels or b.cancels else 0.0
+    bases = (math.e, 10.0) if LOG in a.names | b.names else (math.e,)
+    verdicts = [_agree(a, b, base) for base in bases]
+    return True if True in verdicts else False if False in verdicts else None
+
+
+def _agree(a: Formula, b: Formula, base: float) -> bool | None:
+    points = _points(a.names | b.names, base)
+    shown = min(filter(None, (a.digits, b.digits)), default=0)
+    rounded = shown - (1 if a.digits and b.digits else 2)
     agreed = 0
-    for point in points:
+    for tried, point in enumerate(points):
+        if tried >= 24 and agreed >= 6:
+            break
         left, right = _value(a, point), _value(b, point)
         if left is None and right is None:
             continue
         if left is None or right is None:
             return None
-        if not arithmetic.close(left, right, rest=rest):
+        if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)):
             return False
         agreed += 1
-        if not names:
+        if len(points) == 1:
             return True
     return True if agreed >= 6 else None
+
+
+def proportional(a: Formula, b: Formula) -> bool:
+    """Whether one formula is a multiple of the other by a number that is not zero: `a = 0` and `b = 0` are one equation."""
+    ratio = None
+    agreed = 0
+    for point in _points(a.names | b.names):
+        left, right = _value(a, point), _value(b, point)
+        if left is None or right is None or left == 0 or right == 0:
+            if (left is None) != (right is None) or (left == 0) != (right == 0):
+                return False
+            continue
+        ratio = ratio or left / right
+        if not arithmetic.close(left, ratio * right):
+            return False
+        agreed += 1
+    return agreed >= 6
+
+
+def _points(names: frozenset[str], base: float = math.e) -> list[dict[str, Number]]:
+    """Where two formulas are compared: always at the same points for the same names; one point without any."""
+    fixed: dict[str, Number] = {LOG: base, "i": 1j}  # type: ignore[dict-item]
+    free = sorted(name for name in names if name not in fixed and not name.endswith("()"))
+    draw = random.Random(" ".join(free))
+    points = [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(12 if free else 1)]
+    if free:
+        points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in free} for _ in range(8)]
+        points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in free} for _ in range(4)]
+        points += [{name: Fraction(draw.randint(1, 982), 983) for name in free} for _ in range(12)]
+        points += [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(24)]
+    return [{**point, **fixed} for point in points]
 
 
 def _value(formula: Formula, point: Mapping[str, Number]) -> Number | None:
@@ -105,14 +151,14 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
         self.names: set[str] = set()
-        self.cancels = False
+        self.digits = 0
         self.at = self.depth = self.bars = 0
 
     def formula(self) -> Formula:
         node = self.sum()
         if self.tokens[self.at][0] != "end":
             raise FormulaError(f"{self.tokens[self.at][1]!r} was not expected")
-        return Formula(frozenset(self.names), node, self.cancels)
+        return Formula(frozenset(self.names), node, self.digits)
 
     def next_is(self, *values: str) -> bool:
         kind, value = self.tokens[self.at]
@@ -131,8 +177,7 @@ class _Reader:
             terms.append(_negated(self.product()) if sign == "-" else self.product())
         if len(terms) == 1:
             return terms[0]
-        self.cancels = True
-        return lambda v: arithmetic.bounded(sum((term(v) for term in terms), Fraction(0)))
+        return lambda v: arithmetic.total(term(v) for term in terms)
 
     def product(self) -> Node:
         factors = [("*", self.unary())]
@@ -187,6 +232,8 @@ class _Reader:
         self.deeper()
         if kind == "number":
             number = Fraction(value.replace(",", "").rstrip("."))
+            digits = len(re.sub(r"[eE].*|\D", "", value).lstrip("0")) if "." in value else 0
+            self.digits = max(self.digits, digits if digits >= PRINTED else 0)
             node: Node = lambda v: number  # noqa: E731
         elif kind == "name":
             node = self.name(value)
@@ -217,14 +264,29 @@ class _Reader:
             letter += "_" + self.subscript()
         if letter == "e":
             return lambda v: math.e
+        if letter == "I":  # as Python's libraries print it
+            letter = "i"
+        if letter in _APPLIED and self.is_applied():
+            self.names.add(letter + "()")
+            draw, argument = random.Random(letter), self.atom()
+            first, second, third = (Fraction(draw.randint(2, 99), 7) for _ in range(3))
+            return lambda v: (argument(v) * first + second) * argument(v) * argument(v) + third
         self.names.add(letter)
         return lambda v: v[letter]
+
+    def is_applied(self) -> bool:
+        """Whether a function's argument follows: one name or number in brackets, or a function of one."""
+        ahead = self.tokens[self.at : self.at + 3]
+        if len(ahead) < 3 or ahead[0] != ("sign", "("):
+            return False
+        (kind, value), after = ahead[1:]
+        return (kind in ("name", "number") and after == ("sign", ")")) or (value in _APPLIED and after == ("sign", "("))
 
     def subscript(self) -> str:
         """The text of what follows `_`: one number or letter, or all up to the closing brace."""
         start = self.at
         braced = self.take("{")
-        while self.tokens[self.at][0] in ("number", "name") or self.next_is("+", "-", "*", "/"):
+        while self.tokens[self.at][0] in ("number", "name", "command") or self.next_is("+", "-", "*", "/"):
             self.at += 1
             if not braced:
                 return self.tokens[start][1]
@@ -247,9 +309,11 @@ class _Reader:
             inner = self.atom()
             return lambda v: arithmetic.root(inner(v), degree(v) if degree else Fraction(2))
         if name == "log":
-            if not self.take("_"):
-                raise FormulaError("a logarithm without a base can be read in two ways")
-            base = self.atom()
+            if self.take("_"):
+                base = self.atom()
+            else:
+                self.names.add(LOG)
+                base = lambda v: v[LOG]  # noqa: E731
             return _product([("*", self.function(math.log)), ("/", _applied(math.log, base))])
         if name in arithmetic.BRACKETED:
             return _applied(arithmetic.BRACKETED[name], self.until(")", "("))
@@ -259,7 +323,6 @@ class _Reader:
 
     def function(self, apply: Callable[[Number], Number]) -> Node:
         """Exponent and argument of a function that may stand without brackets: `\\sin^2 x`, `\\cos 2x`, `ln(x)`."""
-        self.cancels = True
         exponent = self.atom() if self.take("^") else None
         if self.next_is("(", "[", "{"):
             argument = self.atom()

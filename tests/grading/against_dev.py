@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent import grading
+from reasonflux_agent.grading import pool
 
 SETS = ("pairs", "variants", "nonmath")
 Row = dict[str, Any]
@@ -31,7 +32,12 @@ def rows(data: Path, name: str) -> list[Row]:
 
 def ours(gold: str, pred: str) -> bool | None:
     """Our verdict; None: the worker failed."""
-    return grading.judged(pred, gold, seconds=30)
+    return grading.judged(extracted(pred), extracted(gold), seconds=30)
+
+
+def extracted(text: str) -> str:
+    """The answer that a reply states, or the text itself, which is then the answer alone."""
+    return grading.extract_answer(text) or text
 
 
 def stock(gold: str, pred: str) -> bool | None:
@@ -101,6 +107,8 @@ def main() -> None:
             print(f"| {name} ({len(labelled)}) | {grader} | {counts(errors, labelled)} | {milliseconds} |", flush=True)
             if judge is ours:
                 details += [(name, row, verdict) for row, verdict in errors]
+    for outcome, count in pool.outcomes.most_common():
+        print(f"worker: {count} {outcome}")
     if wanted.by_kind:
         kinds = Counter((name, row.get("kind", row["suite"]), bool(verdict)) for name, row, verdict in details)
         for (name, kind, yes), count in kinds.most_common():

@@ -17,23 +17,23 @@ from reasonflux_agent.grading.worker import _number
 from tests.ticking import ticking
 
 HANGING = r"9^{9^{9^9}}"
-NEEDS_WORKER = [(f"{n}+2i", f"2i+{n}") for n in range(40)]
+NEEDS_WORKER = [(rf"\int_0^1 {n} x dx", rf"\frac{{{n}}}{{2}}") for n in range(2, 42)]
 
 
 def test_a_hang_costs_one_comparison() -> None:
-    assert grading.equivalent("1+2i", "2i + 1", seconds=30)
+    assert grading.equivalent(*NEEDS_WORKER[0], seconds=30)
     started = time.monotonic()
     assert not grading.equivalent(HANGING, "x^2+x", seconds=1)
     assert time.monotonic() - started < 20
-    assert grading.equivalent("3+2i", "2i + 3", seconds=30)
+    assert grading.equivalent(*NEEDS_WORKER[1], seconds=30)
 
 
 def test_a_worker_that_died_while_idle_costs_nothing() -> None:
-    assert grading.equivalent("1+5i", "5i + 1", seconds=30)
+    assert grading.equivalent(*NEEDS_WORKER[2], seconds=30)
     for worker in pool._idle:
         worker.process.kill()
         worker.process.wait()
-    assert grading.equivalent("1+6i", "6i + 1", seconds=30)
+    assert grading.equivalent(*NEEDS_WORKER[3], seconds=30)
 
 
 def test_threads_share_two_workers() -> None:
@@ -64,7 +64,7 @@ def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_end_with_their_parent() -> None:
     script = (
         "import os, signal; from reasonflux_agent import grading; from reasonflux_agent.grading import pool\n"
-        "assert grading.equivalent('1+2i', '2i+1', seconds=60)\n"
+        rf"assert grading.equivalent({NEEDS_WORKER[0][0]!r}, {NEEDS_WORKER[0][1]!r}, seconds=60)" "\n"
         "print(next(iter(pool._alive)).process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -1,0 +1,140 @@
+"""One spelling for what LaTeX, Unicode, Python and people spell in many ways: what answers are compared in (answers.py)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_FRACTION = re.compile(r"(\d*)([¼½¾⅐-⅞])")
+_CHARACTERS = str.maketrans(
+    {
+        **dict.fromkeys("−–—‐‑‒﹣－", "-"),
+        **dict.fromkeys("“”„″＂", '"'),
+        **dict.fromkeys("‘’′＇", "'"),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        **dict.fromkeys("º˚∘", "°"),
+        **{"⁄": "/", "∕": "/", "∶": ":", "…": r"\dots ", "Ω": "Ω"},
+    }
+)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "0123456789+-()")
+
+_ANNOUNCED = re.compile(
+    r"[*_\s]*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct |right |best )?(?:answer|choice|option)[*_]*"
+    r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$)|(?:final )?answer\s+(?=\\\[|\$)|^= *(?=[^=\s])",
+    re.IGNORECASE,
+)
+_WRAPPED = re.compile(
+    r"\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
+    r"|\"([^\"]*)\"|'([^']*)'|\\text(?:tt|bf|it|rm)? ?\{([^\\]*)\}|\$([^$]*)\$",
+    re.DOTALL,
+)
+_BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", re.DOTALL)
+
+_REWRITTEN = [
+    (re.compile(r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|left|right|pi|text|cdot|times|infty|pm|boxed|le|ge)(?![a-z]))"), r"\\"),
+    (re.compile(r"^([A-Z])\\\)"), r"\1)"),
+    (re.compile(r"(?<=\S),? (?:because|since) .*$|(?<=\S) ?(?:\\approx(?![a-z])|≈).*$|^(?:\\approx(?![a-z])|≈) ?", re.DOTALL), ""),
+    (re.compile(r"\\dots[cbmo]?(?![a-z])|\\[lc]dots(?![a-z])|\.{3,}"), r"\\dots "),
+    (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
+    (re.compile(r"(?<=\d)(?:[_'] ?|, ?\\! ?|\\!, ?)(?=\d{3}(?!\d))"), ","),
+    (re.compile(r"\\(?:\$|pounds(?![a-z]))|[€£¥₹]"), lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}"),
+    (re.compile(r"(?<!\\)\\(?:[()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|(?<!\{)\$|`"), ""),
+    (re.compile(r"^\\\[|\\\]$"), ""),
+    (re.compile(r"(?<!\\)\\(?:[,;:>]| |q?quad(?![a-zA-Z]))|~|[^\S\n]+"), " "),
+    (re.compile(r"(?<=[^\s\\]) ?\\\\ ?(?=\S)(?!.*\\end)|\s*\n\s*"), "\n"),
+    (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
+    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\{([^{}]*)\\over(?![a-z]) ?([^{}]*)\}"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\^ ?(?:°|\\circ(?![a-z])|\{ ?(?:\\circ|°) ?\})|\\degree(?![a-z])"), "°"),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"(?<=\d) x (?=\d)"), "*"),
+    (re.compile(r"∞|\binfinity\b|(?<![a-zA-Z\\])oo(?![a-zA-Z])"), r"\\infty "),
+    (re.compile(r"\+ ?(?=\\infty)"), ""),
+    (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"∅|\\varnothing(?![a-z])"), r"\\emptyset "),
+    (re.compile(r"±"), r"\\pm "),
+    (re.compile(r"ℝ|\\R(?![a-zA-Z])"), r"\\mathbb{R}"),
+    (re.compile(r"∈"), r"\\in "),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
+    (re.compile(r"\\r(?:angle|paren)(?![a-zA-Z])"), ")"),
+    (re.compile(r"\\l(?:brace)(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\\r(?:brace)(?![a-zA-Z])"), r"\\}"),
+    (  # a short word at the end of a quantity is a unit, and is marked as one
+        re.compile(
+            r"(?:(?<=[\d)}])|(?<=\\pi)) ?\\(?:text(?:rm)?|mbox|mathrm) ?\{ ?"
+            r"([mgshlLNJWVAK]|(?!(?:pi|[ap]m|th|st|nd|rd|and|or)\b)(?=[A-Z]*[a-z])[a-zA-Z]{2,3})\.? ?\}"
+            r"(?=(?: ?\^ ?\{? ?[23] ?\}?)? ?(?:[.,;)\]]|$))"
+        ),
+        r" \\unit{\1}",
+    ),
+    (re.compile(r"(?<=_)(?:\\(?:text|mathrm) ?\{([^{}\\]*)\}|\{\\(?:text|mathrm) ?\{([^{}\\]*)\}\})"), r"{\1\2}"),
+    (re.compile(r"\\math(?:rm|it) ?\{ ?([iIeR]) ?\}"), r" \1 "),
+    (re.compile(r"\\math(?:bf|bb|cal|sf) ?\{ ?R ?\}"), r"\\mathbb{R}"),
+    (re.compile(r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z]) ?\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\leq?(?:slant|q)?(?![a-z])|≤|⩽|=<|<="), r"\\le "),
+    (re.compile(r"\\geq?(?:slant|q)?(?![a-z])|≥|⩾|>="), r"\\ge "),
+    (re.compile(r"\\lt(?![a-z])"), "<"),
+    (re.compile(r"\\gt(?![a-z])"), ">"),
+    (re.compile(r"\\neq?(?![a-z])|≠|!="), r"\\ne "),
+    (re.compile(r"(?<![=<>!])==(?!=)"), "="),
+    (re.compile(r",? (?:for (?:all|any|every|each) |\\forall ?)\(?[^.;()]*\)?$|,? ?\\forall ?[^.;]*$"), ""),
+    (re.compile(r"(?:x|n|[a-z]) \\in \\mathbb\{R\}|\ball real (?:numbers|values)(?: of \w)?\b|\ball reals\b|^\\mathbb\{R\}$"), r"(-\\infty,\\infty)"),
+    (re.compile(r"^(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?$|^(?:the )?empty ?set$", re.I), r"\\emptyset "),
+    (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
+    (re.compile(r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)\((.*)\)$"), r"\1"),
+    (re.compile(r"(?<![a-zA-Z])(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
+    (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
+    (re.compile(r"[^\S\n]+"), " "),
+]
+"""In order; each is tried at most once a text, and none backtracks further than a line."""
+
+
+def stated(text: str) -> str:
+    """The answer without what announces and wraps it: `**Answer:** $42$.` is `42`; quotes, boxes and backticks go, too."""
+    text = text.strip()
+    for _ in range(6):
+        before = text
+        if announced := _ANNOUNCED.match(text):
+            text = text[announced.end() :].strip()
+        if match := _BOX.fullmatch(text) or _WRAPPED.fullmatch(text.rstrip(".") if text[:1] in "\\$`*\"'" else text):
+            text = next(group for group in match.groups() if group is not None).strip()
+        if text == before:
+            break
+    return text
+
+
+def normal(text: str) -> str:
+    """One spelling of an answer. Words keep one space between them, lines one newline; money is marked `\\unit{$}5`."""
+    text = _characters(text)
+    text = _dollars(stated(text))
+    for pattern, plain in _REWRITTEN:
+        text = pattern.sub(plain, text)
+    text = text.strip().removesuffix("\\")
+    return text.strip().rstrip(".,;:!" if text.strip()[-2:-1].isalpha() else ".,;:").strip()
+
+
+def _characters(text: str) -> str:
+    """The text in plain characters: raised digits as powers, fractions of one character spelled out, full width narrowed."""
+    text = text.translate(_CHARACTERS)
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ]+", lambda match: f"^{{{match[0].translate(_RAISED)}}}", text)
+    text = re.sub("[₀-₎]+", lambda match: f"_{{{match[0].translate(_LOWERED)}}}", text)
+    text = _FRACTION.sub(lambda match: f"{match[1]} {unicodedata.normalize('NFKC', match[2]).replace('⁄', '/')}", text)
+    return unicodedata.normalize("NFKC", text) if not text.isascii() else text
+
+
+def _dollars(text: str) -> str:
+    """A dollar sign before an amount is marked as a unit; those around mathematics go later."""
+    signs = re.findall(r"(?<!\\)\$(-?\.?\d)?", text)
+    if signs and all(signs) and not text.endswith("$"):
+        return re.sub(r"(?<!\\)\$", r"\\unit{$}", text)
+    return text
+
+
+def latex(text: str) -> str:
+    """A normalised answer as LaTeX, for Math-Verify: plain `sqrt(3)` and `2^(n+1)` get their backslash and braces."""
+    text = re.sub(r"\\unit\{[$€£¥₹]\}", "", text.replace("°", ""))
+    text = re.sub(r"(?<![\\a-z])(sqrt|sin|cos|tan|ln|log|pi|exp)(?![a-z])", r"\\\1 ", text)
+    return re.sub(r"(\\sqrt|\^) ?\(([^()]*)\)", r"\1{\2}", text).replace(r"\unit{", r"\text{")
