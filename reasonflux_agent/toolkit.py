@@ -70,7 +70,8 @@ def check_answer_tool() -> BaseTool:
             if not (passed and name in FORMAL)
         ]
         if expected.strip():
-            lines.append(f"{'yes' if equivalent(answer, expected) else 'NO'}: It means the same as {expected.strip()}.")
+            verdict = "yes" if equivalent(answer, expected, problem=problem) else "NO"
+            lines.append(f"{verdict}: It means the same as {expected.strip()}.")
         return "\n".join(lines) or "Nothing about this answer can be checked by calculation."
 
     async def acheck_answer(problem: str, answer: str, work: str = "", expected: str = "") -> str:

@@ -60,8 +60,8 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
 
 
 async def judged(answer: str | None, item: Item) -> bool | None:
-    """Whether an answer is the gold one, with its unit or without; None where the grader hung or died over it."""
-    return await asyncio.to_thread(verdict, answer, item.answer, item.unit)
+    """Whether an answer is the gold one, with its unit or without; None where the grading worker failed over it."""
+    return await asyncio.to_thread(verdict, answer, item.answer, item.unit, problem=item.problem)
 
 
 def _outcome(solution: Solution | None) -> Row:

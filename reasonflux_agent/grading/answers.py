@@ -23,9 +23,9 @@ from reasonflux_agent.grading import formulas, literals, quantities, words
 from reasonflux_agent.grading.arithmetic import FormulaError
 from reasonflux_agent.grading.formulas import Formula
 from reasonflux_agent.grading.spelling import latex, normal
-from reasonflux_agent.grading.structures import COMMA, Parts, less_first, named, parts, range_name
+from reasonflux_agent.grading.structures import COMMA, Parts, less_first, named, parts, range_name, sides
 
-__all__ = ["MAX_DEPTH", "compare", "latex", "listed", "normal"]
+__all__ = ["MAX_DEPTH", "bare", "compare", "latex", "listed", "normal"]
 
 MAX_DEPTH = 3
 """Structures inside one another that are compared here: sets of tuples, say."""
@@ -36,15 +36,22 @@ _ALGEBRA = re.compile(
     r"|alpha|beta|gamma|delta|epsilon|theta|lambda|mu|nu|xi|rho|sigma|tau|phi|varphi|psi|omega|[GDTLPO][a-z]+|ell|begin|end|mathbb|cup|cap|setminus"
     r"|le|ge|in|l?floor|r?floor|l?ceil|rceil|prime|partial|circ|quad|lvert|rvert|vert|det|min|max|bmod|[{},;! \\])"
     r"(?![a-zA-Z])|(?:[pbv]?matrix|array)(?=\})|(?<![a-zA-Z])[a-zA-Z]{1,2}(?![a-zA-Z])|(?:sqrt|sin|cos|tan|log|ln|exp|pi)(?![a-zA-Z])"
-    r"|[\d\s.,+\-*/^_(){}\[\]|!'=<>&°])+"
+    r"|[\d\s.,+\-*/^_(){}\[\]|!=<>&°])+"
 )
 """What the worker is asked about: formulas that this process cannot read; nothing with words in it."""
-_NO_PRODUCT = re.compile(r"(?<!\\)[a-zA-Z]\d|\d\.\d+\.|\.\.|\d \d|\\dots|(?<![a-zA-Z\\])(?:or|and|if|mod|of|to|is|in|on)(?![a-zA-Z])")
+_NO_PRODUCT = re.compile(
+    r"(?<![a-zA-Z\\])[a-zA-Z]+\d|\d\.\d+\.|\.\.|(?<![_^])\d \d|\\dots"
+    r"|(?<![a-zA-Z\\])(?:or|and|if|mod|of|to|is|in|on)(?![a-zA-Z])"
+)
+
+
+_ORDERED = ({"list", "()", "lines"}, {"list", "[]", "lines"})
+_VECTORS = {"column", "()", "[]", "list"}
 
 
 def compare(a: str, b: str, depth: int = 0) -> bool | None:
     """Whether two normalised answers are the same; None when that cannot be told here."""
-    if _packed(a) == _packed(b) or (less_first(a) != a or less_first(b) != b) and _packed(less_first(a)) == _packed(less_first(b)):
+    if _packed(a) == _packed(b) or _packed(less_first(a)) == _packed(less_first(b)):
         return True
     if depth > MAX_DEPTH:
         return None
@@ -55,9 +62,17 @@ def compare(a: str, b: str, depth: int = 0) -> bool | None:
             return verdict
     if not re.search(r"\w", a) or not re.search(r"\w", b):
         return _marks(a) == _marks(b)
-    if "=" in a or "=" in b or "\\in" in a or "\\in" in b or ":" in a or ":" in b:
+    if len(sides(a)) > 1 or len(sides(b)) > 1 or "\\in" in a or "\\in" in b or ":" in a or ":" in b:
         return _named(a, b, depth)
     return _unnamed(a, b, depth)
+
+
+def bare(a: str, b: str) -> tuple[str, str]:
+    """Two answers without the names of their values, as the worker is asked about them; equations stay."""
+    first, second = named(a), named(b)
+    one = first and (second or len(sides(b)) == 1)
+    other = second and (first or len(sides(a)) == 1)
+    return first[1] if first and one else a, second[1] if second and other else b
 
 
 def listed(text: str) -> list[str]:
@@ -82,7 +97,7 @@ def _marks(text: str) -> str:
 
 def _named(a: str, b: str, depth: int) -> bool | None:
     """Answers of which at least one is an equation or has a name."""
-    first, second = named(a), named(b)
+    first, second = (None if pair and _is_product(*pair) else pair for pair in map(named, (a, b)))
     if first and second:
         if first[0] == second[0] or "\\in" in a + b:
             return compare(first[1], second[1], depth + 1)
@@ -91,10 +106,9 @@ def _named(a: str, b: str, depth: int) -> bool | None:
             return compare(first[1], second[1], depth + 1) if roots else False
         if any(_is_function(name) for name, _ in (first, second)) or min(len(first[0]), len(second[0])) > 1:
             return compare(first[1], second[1], depth + 1)
-    if (first or "=" not in a) and (second or "=" not in b) and not (first and second):
-        if len(parts(a).items) == len(parts(b).items) == 1 or first or second:
-            return _unnamed(first[1] if first else a, second[1] if second else b, depth)
-    equations = [text.split("=") for text in (a, b)]
+    if bool(first) != bool(second) and (first or len(sides(a)) == 1) and (second or len(sides(b)) == 1):
+        return _unnamed(first[1] if first else a, second[1] if second else b, depth)
+    equations = [sides(text) for text in (a, b)]
     if any(_separated(text) for text in (a, b)):
         return _unnamed(a, b, depth)
     if [len(sides) for sides in equations] == [2, 2]:
@@ -108,6 +122,12 @@ def _named(a: str, b: str, depth: int) -> bool | None:
 
 def _separated(text: str) -> bool:
     return len(parts(text, COMMA).items) > 1
+
+
+def _is_product(name: str, value: str) -> bool:
+    """Whether what looks like a name is a product in an equation: `PV = nRT`, but not `AB = 5`."""
+    found = _formula(value) if len(name) > 1 and name.isupper() and name.isalpha() else None
+    return found is not None and bool(found.names)
 
 
 def _is_function(name: str) -> bool:
@@ -152,14 +172,14 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
     (kind, items, names), (other, others, other_names) = left, right
     if not kind and not other:
         return _single(items[0], others[0])
-    texts = [" ".join(part.items) for part in (left, right)]
+    texts = [", ".join(part.items) for part in (left, right)]
     if all(map(_wordy, texts)) and not (names and other_names):
         return _same_wordlist(left, right)
     if not kind or not other:
         if all(map(_algebra, texts)) and any(map(_RELATION.search, texts)):
             return None
         alone = len(items) == len(others) == 1
-        return compare(items[0], others[0], depth + 1) if alone else False
+        return compare(items[0], others[0], depth + 1) if alone and "\\emptyset" not in texts else False
     if len(items) != len(others):
         return False
     if names and other_names:
@@ -173,7 +193,7 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
     ranges = kinds == {"union", "list"} and all(map(range_name, items + others))  # x < 2 or x > 5
     if kinds == {"union"} or kinds == {"lines", "list"} or ranges:
         return _unordered(items, others, depth)
-    if len(kinds) <= 1 or kinds <= {"list", "()", "lines"} or kinds <= {"list", "[]", "lines"} or ("column" in kinds and kinds <= {"column", "()", "[]", "list"}):
+    if len(kinds) <= 1 or any(kinds <= ordered for ordered in _ORDERED) or (kinds <= _VECTORS and "column" in kinds):
         return _all([compare(a, b, depth + 1) for a, b in zip(items, others, strict=True)])
     return False
 
@@ -181,7 +201,7 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
 def _wordy(text: str) -> bool:
     if re.search(r"\d|\\", text) or not re.search(r"[a-zA-Z]", text):
         return False
-    return _formula(text) is None or bool(re.fullmatch("[A-Z ]+", text))
+    return _formula(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
 
 
 def _same_wordlist(left: Parts, right: Parts) -> bool:

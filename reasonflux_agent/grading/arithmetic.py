@@ -17,6 +17,9 @@ Number = Fraction | float
 MAX_BITS = 20_000
 """Size of an exact value's numerator or denominator."""
 
+MIN_FLOAT = 1e-300
+"""The smallest float that is not taken for what is left of digits that were lost."""
+
 REST = 1e-13
 """What terms that cancel may leave of zero, as a share of the largest of them, in floats."""
 
@@ -44,14 +47,18 @@ def bounded(value: Number) -> Number:
             raise FormulaError("too large")
     elif not cmath.isfinite(value):
         raise FormulaError("not finite")
+    elif 0 < abs(value) < MIN_FLOAT:
+        raise FormulaError("too small")
     return value
 
 
 def total(terms: Iterable[Number]) -> Number:
     """The sum. What is left of terms that cancel is zero. Raises FormulaError when it is too large."""
     terms = list(terms)
-    value = bounded(sum(terms, Fraction(0)))
-    if isinstance(value, Fraction) or abs(value) > REST * max(map(abs, terms)):
+    value: Number = Fraction(0)
+    for term in terms:
+        value = bounded(value + term)
+    if isinstance(value, Fraction) or abs(value) > REST * max(map(magnitude, terms)):
         return value
     return 0.0
 
@@ -60,7 +67,7 @@ def power(base: Number, exponent: Number) -> Number:
     """base ** exponent, exact where it can be (`8^(2/3)` is 4). Raises FormulaError where not real, or too large."""
     whole = isinstance(exponent, Fraction) and exponent.denominator == 1
     if isinstance(base, complex) or isinstance(exponent, complex):
-        return base**exponent  # type: ignore[operator]
+        return bounded(base**exponent)
     if base < 0 and not whole:
         raise FormulaError("a broken power of a negative number")
     if isinstance(base, Fraction) and isinstance(exponent, Fraction):
@@ -69,7 +76,19 @@ def power(base: Number, exponent: Number) -> Number:
         top, bottom = (_exact_root(part, exponent.denominator) for part in (base.numerator, base.denominator))
         if top is not None and bottom is not None:
             return Fraction(Fraction(top, bottom) ** exponent.numerator)
-    return math.pow(base, exponent)
+    return _above_zero(math.pow(base, exponent)) if base else math.pow(base, exponent)
+
+
+def times(a: Number, b: Number) -> Number:
+    """The product. Raises FormulaError when it is too large, or too small to be told from zero."""
+    value = bounded(a * b)
+    return _above_zero(value) if a and b else value
+
+
+def _above_zero(value: Number) -> Number:
+    if value == 0:
+        raise FormulaError("too small")
+    return value
 
 
 def root(value: Number, degree: Number) -> Number:
@@ -110,16 +129,16 @@ def factorial(value: Number) -> Number:
 
 def magnitude(value: Number) -> Number:
     """|value|"""
-    return abs(value)
+    return abs(value) if isinstance(value, complex) else -value if value < 0 else value
 
 
 def _periodic(function: Callable[[float], float]) -> Callable[[Number], Number]:
     """A trigonometric function whose value is zero where only the argument's rounding keeps it from it (`sin(pi)`)."""
 
     def value(argument: Number) -> Number:
-        found = function(argument)
-        rounded = isinstance(argument, float) and abs(argument) > 0.1
-        return 0.0 if rounded and abs(found) < REST * abs(argument) else found
+        found, size = function(float(argument)), abs(float(argument))
+        rounded = isinstance(argument, float) and size > 0.1
+        return 0.0 if rounded and abs(found) < REST * size else found
 
     return value
 
@@ -139,7 +158,7 @@ BRACKETED: dict[str, Callable[[Number], Number]] = {
     "floor": floor,
     "ceil": ceiling,
     "factorial": factorial,
-    "exp": math.exp,
+    "exp": lambda value: _above_zero(math.exp(value)),
 }
 """Functions whose argument stands in brackets."""
 

@@ -8,7 +8,22 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_MONTHS = {month: number for number, month in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+from reasonflux_agent.grading.words import NUMBER
+
+_MONTHS = {
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "apr": 4,
+    "may": 5,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "oct": 10,
+    "nov": 11,
+    "dec": 12,
+}
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
     r"|dec(?:ember)?)\.?"
@@ -22,14 +37,24 @@ _DATES = [
     (re.compile(rf"{_WEEKDAY}(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? (\d{{4}}))?", re.IGNORECASE), "dmy"),
     (re.compile(rf"{_MONTH},? (\d{{4}})", re.IGNORECASE), "my"),
 ]
-_CLOCK = re.compile(r"(\d{1,2})(?: ?[:.] ?(\d\d))?(?: ?: ?(\d\d))? ?(?:([ap])\.? ?m\.?|(noon|midnight)|(?:o'?clock|h(?:rs|ours)?))?", re.I)
-_RATIO = re.compile(r"(\d+(?:\.\d+)?)((?: ?(?::| to ) ?\d+(?:\.\d+)?)+)")
-_RANGE = re.compile(r"(?:pages?|pp\.|from|between|lines?|years?)? ?(\d+(?:\.\d+)?) ?(?:-|to|through|until) ?(\d+(?:\.\d+)?)", re.IGNORECASE)
-_BASES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-_BASED = re.compile(
-    r"(?:\((\w+)\)|(\w+)) ?(?:_ ?(?:(\d+)|\{ ?\(?(\w+)\)? ?\}|([a-z]+)|\((\w+)\))|,? ?\(?(?:in )?base[ -](\w+)\)?)", re.IGNORECASE
+_CLOCK = re.compile(
+    r"(\d{1,2})(?: ?[:.] ?(\d\d))?(?: ?: ?(\d\d))?"
+    r" ?(?:([ap])\.? ?m\.?|(noon|midnight)|(?:o'?clock|h(?:rs|ours)?))?",
+    re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"0[xXbBoO][0-9a-fA-F]+|\d+(?:\.\d+){2,}|\d+(?:[-:/]\d+){2,}|[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{2}){2,}|\w+@[\w.]+|https?:\S+")
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)((?: ?(?::| to ) ?\d+(?:\.\d+)?)+)")
+_RANGE = re.compile(
+    r"(?:pages?|pp\.|from|between|lines?|years?)? ?(\d+(?:\.\d+)?) ?(?:-|to|through|until) ?(\d+(?:\.\d+)?)", re.IGNORECASE
+)
+_BASED = re.compile(
+    r"(?:\((\w+)\)|(\w+)) ?"
+    r"(?:_ ?(?:(\d+)|\{ ?\(?(\w+)\)? ?\}|([a-z]+)|\((\w+)\))|,? ?\(?(?:in )?base[ -](\w+)\)?)",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"0[xXbBoO][0-9a-fA-F]+|\d+(?:\.\d+){2,}|\d+(?:[-:/]\d+){2,}"
+    r"|[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{2}){2,}|\w+@[\w.]+|https?:\S+"
+)
 
 
 def same(a: str, b: str) -> bool | None:
@@ -82,14 +107,14 @@ def _numeral(text: str) -> Literal | None:
     base = next(group for group in match.groups()[2:] if group is not None).lower()
     if not re.search(r"\d", digits) and not (len(digits) > 1 and base.isdigit()):
         return None
-    return ("numeral", digits.upper(), _BASES.index(base) if base in _BASES else int(base) if base.isdigit() else base)
+    return ("numeral", digits.upper(), NUMBER[base] if base in NUMBER else int(base) if base.isdigit() else base)
 
 
 def _clock(text: str) -> Literal | None:
     """Hour and minute on the dial, and which half of the day, if that is said."""
     text = re.sub(r"^(noon|midnight)$", r"12 \1", text, flags=re.IGNORECASE)
     match = _CLOCK.fullmatch(text)
-    if not match or not (match[2] and ":" in text or match[4] or match[5]):
+    if not match or not ((match[2] and ":" in text) or match[4] or match[5]):
         return None
     hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3))
     if hour > 24 or minute > 59:

@@ -1,4 +1,4 @@
-"""Quantities: an amount with a scale (`5 million`, `50 %`) and a unit (`cm^2`, `miles per hour`, `$`), or a noun (`5 apples`)."""
+"""Quantities: an amount, a scale (`5 million`, `50 %`), and a unit (`cm^2`, `miles per hour`, `$`) or a noun (`5 apples`)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from reasonflux_agent.grading import formulas
 from reasonflux_agent.grading.arithmetic import FormulaError
 from reasonflux_agent.grading.formulas import Formula
 
-_SI = "meter m, gram g, liter l L, second s sec, newton N, joule J, watt W, volt V, ampere A amp, ohm Ω, hertz Hz, pascal Pa, mole mol, byte B"
+_SI = """meter m, gram g, liter l L, second s sec, newton N, joule J, watt W, volt V, ampere A amp, ohm Ω, hertz Hz, pascal Pa,
+mole mol, byte B"""
 _PREFIXES = {"nano n": -9, "micro µ": -6, "milli m": -3, "centi c": -2, "deci d": -1, "kilo k": 3, "mega M": 6, "giga G": 9}
 _OTHERS = """
 meter 0.0254 inch inches in; meter 0.3048 foot feet ft; meter 0.9144 yard yd; meter 1609.344 mile mi; gram 453.59237 lb lbs;
-gram 28.349523125 ounce oz; gram 1000000 ton tonne; second 60 minute min; second 3600 hour hr h; second 86400 day;
-second 604800 week wk; month 1 month; month 12 year yr; liter 3.785411784 gallon gal; liter 0.946352946 quart;
-money 1 dollar usd buck $; pound 1 pound; money 1/100 cent ¢; euro 1 euro eur €; sterling 1 £ gbp; yen 1 yen ¥ jpy; rupee 1 rupee ₹ rs inr;
-degree 1 degree deg °; radian 1 radian rad; kelvin 1 kelvin K; calorie 1 calorie cal; calorie 1000 kcal; unit 1 unit
+gram 28.349523125 ounce oz; gram 1000000 ton tonne; pound 1 pound; second 60 minute min; second 3600 hour hr h;
+second 86400 day; second 604800 week wk; month 1 month; month 12 year yr; liter 3.785411784 gallon gal;
+liter 0.946352946 quart; money 1 dollar usd buck $; money 1/100 cent ¢; euro 1 euro eur €; sterling 1 £ gbp;
+yen 1 yen ¥ jpy; rupee 1 rupee ₹ rs inr; degree 1 degree deg °; radian 1 radian rad; kelvin 1 kelvin K;
+calorie 1 calorie cal; calorie 1000 kcal; unit 1 unit
 """
 _SCALES: dict[str, Fraction] = {
     "%": Fraction(1, 100), "percent": Fraction(1, 100), "percentage": Fraction(1, 100), "pct": Fraction(1, 100),
@@ -31,7 +33,7 @@ _SPELLED = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour", "sq": "squar
 
 def _units() -> dict[str, tuple[str, Fraction]]:
     units: dict[str, tuple[str, Fraction]] = {}
-    for entry in _SI.split(", "):
+    for entry in _SI.split(","):
         name, *symbols = entry.split()
         for word in (name, *symbols):
             units[word] = (name, Fraction(1))
@@ -46,6 +48,7 @@ def _units() -> dict[str, tuple[str, Fraction]]:
 
 _UNITS = _units()
 _LIKE_VARIABLES = frozenset(unit for unit in _UNITS if len(unit) == 1 and unit.isalpha()) | {"in", "min", "cal", "gal", "mol"}
+_TWO_LETTERS = frozenset(["ft", "yd", "mi", "lb", "oz", "hr", "cm", "km", "mm", "kg", "ml"])
 _NO_NOUN = re.compile(
     r"(?:than|plus|minus|over|divided|multiplied|squared|cubed|factorial|if|unless|not|half|halves|thirds|mod|and|or|to|is|are|choose"
     r"|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths|[a-z]|sqrt|log|ln|exp|pi|arc[a-z]+|a?(?:sin|cos|tan|cot|sec|csc)h?"
@@ -87,7 +90,7 @@ def read(text: str) -> Quantity | None:
     """The quantity that a normalised text states; None if it states none. A bare formula is one without a unit."""
     if len(text) > 300:
         formula = _formula(text)
-        return formula and Quantity(formula, NONE)
+        return Quantity(formula, NONE) if formula else None
     if (money := _PREFIXED.fullmatch(text)) and (rest := read_amount(money[4], money[2] or ("$" if money[3] else "₹"))):
         return Quantity(rest.amount.times(Fraction(-1)), rest.unit) if money[1] else rest
     if is_compound(text):
@@ -104,7 +107,7 @@ def read_amount(text: str, currency: str = "") -> Quantity | None:
         if unit and not text[: match.start()].isalpha() and (amount := _formula(text[: match.start()])):
             return Quantity(amount, unit)
     formula = _formula(text)
-    return formula and Quantity(formula, _unit("", currency, True) or NONE)
+    return Quantity(formula, _unit("", currency, True) or NONE) if formula else None
 
 
 def _unit(text: str, currency: str, spaced: bool) -> Unit | None:
@@ -166,7 +169,9 @@ def _known(word: str, marked: bool, spaced: bool) -> tuple[str, Fraction] | None
     if word in _UNITS and (marked or spaced or word not in _LIKE_VARIABLES):
         return _UNITS[word]
     name = _singular(word.lower())
-    if name in _UNITS and (marked or len(name) > 2 or name in ("ft", "yd", "mi", "lb", "oz", "hr", "cm", "km", "mm", "kg", "ml")):
+    if name in _UNITS and (
+        marked or len(name) > 2 or name in ("ft", "yd", "mi", "lb", "oz", "hr", "cm", "km", "mm", "kg", "ml")
+    ):
         return _UNITS[name] if name not in _LIKE_VARIABLES or spaced else None
     return (word, Fraction(1)) if marked and len(word) <= 3 and word.isalpha() else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 _FRACTION = re.compile(r"(\d*)([¼½¾⅐-⅞])")
 _CHARACTERS = str.maketrans(
@@ -13,7 +14,11 @@ _CHARACTERS = str.maketrans(
         **dict.fromkeys("‘’′＇", "'"),
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
         **dict.fromkeys("º˚∘", "°"),
-        **{"⁄": "/", "∕": "/", "∶": ":", "…": r"\dots ", "Ω": "Ω"},
+        "⁄": "/",
+        "∕": "/",
+        "∶": ":",
+        "…": r"\dots ",
+        "\u2126": "Ω",
     }
 )
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni")
@@ -21,7 +26,8 @@ _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "01234567
 
 _ANNOUNCED = re.compile(
     r"[*_\s]*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct |right |best )?(?:answer|choice|option)[*_]*"
-    r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$)|(?:final )?answer\s+(?=\\\[|\$)|^= *(?=[^=\s])",
+    r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$)"
+    r"|(?:final )?answer\s+(?=\\\[|\$)|^= *(?=[^=\s])",
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(
@@ -31,10 +37,16 @@ _WRAPPED = re.compile(
 )
 _BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", re.DOTALL)
 
-_REWRITTEN = [
+_TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
+_PYTHON = r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)"
+_NONE = r"(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
+_ALL = r"all real (?:numbers|values)(?: of \w)?|all reals"
+
+_REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|left|right|pi|text|cdot|times|infty|pm|boxed|le|ge)(?![a-z]))"), r"\\"),
     (re.compile(r"^([A-Z])\\\)"), r"\1)"),
-    (re.compile(r"(?<=\S),? (?:because|since) .*$|(?<=\S) ?(?:\\approx(?![a-z])|≈).*$|^(?:\\approx(?![a-z])|≈) ?", re.DOTALL), ""),
+    (re.compile(r"(?<=\S),? (?:because|since) .*$", re.DOTALL), ""),
+    (re.compile(r"(?<=\S) ?(?:\\approx(?![a-z])|≈).*$|^(?:\\approx(?![a-z])|≈) ?", re.DOTALL), ""),
     (re.compile(r"\\dots[cbmo]?(?![a-z])|\\[lc]dots(?![a-z])|\.{3,}"), r"\\dots "),
     (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)(?:[_'] ?|, ?\\! ?|\\!, ?)(?=\d{3}(?!\d))"), ","),
@@ -45,6 +57,7 @@ _REWRITTEN = [
     (re.compile(r"(?<=[^\s\\]) ?\\\\ ?(?=\S)(?!.*\\end)|\s*\n\s*"), "\n"),
     (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\{([^{}]*)\\choose(?![a-z]) ?([^{}]*)\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\{([^{}]*)\\over(?![a-z]) ?([^{}]*)\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\^ ?(?:°|\\circ(?![a-z])|\{ ?(?:\\circ|°) ?\})|\\degree(?![a-z])"), "°"),
     (re.compile(r"\\%"), "%"),
@@ -73,7 +86,7 @@ _REWRITTEN = [
     (re.compile(r"(?<=_)(?:\\(?:text|mathrm) ?\{([^{}\\]*)\}|\{\\(?:text|mathrm) ?\{([^{}\\]*)\}\})"), r"{\1\2}"),
     (re.compile(r"\\math(?:rm|it) ?\{ ?([iIeR]) ?\}"), r" \1 "),
     (re.compile(r"\\math(?:bf|bb|cal|sf) ?\{ ?R ?\}"), r"\\mathbb{R}"),
-    (re.compile(r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z]) ?\{([^{}]*)\}"), r" \1 "),
+    (re.compile(rf"{_TEXT} ?\{{([^{{}}]*)\}}"), r" \1 "),
     (re.compile(r"\\leq?(?:slant|q)?(?![a-z])|≤|⩽|=<|<="), r"\\le "),
     (re.compile(r"\\geq?(?:slant|q)?(?![a-z])|≥|⩾|>="), r"\\ge "),
     (re.compile(r"\\lt(?![a-z])"), "<"),
@@ -81,10 +94,17 @@ _REWRITTEN = [
     (re.compile(r"\\neq?(?![a-z])|≠|!="), r"\\ne "),
     (re.compile(r"(?<![=<>!])==(?!=)"), "="),
     (re.compile(r",? (?:for (?:all|any|every|each) |\\forall ?)\(?[^.;()]*\)?$|,? ?\\forall ?[^.;]*$"), ""),
-    (re.compile(r"(?:x|n|[a-z]) \\in \\mathbb\{R\}|\ball real (?:numbers|values)(?: of \w)?\b|\ball reals\b|^\\mathbb\{R\}$"), r"(-\\infty,\\infty)"),
-    (re.compile(r"^(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?$|^(?:the )?empty ?set$", re.I), r"\\emptyset "),
+    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$"), r"(-\\infty,\\infty)"),
+    (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
     (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
-    (re.compile(r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)\((.*)\)$"), r"\1"),
+    (re.compile(rf"{_PYTHON}\((.*)\)$"), r"\1"),
+    (re.compile(r"Interval\(([^()]*)\)"), r"[\1]"),
+    (re.compile(r"Interval\.open\(([^()]*)\)"), r"(\1)"),
+    (re.compile(r"Interval\.Ropen\(([^()]*)\)"), r"[\1)"),
+    (re.compile(r"Interval\.Lopen\(([^()]*)\)"), r"(\1]"),
+    (re.compile(r"FiniteSet\(([^()]*)\)"), r"{\1}"),
+    (re.compile(r"(?<=\\infty)( ?)\]"), ")"),
+    (re.compile(r"\[(?= ?- ?\\infty)"), "("),
     (re.compile(r"(?<![a-zA-Z])(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
     (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
     (re.compile(r"[^\S\n]+"), " "),

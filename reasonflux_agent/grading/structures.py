@@ -1,4 +1,4 @@
-"""Cuts a normalised answer into the parts that it is made of: lists, tuples, sets, intervals, unions, matrices, named values."""
+"""Cuts a normalised answer into its parts: lists, tuples, sets, intervals, unions, matrices, named values."""
 
 from __future__ import annotations
 
@@ -6,24 +6,31 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-_GREEK = r"\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|nu|xi|rho|sigma|tau|phi|varphi|psi|omega|ell|eta|zeta|kappa|pi|[GDTLPO]\w+)(?![a-zA-Z])"
+_GREEK = (
+    r"\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|nu|xi|rho|sigma|tau|phi|varphi|psi|omega|ell|eta|zeta|kappa|pi"
+    r"|[GDTLPO]\w+)(?![a-zA-Z])"
+)
 _LETTER = rf"(?:[a-zA-Z]|{_GREEK})(?: ?_ ?(?:\w|\{{[^{{}}]*\}}))?'*"
 _LHS = (
     rf"(?:{_LETTER}(?: ?\( ?(?:\w+|{_GREEK})(?: ?, ?\w+)* ?\))?|[a-zA-Z][a-zA-Z ]*|\( ?{_LETTER}(?: ?, ?{_LETTER})+ ?\)"
-    rf"|\\(?:angle|triangle|overline|vec|hat|bar|mathbf|mathcal)(?![a-z]) ?\{{?[A-Za-z]+\}}?|\|[A-Za-z]+\||{_LETTER} ?: ?{_LETTER})"
+    r"|\\(?:angle|triangle|overline|vec|hat|bar|mathbf|mathcal)(?![a-z]) ?\{?[A-Za-z]+\}?|\|[A-Za-z]+\|"
+    rf"|{_LETTER} ?: ?{_LETTER})"
 )
 _NAMED = re.compile(rf"({_LHS}) ?(?:=|\\in(?![a-z])) ?([^=]+)|([a-zA-Z][a-zA-Z ]+|[a-zA-Z](?= ?:[^:]*$)) ?: ?([^=:]+)")
 _CHAIN = re.compile(rf"({_LHS}) ?=(?:(?! or | and )[^,;\n])*= ?([^=,;\n]+)")
+_TABLE = r"(?:[pbB]?(?:small)?matrix|array)"
 _MATRIX = re.compile(
-    r"(.*?)[\[({]? ?\\begin ?\{(?:[pbB]?(?:small)?matrix|array)\}(?: ?\{[clr| ]*\})?(.*?)\\end ?\{(?:[pbB]?(?:small)?matrix|array)\} ?[\])}]?",
-    re.DOTALL,
+    rf"(.*?)[\[({{]? ?\\begin ?\{{{_TABLE}\}}(?: ?\{{[clr| ]*\}})?(.*?)\\end ?\{{{_TABLE}\}} ?[\])}}]?", re.DOTALL
 )
 _CASES = re.compile(r"\\begin ?\{cases\}(.*)\\end ?\{cases\}", re.DOTALL)
 _LIMIT = r"((?:(?!\\(?:[lg]e|in)(?![a-z])| or | and )[^<>=,\n])+)"
+_LESS = r"(<|\\le(?![a-z])) ?"
 _VARIABLE = rf"({_LETTER}(?: ?\( ?{_LETTER} ?\))?)"
-_RANGE = re.compile(rf"{_LIMIT}(<|\\le(?![a-z])) ?{_VARIABLE} ?(?:(<|\\le(?![a-z])) ?{_LIMIT})?|{_VARIABLE} ?(<|\\le(?![a-z])) ?{_LIMIT}")
+_RANGE = re.compile(rf"{_LIMIT}{_LESS}{_VARIABLE} ?(?:{_LESS}{_LIMIT})?|{_VARIABLE} ?{_LESS}{_LIMIT}")
 _BUILDER = re.compile(
-    rf"\\?\{{ ?({_LETTER})(?: ?\\in ?\\mathbb\{{R\}}| ?\\in ?\(-\\infty,\\infty\))? ?(?:\\mid(?![a-z])|\\vert(?![a-z])|\||:) ?(.*?) ?\\?\}}", re.DOTALL
+    rf"\\?\{{ ?({_LETTER})(?: ?\\in ?(?:\\mathbb\{{R\}}|\(-\\infty,\\infty\)))? ?"
+    r"(?:\\mid(?![a-z])|\\vert(?![a-z])|\||:) ?(.*?) ?\\?\}",
+    re.DOTALL,
 )
 _BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
 _GREATER = re.compile(r" ?(>|\\ge(?![a-z])) ?")
@@ -34,7 +41,10 @@ _CLOSE = {")": ")", "]": "]", "}": "}", r"\}": "}", r"\]": "]"}
 
 
 class Parts(NamedTuple):
-    """What an answer is made of. Kinds: `list`, `lines`, `union`, pairs of brackets, `matrix 2` (columns), `named`; "" for one value."""
+    """What an answer is made of.
+
+    Kinds: `list`, `lines`, `union`, pairs of brackets, `column`, `matrix 2` (columns), `named`; "" for one value.
+    """
 
     kind: str
     items: list[str]
@@ -56,7 +66,7 @@ def named(text: str) -> tuple[str, str] | None:
 
 def parts(text: str, separator: str = UNGROUPED) -> Parts:
     """The parts of a normalised answer, cut at separators outside of brackets."""
-    if (matrix := _MATRIX.fullmatch(text)) and "\\begin" not in matrix[2]:
+    if (matrix := _MATRIX.fullmatch(text)) and "\\begin" not in matrix[1] + matrix[2]:
         return _matrix(matrix[1].strip(), matrix[2])
     if cases := _CASES.fullmatch(text):
         return _gathered([cell.strip(" &") for cell in re.split(r"\\\\|\n", cases[1]) if cell.strip(" &")], "list")
@@ -71,10 +81,7 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
     for kind, pattern in (("union", r"\\cup(?![a-z])"), ("list", separator)):
         if len(items := _cut(text, flat, pattern)) > 1:
             items = [item for item in items if item]  # 1, 2, and 3
-            ranges = [range_name(item) for item in items]
-            single = [found and found[0] for found in map(named, items)]
-            either = any(ranges) and len({a or b for a, b in zip(ranges, single, strict=True)} | {None}) == 2
-            if kind == "list" and either and all(a or b for a, b in zip(ranges, single, strict=True)) and not re.search("[,;]| and ", flat):
+            if kind == "list" and not re.search("[,;]| and ", flat) and _are_ranges(items):
                 return Parts("union", items)
             lines = kind == "list" and "\n" in flat and "," not in flat
             return _gathered(_signs(items), "lines" if lines else kind)
@@ -84,6 +91,13 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
     if len(numbers) > 2 and all(re.fullmatch(r"-?\d+(?:\.\d+)?", number) for number in numbers):
         return Parts("lines", numbers)
     return _bracketed(text, flat, separator)
+
+
+def _are_ranges(items: list[str]) -> bool:
+    """Whether the items are inequalities of one variable, or values of it: `a < -2 or a = 1`."""
+    ranges, values = [range_name(item) for item in items], [found and found[0] for found in map(named, items)]
+    names = {name or other for name, other in zip(ranges, values, strict=True)}
+    return any(ranges) and len(names) == 1
 
 
 def _bracketed(text: str, flat: str, separator: str) -> Parts:
@@ -142,13 +156,20 @@ def _signs(items: list[str]) -> list[str]:
 
 def _matrix(factor: str, body: str) -> Parts:
     """Rows and cells, each multiplied by what stands before the matrix."""
-    rows = [row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?|\n", body.strip().removesuffix("\\\\").strip()) if row.strip()]
+    rows = [
+        row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?|\n", body.strip().removesuffix("\\\\").strip()) if row.strip()
+    ]
     rows = rows or [[""]]
     factor = re.sub(r" ?(?:\\cdot|\\times|\*)$", "", factor)
     factor = "-1" if factor == "-" else factor
     cells = [f"({factor})*({cell.strip()})" if factor else cell.strip() for row in rows for cell in row]
     columns = max(map(len, rows))
     return Parts("column" if columns == 1 else f"matrix {columns}" if len(set(map(len, rows))) == 1 else "ragged", cells)
+
+
+def sides(text: str) -> list[str]:
+    """What stands between the equals signs outside of brackets."""
+    return _cut(text, _flat(text), "=")
 
 
 def less_first(text: str) -> str:

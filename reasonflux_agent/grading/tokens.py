@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from reasonflux_agent.grading import arithmetic
 from reasonflux_agent.grading.arithmetic import FormulaError
@@ -56,7 +57,7 @@ def _derivative(match: re.Match[str]) -> str:
 MAX_DIGITS = 400
 """Characters of one number."""
 
-_REWRITTEN = [
+_REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\\unit\{[$€£¥₹]\}"), ""),
     (re.compile(r"\\frac ?\{ ?d(\^ ?\w)? ?([a-zA-Z]?) ?\} ?\{ ?d ?([a-zA-Z])(?: ?\^ ?\w)? ?\}"), _derivative),
     (re.compile(r"(?<![a-zA-Z])d(\^ ?\w)?([a-zA-Z]) ?/ ?d([a-zA-Z])(?: ?\^ ?\w)?(?![a-zA-Z])"), _derivative),

@@ -14,20 +14,22 @@ _CHOICE = re.compile(
     re.DOTALL,
 )
 _NAMES_OF_VARIABLES = frozenset("xyzntrm")
-_OPINION = re.compile(r"(yes|no|true|false)(?:$|[,.;:!] .*| ?[-(].*| (?:because|since|as|it|there|the|this|they|we|he|she) .*)", re.I | re.DOTALL)
+_OPINION = re.compile(
+    r"(yes|no|true|false)(?:$|[,.;:!] .*| ?[-(].*| (?:because|since|as|it|there|the|this|they|we|he|she) .*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _SEPARATED = re.compile(r"[\s,;]+|->|→|\\(?:to|rightarrow|Rightarrow|le)(?![a-z])|[<>]")
 _RUN = re.compile(r"(?=.*[a-zA-Z]{2})[a-zA-Z]+(?: [a-zA-Z]+)*")
 _FUNCTION = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|ln|log|lg|exp|sqrt|pi|arc\w+)\b")
 _ARTICLE = re.compile(r"\b(?:the|a|an) (?=\w)", re.IGNORECASE)
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBER = {word: value for value, word in enumerate(_SMALL)} | {word: 10 * value for value, word in enumerate(_TENS, 2)}
+_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety"""
+NUMBER = dict(zip(_WORDS.split(), [*range(20), *range(20, 100, 10)], strict=True))
+"""The numbers that are one word."""
 _ORDINAL = {
     "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,
-    **{f"{word}th": value for word, value in _NUMBER.items()},
-    **{f"{word[:-1]}ieth": value for word, value in _NUMBER.items() if word.endswith("y")},
+    **{f"{word}th": value for word, value in NUMBER.items()},
+    **{f"{word[:-1]}ieth": value for word, value in NUMBER.items() if word.endswith("y")},
 }  # fmt: skip
 _PARTS = {"half": 2, "halve": 2, "quarter": 4, **{word: value for word, value in _ORDINAL.items() if value > 2}}
 _LARGE = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
@@ -37,7 +39,8 @@ _ROMAN = re.compile(r"(?=..)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V
 _VALUE = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 _LISTED = re.compile(
-    r"(?:(?:^|(?<=[\s.:;,?}$]))(?:\*\*)?|\\text(?:bf|rm|it)?\{ ?|\\math(?:bf|rm)\{ ?)(?:\(([A-Z])\)|([A-Z])[.):])(?:\\?[ ~]|\*\*|\})*"
+    r"(?:(?:^|(?<=[\s.:;,?}$]))(?:\*\*)?|\\text(?:bf|rm|it)?\{ ?|\\math(?:bf|rm)\{ ?)"
+    r"(?:\(([A-Z])\)|([A-Z])[.):])(?:\\?[ ~]|\*\*|\})*"
 )
 _SPACING = r"\\q?quad(?![a-z])|\\hspace\{[^}]*\}|\\[,;:!\\ ]|[~\s]"
 
@@ -82,7 +85,7 @@ def same_words(a: str, b: str) -> bool:
 def words(text: str) -> list[str]:
     """The words of a text without quotes, outer brackets, articles and separators; `and` before the last is one, too."""
     text = re.sub(r"^\[(.*)\]$|^\(([^()]*)\)$", r"\1\2", text, flags=re.DOTALL)
-    parts = [part.strip("\"'") for part in _SEPARATED.split(_ARTICLE.sub("", text))]
+    parts = [part.strip('"') for part in _SEPARATED.split(_ARTICLE.sub("", text))]
     return [part for index, part in enumerate(parts) if part and not (part == "and" and index == len(parts) - 2)]
 
 
@@ -120,8 +123,8 @@ def spelled_number(text: str) -> str | None:
 def _whole(parts: list[str]) -> int | None:
     total = group = 0
     for part in parts:
-        if part in _NUMBER:
-            group += _NUMBER[part]
+        if part in NUMBER:
+            group += NUMBER[part]
         elif part == "hundred":
             group = (group or 1) * 100
         elif part in _LARGE:

@@ -83,6 +83,17 @@ def _number(text: str) -> Any:
     raise SympifyError(text)
 
 
+def _prepared(found: Any) -> Any:
+    """What Math-Verify read, worked out; the letter i is the imaginary unit."""
+    from sympy import I
+    from sympy.matrices.expressions.matexpr import MatrixExpr
+
+    if units := {symbol: I for symbol in getattr(found, "free_symbols", ()) if symbol.name == "i"}:
+        found = found.subs(units)
+    found = found.doit() if hasattr(found, "doit") else found
+    return found.as_explicit() if isinstance(found, MatrixExpr) else found
+
+
 def _equal(a: Any, b: Any) -> bool:
     """Whether two SymPy objects are the same: exactly, after simplification, never to some digits."""
     from sympy import Basic, Eq, Expr, FiniteSet, MatrixBase, Set, Tuple
@@ -166,7 +177,7 @@ def main() -> None:
         both = [parse(f"${text}$", config, fallback_mode="no_fallback", parsing_timeout=None) for text in (left, right)]
         if not all(both):
             return "unreadable"
-        return "equal" if _equal(both[0][0], both[1][0]) or _equal(both[1][0], both[0][0]) else "different"
+        return "equal" if _equal(*(_prepared(each[0]) for each in both)) else "different"
 
     warmed = [compare(*pair) for pair in WARMING]
     # SymPy evals strings, and two ways lead there: Math-Verify's plain-expression extraction (so LaTeX only), and the

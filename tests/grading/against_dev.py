@@ -1,4 +1,6 @@
-"""How often the grader errs on labelled pairs, beside Math-Verify: `python -m tests.grading.against_dev DATA [--by-kind] [--wrong]`.
+"""How often the grader errs on labelled pairs, beside Math-Verify.
+
+    python -m tests.grading.against_dev DATA [--by-kind] [--wrong]
 
 DATA is the folder with `pairs_dev.jsonl`, `variants_dev.jsonl` and `nonmath_dev.jsonl`. A false yes is a pair that is taken for
 the same and is not; a false no is the reverse. Each line is a row of the table in docs/grading.md.

@@ -64,7 +64,8 @@ def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_end_with_their_parent() -> None:
     script = (
         "import os, signal; from reasonflux_agent import grading; from reasonflux_agent.grading import pool\n"
-        rf"assert grading.equivalent({NEEDS_WORKER[0][0]!r}, {NEEDS_WORKER[0][1]!r}, seconds=60)" "\n"
+        rf"assert grading.equivalent({NEEDS_WORKER[0][0]!r}, {NEEDS_WORKER[0][1]!r}, seconds=60)"
+        "\n"
         "print(next(iter(pool._alive)).process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
