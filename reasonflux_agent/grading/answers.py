@@ -23,7 +23,7 @@ from reasonflux_agent.grading import formulas, literals, quantities, words
 from reasonflux_agent.grading.arithmetic import FormulaError
 from reasonflux_agent.grading.formulas import Formula
 from reasonflux_agent.grading.spelling import latex, normal
-from reasonflux_agent.grading.structures import COMMA, Parts, less_first, named, parts, range_name, sides
+from reasonflux_agent.grading.structures import COMMA, Parts, less_first, named, parts, sides
 
 __all__ = ["MAX_DEPTH", "bare", "compare", "latex", "listed", "normal"]
 
@@ -35,7 +35,7 @@ _ALGEBRA = re.compile(
     r"(?:\\(?:int|sum|prod|lim|frac|sqrt|cdot|times|div|ln|log|exp|a?r?c?(?:sin|cos|tan|cot|sec|csc)h?|arc[a-z]+|pi|infty|to|binom|left|right"
     r"|alpha|beta|gamma|delta|epsilon|theta|lambda|mu|nu|xi|rho|sigma|tau|phi|varphi|psi|omega|[GDTLPO][a-z]+|ell|begin|end|mathbb|cup|cap|setminus"
     r"|le|ge|in|l?floor|r?floor|l?ceil|rceil|prime|partial|circ|quad|lvert|rvert|vert|det|min|max|bmod|[{},;! \\])"
-    r"(?![a-zA-Z])|(?:[pbv]?matrix|array)(?=\})|(?<![a-zA-Z])[a-zA-Z]{1,2}(?![a-zA-Z])|(?:sqrt|sin|cos|tan|log|ln|exp|pi)(?![a-zA-Z])"
+    r"(?![a-zA-Z])|(?:[pbv]?matrix|array)(?=\})|(?<![a-zA-Z])[a-zA-Z]{1,2}(?![a-zA-Z])|(?:sqrt|a?(?:sin|cos|tan)|log|ln|exp|pi)(?![a-zA-Z])"
     r"|[\d\s.,+\-*/^_(){}\[\]|!=<>&°])+"
 )
 """What the worker is asked about: formulas that this process cannot read; nothing with words in it."""
@@ -110,7 +110,7 @@ def _named(a: str, b: str, depth: int) -> bool | None:
         return _unnamed(first[1] if first else a, second[1] if second else b, depth)
     equations = [sides(text) for text in (a, b)]
     if any(_separated(text) for text in (a, b)):
-        return _unnamed(a, b, depth)
+        return _unnamed(first[1] if first else a, second[1] if second else b, depth)
     if [len(sides) for sides in equations] == [2, 2]:
         return _same_equation(*equations)
     if sorted(len(sides) for sides in equations) == [1, 2]:
@@ -190,8 +190,7 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
     kinds = {kind, other} - {"named"}
     if kinds <= {"list", "{}", "[]"} and kinds != {"[]"} and "named" not in (kind, other) and kinds != {"{}", "[]"}:
         return _unordered(items, others, depth)
-    ranges = kinds == {"union", "list"} and all(map(range_name, items + others))  # x < 2 or x > 5
-    if kinds == {"union"} or kinds == {"lines", "list"} or ranges:
+    if kinds == {"union"} or kinds == {"lines", "list"}:
         return _unordered(items, others, depth)
     if len(kinds) <= 1 or any(kinds <= ordered for ordered in _ORDERED) or (kinds <= _VECTORS and "column" in kinds):
         return _all([compare(a, b, depth + 1) for a, b in zip(items, others, strict=True)])

@@ -53,14 +53,17 @@ def bounded(value: Number) -> Number:
 
 
 def total(terms: Iterable[Number]) -> Number:
-    """The sum. What is left of terms that cancel is zero. Raises FormulaError when it is too large."""
+    """The sum. What is left of terms that cancel is zero. Raises FormulaError when it is too large, or a term is lost in it."""
     terms = list(terms)
     value: Number = Fraction(0)
     for term in terms:
         value = bounded(value + term)
-    if isinstance(value, Fraction) or abs(value) > REST * max(map(magnitude, terms)):
+    if isinstance(value, Fraction):
         return value
-    return 0.0
+    sizes = [size for size in map(magnitude, terms) if size]
+    if sizes and min(sizes) < REST * max(sizes):
+        raise FormulaError("a term is lost in the digits of another")
+    return value if abs(value) > REST * max(sizes, default=0.0) else 0.0
 
 
 def power(base: Number, exponent: Number) -> Number:
@@ -132,12 +135,21 @@ def magnitude(value: Number) -> Number:
     return abs(value) if isinstance(value, complex) else -value if value < 0 else value
 
 
+def _logarithm(argument: Number) -> float:
+    found = math.log(argument)
+    if found == 0 and argument != 1:
+        raise FormulaError("the argument is lost in the digits of 1")
+    return found
+
+
 def _periodic(function: Callable[[float], float]) -> Callable[[Number], Number]:
     """A trigonometric function whose value is zero where only the argument's rounding keeps it from it (`sin(pi)`)."""
 
     def value(argument: Number) -> Number:
         found, size = function(float(argument)), abs(float(argument))
         rounded = isinstance(argument, float) and size > 0.1
+        if not rounded and size and abs(found) == 1:
+            raise FormulaError("the argument is lost in the digits of 1")
         return 0.0 if rounded and abs(found) < REST * size else found
 
     return value
@@ -178,7 +190,7 @@ BARE: dict[str, Callable[[Number], Number]] = {
     "sinh": math.sinh,
     "cosh": math.cosh,
     "tanh": math.tanh,
-    "ln": math.log,
+    "ln": _logarithm,
     "lg": math.log10,
 }
 """Functions whose argument may stand without brackets (`\\sin 2x`)."""

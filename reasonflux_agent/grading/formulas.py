@@ -29,7 +29,7 @@ def same(a: Formula, b: Formula) -> bool | None:
 def _agree(a: Formula, b: Formula, base: float) -> bool | None:
     points = _points(a.names | b.names, base)
     shown = min(filter(None, (a.digits, b.digits)), default=0)
-    rounded = shown - (1 if a.digits and b.digits else 2)
+    rounded = shown - (0 if a.digits and b.digits else 2)
     agreed = 0
     for tried, point in enumerate(points):
         if tried >= 24 and agreed >= 6:

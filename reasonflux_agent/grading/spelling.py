@@ -6,7 +6,10 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-_FRACTION = re.compile(r"(\d*)([¼½¾⅐-⅞])")
+MAX_LENGTH = 2_000
+"""Characters of an answer."""
+
+_FRACTION = re.compile(r"(\d{0,9})([¼½¾⅐-⅞])")
 _CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("−–—‐‑‒﹣－", "-"),
@@ -40,7 +43,7 @@ _BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", r
 _TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
 _PYTHON = r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)"
 _NONE = r"(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
-_ALL = r"all real (?:numbers|values)(?: of \w)?|all reals"
+_ALL = r"(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals"
 
 _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|left|right|pi|text|cdot|times|infty|pm|boxed|le|ge)(?![a-z]))"), r"\\"),
@@ -68,7 +71,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"∪"), r"\\cup "),
     (re.compile(r"∅|\\varnothing(?![a-z])"), r"\\emptyset "),
     (re.compile(r"±"), r"\\pm "),
-    (re.compile(r"ℝ|\\R(?![a-zA-Z])"), r"\\mathbb{R}"),
+    (re.compile(r"ℝ|\\R(?![a-zA-Z])|\\mathbb R(?![a-zA-Z])"), r"\\mathbb{R}"),
     (re.compile(r"∈"), r"\\in "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
@@ -94,10 +97,13 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\\neq?(?![a-z])|≠|!="), r"\\ne "),
     (re.compile(r"(?<![=<>!])==(?!=)"), "="),
     (re.compile(r",? (?:for (?:all|any|every|each) |\\forall ?)\(?[^.;()]*\)?$|,? ?\\forall ?[^.;]*$"), ""),
-    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$"), r"(-\\infty,\\infty)"),
+    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$", re.IGNORECASE), r"(-\\infty,\\infty)"),
     (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
     (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
     (re.compile(rf"{_PYTHON}\((.*)\)$"), r"\1"),
+    (re.compile(r"\\pmod ?(\w+)"), r"\\pmod{\1}"),
+    (re.compile(r"^\(([^()]*)\) & \(([^()]*)\)$"), r"\1 and \2"),
+    (re.compile(r"^\(([^()]*)\) \| \(([^()]*)\)$"), r"\1 or \2"),
     (re.compile(r"Interval\(([^()]*)\)"), r"[\1]"),
     (re.compile(r"Interval\.open\(([^()]*)\)"), r"(\1)"),
     (re.compile(r"Interval\.Ropen\(([^()]*)\)"), r"[\1)"),
@@ -127,9 +133,14 @@ def stated(text: str) -> str:
 
 
 def normal(text: str) -> str:
-    """One spelling of an answer. Words keep one space between them, lines one newline; money is marked `\\unit{$}5`."""
+    """One spelling of an answer. Words keep one space between them, lines one newline; money is marked `\\unit{$}5`.
+
+    A text of more than `MAX_LENGTH` characters is no answer, and is left as it is.
+    """
+    if len(text) > MAX_LENGTH:
+        return text.strip()
     text = _characters(text)
-    text = _dollars(stated(text))
+    text = _dollars(re.sub(r"(?<!\.)\.$", "", stated(text)))
     for pattern, plain in _REWRITTEN:
         text = pattern.sub(plain, text)
     text = text.strip().removesuffix("\\")
@@ -156,5 +167,6 @@ def _dollars(text: str) -> str:
 def latex(text: str) -> str:
     """A normalised answer as LaTeX, for Math-Verify: plain `sqrt(3)` and `2^(n+1)` get their backslash and braces."""
     text = re.sub(r"\\unit\{[$€£¥₹]\}", "", text.replace("°", ""))
+    text = re.sub(r"(?<![\\a-z])a(sin|cos|tan)(?![a-z])", r"\\arc\1 ", text)
     text = re.sub(r"(?<![\\a-z])(sqrt|sin|cos|tan|ln|log|pi|exp)(?![a-z])", r"\\\1 ", text)
     return re.sub(r"(\\sqrt|\^) ?\(([^()]*)\)", r"\1{\2}", text).replace(r"\unit{", r"\text{")

@@ -34,6 +34,7 @@ _BUILDER = re.compile(
 )
 _BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
 _GREATER = re.compile(r" ?(>|\\ge(?![a-z])) ?")
+_ENDS = ((1, "\\infty"), (0, "-\\infty"))
 COMMA = r"[,;\n]| (?:and|or) "
 UNGROUPED = r"(?<!\d),|,(?!\d{3}(?!\d))|[;\n]| (?:and|or) "
 _OPEN = {"(": "(", "[": "[", "{": "{", r"\{": "{", r"\[": "["}
@@ -81,8 +82,8 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
     for kind, pattern in (("union", r"\\cup(?![a-z])"), ("list", separator)):
         if len(items := _cut(text, flat, pattern)) > 1:
             items = [item for item in items if item]  # 1, 2, and 3
-            if kind == "list" and not re.search("[,;]| and ", flat) and _are_ranges(items):
-                return Parts("union", items)
+            if kind == "list" and _are_ranges(items):
+                return _both(items) if " and " in flat else Parts("union", items)
             lines = kind == "list" and "\n" in flat and "," not in flat
             return _gathered(_signs(items), "lines" if lines else kind)
     if len(items := _signs([text])) > 1:
@@ -98,6 +99,14 @@ def _are_ranges(items: list[str]) -> bool:
     ranges, values = [range_name(item) for item in items], [found and found[0] for found in map(named, items)]
     names = {name or other for name, other in zip(ranges, values, strict=True)}
     return any(ranges) and len(names) == 1
+
+
+def _both(items: list[str]) -> Parts:
+    """`x > 1 and x < 2` as the interval that it is; of another form, a kind of its own."""
+    lower, upper = ([bounds for bounds in map(parts, items) if bounds.items[side] == end] for side, end in _ENDS)
+    if len(items) == 2 and len(lower) == len(upper) == 1 and lower != upper:
+        return Parts(lower[0].kind[0] + upper[0].kind[1], [lower[0].items[0], upper[0].items[1]])
+    return Parts("both", items)
 
 
 def _bracketed(text: str, flat: str, separator: str) -> Parts:

@@ -63,6 +63,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"(?<![a-zA-Z])d(\^ ?\w)?([a-zA-Z]) ?/ ?d([a-zA-Z])(?: ?\^ ?\w)?(?![a-zA-Z])"), _derivative),
     (re.compile(r"[×·⋅∗]"), "*"),
     (re.compile(r"[−–]"), "-"),
+    (re.compile(r"Abs(?=\()"), "abs"),
     (re.compile(r"√"), r"\\sqrt "),
     (re.compile(r"π"), r"\\pi "),
     (re.compile(r"²"), "^2"),

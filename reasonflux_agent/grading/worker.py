@@ -75,9 +75,19 @@ def _limit_cpu(seconds: float) -> None:
 
 
 def _number(text: str) -> Any:
-    """What SymPy may make of a string: a plain number, nothing else."""
+    """What SymPy may make of a string: a plain number or fraction, nothing else."""
     from sympy import Float, Integer, SympifyError
 
+    top, slash, bottom = text.partition("/")
+    if (
+        slash
+        and max(len(top), len(bottom)) <= 400
+        and top.isascii()
+        and bottom.isascii()
+        and top.isdigit()
+        and bottom.isdigit()
+    ):
+        return Integer(int(top)) / Integer(int(bottom))
     if len(text) <= 400 and text.isascii() and text.replace(".", "", 1).isdigit():
         return Integer(int(text)) if text.isdigit() else Float(text, max(15, len(text)))
     raise SympifyError(text)
