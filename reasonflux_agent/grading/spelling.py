@@ -46,7 +46,12 @@ _NONE = r"(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exi
 _ALL = r"(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals"
 
 _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
-    (re.compile(r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|left|right|pi|text|cdot|times|infty|pm|boxed|le|ge)(?![a-z]))"), r"\\"),
+    (
+        re.compile(
+            r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|left|right|pi|text|cdot|times|infty|pm|boxed|le|ge|[bB]ig+[lr]?)(?![a-z]))"
+        ),
+        r"\\",
+    ),
     (re.compile(r"^([A-Z])\\\)"), r"\1)"),
     (re.compile(r"(?<=\S),? (?:because|since) .*$", re.DOTALL), ""),
     (re.compile(r"(?<=\S) ?(?:\\approx(?![a-z])|≈).*$|^(?:\\approx(?![a-z])|≈) ?", re.DOTALL), ""),

@@ -71,9 +71,9 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
         return _matrix(matrix[1].strip(), matrix[2])
     if cases := _CASES.fullmatch(text):
         return _gathered([cell.strip(" &") for cell in re.split(r"\\\\|\n", cases[1]) if cell.strip(" &")], "list")
-    text = less_first(text)
     if (builder := _BUILDER.fullmatch(text)) and builder[1] in builder[2]:
         text = builder[2]
+    text = less_first(text)
     if bounds := _RANGE.fullmatch(text):
         return _interval(bounds)
     flat = _flat(text)

@@ -10,7 +10,7 @@ _HEDGE = rf"(?:(?!{_LABEL}).)*(?: (?:and|or|but|nor)|/|&|,) ?(?:(?:option|choice
 """The next option in the words behind one: `or (B)`, but not `Both A and B`, which is what an option says."""
 _CHOICE = re.compile(
     rf"(?:(?:the )?(?:option|choice|answer) )?(?:[(\[] ?([A-Za-z]) ?[)\]]|([A-Z])(?=[.):\\]|$| - |, [A-Z]| \(| is (?:the )?"
-    rf"(?:correct|right|answer))|([a-z])$|([a-z])[.)])\\?[.):]*(?:(?!{_HEDGE})[ ,-].*)?",
+    rf"(?:correct|right|answer))|([a-z])$|([a-z])[.)]|([B-HJ-Z])(?= [A-Z][a-z]))\\?[.):]*(?:(?!{_HEDGE})[ ,-].*)?",
     re.DOTALL,
 )
 _NAMES_OF_VARIABLES = frozenset("xyzntrm")
