@@ -86,6 +86,7 @@ def _looks_like_a_number(a: str, b: str) -> bool | None:
 
 
 def _date(text: str) -> Literal | None:
+    weekday = re.match(r"mon|tue|wed|thu|fri|sat|sun", text, re.IGNORECASE)
     for pattern, order in _DATES:
         if not (match := pattern.fullmatch(text)):
             continue
@@ -94,7 +95,7 @@ def _date(text: str) -> Literal | None:
         day, year = parts.get("d"), parts.get("y")
         if order == "mdy" and int(month) > 12:
             month, day = day, month  # the day came first
-        return ("date", year and int(year), int(month or 0), day and int(day))
+        return ("date", weekday and weekday[0].lower(), year and int(year), int(month or 0), day and int(day))
     return None
 
 

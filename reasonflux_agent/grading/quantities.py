@@ -169,9 +169,7 @@ def _known(word: str, marked: bool, spaced: bool) -> tuple[str, Fraction] | None
     if word in _UNITS and (marked or spaced or word not in _LIKE_VARIABLES):
         return _UNITS[word]
     name = _singular(word.lower())
-    if name in _UNITS and (
-        marked or len(name) > 2 or name in ("ft", "yd", "mi", "lb", "oz", "hr", "cm", "km", "mm", "kg", "ml")
-    ):
+    if name in _UNITS and (marked or len(name) > 2 or name in _TWO_LETTERS):
         return _UNITS[name] if name not in _LIKE_VARIABLES or spaced else None
     return (word, Fraction(1)) if marked and len(word) <= 3 and word.isalpha() else None
 

@@ -148,6 +148,7 @@ def normal(text: str) -> str:
     text = _dollars(re.sub(r"(?<!\.)\.$", "", stated(text)))
     for pattern, plain in _REWRITTEN:
         text = pattern.sub(plain, text)
+    text = _ANNOUNCED.sub("", text.strip(), count=1) if _ANNOUNCED.match(text.strip()) else text
     text = text.strip().removesuffix("\\")
     return text.strip().rstrip(".,;:!" if text.strip()[-2:-1].isalpha() else ".,;:").strip()
 

@@ -89,11 +89,6 @@ def words(text: str) -> list[str]:
     return [part for index, part in enumerate(parts) if part and not (part == "and" and index == len(parts) - 2)]
 
 
-def are_words(text: str) -> bool:
-    """Whether a text has a word that is no product of variables: four letters, or nothing but letters."""
-    return bool(re.search(r"(?<!\\)[a-zA-Z]{4,}", re.sub(r"\\[a-zA-Z]+", "", text))) or is_run(text)
-
-
 def is_run(text: str) -> bool:
     """Whether a text is letters alone, two or more together: `tea`, `HHT`, `the cat`; words or codes, not a product."""
     return bool(_RUN.fullmatch(text)) and not _FUNCTION.search(text)
