@@ -57,10 +57,11 @@ class RunProgram:
 
 @dataclass(frozen=True)
 class Same:
-    """Compare two answers; the result is a bool."""
+    """Compare two answers to a problem; the result is a bool."""
 
     a: str
     b: str
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -167,8 +167,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 return function()
             case RunProgram(code):
                 return run_program(code)
-            case Same(a, b):
-                return equivalent(a, b)
+            case Same(a, b, problem):
+                return equivalent(a, b, problem=problem)
             case AskPerson(question, schema):
                 return interrupt(question, response_schema=schema)
             case Emit(name, data):
@@ -192,8 +192,8 @@ class Node(Runnable[dict[str, Any], dict[str, Any]]):
                 return await asyncio.to_thread(function)
             case RunProgram(code):
                 return await arun_program(code)
-            case Same(a, b):
-                return await aequivalent(a, b)
+            case Same(a, b, problem):
+                return await aequivalent(a, b, problem=problem)
             case AskPerson(question, schema):
                 return interrupt(question, response_schema=schema)
             case Emit(name, data):

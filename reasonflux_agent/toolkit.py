@@ -72,7 +72,7 @@ def check_answer_tool() -> BaseTool:
         if not expected.strip():
             lines = [f"yes: {text}" for text in right] + [f"NO: {text}" for text in wrong]
             return "\n".join(lines) or "Nothing about this answer can be checked by calculation."
-        same = equivalent(answer, expected)
+        same = equivalent(answer, expected, problem=problem)
         verdict = f"{'yes: It means' if same else 'NO: It does not mean'} the same as {expected.strip()}."
         lines = [verdict, *(f"Apart from that: {text}" for text in right + wrong)]
         if same and not FORMAL | {"arithmetic"} >= set(failed):

@@ -99,7 +99,8 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
             return UNKNOWN
         if solution.answer is None:
             return "No answer was found behind the scenes either, so this one cannot be checked. Say so."
-        return "It is right." if equivalent(answer, solution.answer) else "It does not agree with the solution found."
+        right = equivalent(answer, solution.answer, problem=solution.problem)
+        return "It is right." if right else "It does not agree with the solution found."
 
     async def acheck_answer(answer: str, runtime: ToolRuntime[Any, Any]) -> str:
         return await asyncio.to_thread(check_answer, answer, runtime)

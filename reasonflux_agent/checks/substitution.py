@@ -83,10 +83,17 @@ def _recurrence(problem: str, answer: str) -> bool | str | None:
     near = True
     for index, value in terms.items():
         found = _value(formula, Fraction(index))
-        if found is None or not close(found, value, rest=1e-6):
+        if found is None or not _near(found, value):
             return f"{name}_{index} is {value}, but the answer's formula does not give that."
         near = near and _same(found, value)
     return True if near else None
+
+
+def _near(a: Number, b: Number) -> bool:
+    try:
+        return close(a, b) or abs(float(a) - float(b)) <= 1e-6
+    except OverflowError:
+        return False
 
 
 def _right_side(answer: str) -> str:

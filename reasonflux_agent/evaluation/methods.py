@@ -142,7 +142,7 @@ async def select(rule: Rule, solution: Solution) -> Solution:
     groups: list[list[Candidate]] = []
     for candidate in answered:
         for group in groups:
-            if await aequivalent(group[0].answer or "", candidate.answer or ""):
+            if await aequivalent(group[0].answer or "", candidate.answer or "", problem=solution.problem):
                 group.append(candidate)
                 break
         else:

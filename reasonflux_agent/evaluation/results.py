@@ -59,7 +59,7 @@ class Row(_Lenient):
     reason: str = ""
     truncated: bool = False
     ungraded: bool = False
-    """The grader hung or died over the answer, which counts as wrong."""
+    """The grading worker hung, died or failed over the answer, which counts as wrong."""
     error: str | None = None
     calls: int = 0
     prompt_tokens: int = 0

@@ -2,7 +2,7 @@
 
 A row of `results.jsonl`, one for every benchmark, method, repeat and problem: `benchmark`, `method`, `repeat`, `id`,
 `sha` (of the problem), `subject`, `level`, `gold`, `answer`, `correct`, `status`, `reason`, `truncated` (whether the token
-limit cut a candidate), `ungraded` (the grader hung or died over the answer, which counts as wrong), `error` (why there is no
+limit cut a candidate), `ungraded` (the grading worker failed over it, which counts as wrong), `error` (why there is no
 answer; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), `calls`, `prompt_tokens`, `cached_tokens`,
 `completion_tokens`, `seconds` (summed over model calls), `wall` (seconds), `templates` (ids), `votes` (0 to 1), `candidates`
 (`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts), `escalated` (effort auto: drafts, and
@@ -60,8 +60,8 @@ async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **
 
 
 async def judged(answer: str | None, item: Item) -> bool | None:
-    """Whether an answer is the gold one, with its unit or without; None where the grader hung or died over it."""
-    return await asyncio.to_thread(verdict, answer, item.answer, item.unit)
+    """Whether an answer is the gold one, with its unit or without; None where the grading worker failed over it."""
+    return await asyncio.to_thread(verdict, answer, item.answer, item.unit, problem=item.problem)
 
 
 def _outcome(solution: Solution | None) -> Row:

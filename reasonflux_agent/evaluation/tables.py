@@ -89,7 +89,7 @@ def accuracies(run: Run) -> Table:
         "Wilson score intervals. Failed and ungraded problems are in the denominator, as wrong. Of several repeats the mean "
         "counts (pass@1); they narrow the interval only as far as problems vary less for it. Limit hit: a limit of the "
         "context ended the run with the best answer so far; cut off: the token limit cut the reply that ends a candidate "
-        "(replies for single steps are not looked at); ungraded: the grader hung or died over the answer."
+        "(replies for single steps are not looked at); ungraded: the grading worker hung, died or failed over it."
     )
     return Table("Accuracy", head, rows, note)
 

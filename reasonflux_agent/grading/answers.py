@@ -1,281 +1,217 @@
-"""Compares final answers without a computer algebra system: numbers, formulas, words, choices, and structures of these.
+"""Compares final answers without a computer algebra system: like with like, and textually what is no formula.
 
 What counts as the same, where one could argue:
-- `50%` is both 50 and 0.5; `5 million` is both 5000000 and 5 (problems ask "how many millions"), but not `5 billion`.
+- `50%` is both 50 and 0.5; `5 million` is 5000000, but not 5, and not `5 billion`.
 - A currency sign, a degree sign and a unit may be missing (`18` is `$18` and `18 dollars`), but two known units must agree
-  (`5 cm` is not `5 miles`). `5\\text{ m}` is five metres, `5m` a product.
+  (`5 cm` is not `5 miles`), after conversion (`5 m` is `500 cm`). `5\\text{ m}` is five metres, `5m` a product.
 - A space joins groups of three digits only: `1 000` is 1000, `1 1/2` is 3/2, and `3 4` is no number.
-- A list without brackets has no order: `1,2` is `2,1` and `{2,1}`; it is also `(1,2)`, in this order. `(1,2)`, `[1,2]`
-  and `(1,2]` differ.
-- A decimal is not rounded: 0.333 is not 1/3. A numeral with its base (`25_8`) equals only itself, a ratio or a time of
-  day (`10:30`) only the same parts.
-- `x = 5` is `5`, but not `y = 5`. `\\pm 2` is the list of both.
+- A list of values without brackets has no order: `1,2` is `2,1` and `{2,1}`; it is also `(1,2)`, in this order. `(1,2)`,
+  `[1,2]` and `(1,2]` differ. A list of words, or one value per line, has an order, named values (`x = 2, y = 3`) have names.
+- A decimal is not rounded: 0.333 is not 1/3, but 0.3333333333333333 is: from 12 digits on, it is what a computer printed.
+- A numeral with its base (`25_8`) equals only itself, a date or a time of day only the same one. `3:4` is `6:8`, not 3/4.
+  A range or score (`3-1`) is no difference.
+- Letters alone are a word (`IV`, `tea`), letters with numbers or signs a product (`2ab`, `ab/2`). `f(x)` applies a function.
+- `x = 5` is `5`, but not `y = 5`; an equation (`2x + y = 5`) is not its right side. `\\pm 2` is the list of both.
 """
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
-from itertools import pairwise
+from collections import Counter
 
-from reasonflux_agent.grading import formulas
+from reasonflux_agent.grading import formulas, literals, quantities, words
 from reasonflux_agent.grading.arithmetic import FormulaError
 from reasonflux_agent.grading.formulas import Formula
+from reasonflux_agent.grading.spelling import latex, normal
+from reasonflux_agent.grading.structures import COMMA, Parts, less_first, named, parts, sides
 
-_REWRITTEN = [
-    (re.compile(r"^\$*\\(?:boxed|fbox) ?\{(.*)\}[.$]*$", re.DOTALL), r"\1"),
-    (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
-    (re.compile(r"(?<!\\)\\(?:[$()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|[$€£`]"), ""),
-    (re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+"), " "),
-    (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
-    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})|\\degree"), "°"),
-    (re.compile(r"\\%"), "%"),
-    (re.compile(r"[−–]"), "-"),
-    (re.compile(r"\*\*"), "^"),
-    (re.compile(r"\+ ?(?=\\infty|∞)"), ""),
-    (re.compile(r"∞|\binfinity\b"), r"\\infty "),
-    (re.compile(r"∪"), r"\\cup "),
-    (re.compile(r"∅|\\varnothing(?![a-z])"), r"\\emptyset "),
-    (re.compile(r"±"), r"\\pm "),
-    (re.compile(r"\{,\}"), ","),
-    (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
-    (re.compile(r"\\r(?:angle|paren)(?![a-zA-Z])"), ")"),
-    (  # a short word at the end of a quantity is a unit, and is marked as one
-        re.compile(
-            r"(?:(?<=[\d)}])|(?<=\\pi)) ?\\(?:text(?:rm)?|mbox|mathrm) ?\{ ?"
-            r"([mgshlLNJWVK]|(?!(?:pi|[ap]m)\b)(?=[A-Z]*[a-z])[a-zA-Z]{2,3})\.? ?\}"
-            r"(?=(?: ?\^ ?\{? ?[23] ?\}?)? ?(?:[.,;)\]]|$))"
-        ),
-        r" \\unit{\1}",
-    ),
-    (re.compile(r"\\(?:text(?:bf|it|rm)?|mbox|mathrm|mathbf|operatorname)(?![a-zA-Z]) ?\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"\\leq(?:slant)?(?![a-z])|≤"), r"\\le "),
-    (re.compile(r"\\geq(?:slant)?(?![a-z])|≥"), r"\\ge "),
-    (re.compile(r" +"), " "),
-]
-
-_LABEL = r"(?:(?<![a-zA-Z])\( ?[A-Ja-j] ?\)|\b[A-J]\b)"
-_HEDGE = rf"(?:(?!{_LABEL}).)* (?:and|or|but|/|&) (?:(?:option|choice|maybe|perhaps|possibly|also) )?{_LABEL}"
-"""The next option in the words behind one: `or (B)`, but not `Both A and B`, which is what an option says."""
-_CHOICE = re.compile(rf"(?:(?:[Oo]ption|[Cc]hoice) )?(?:\( ?([A-Ja-j]) ?\)|([A-J])(?=[.):]|$))[.):]*(?:(?!{_HEDGE}) .*)?")
-_NAMED = re.compile(r"((?:[a-zA-Z]|\\[a-z]+)(?: ?_ ?(?:\w|\{[^{}]*\}))?(?: ?\( ?[a-z] ?\))?) ?(?:=|\\in(?![a-z])|∈) ?([^=]+)")
-_INDEXED = re.compile(r"[a-zA-Z] ?_ ?(?:\d|\{ ?\d+ ?\})")
-_MATRIX = re.compile(r"\\begin ?\{([pbv]?matrix|array)\}(?:\{[clr|]*\})?(.*?)\\end ?\{\1\}")
-_LIMIT = r"((?:(?!\\[lg]e(?![a-z])| or | and )[^<>,])+"
-_RANGE = re.compile(rf"(?:{_LIMIT}?) ?(<|\\le) ?)?([a-zA-Z]) ?(<|>|\\le|\\ge) ?{_LIMIT})")
-_BASED = re.compile(r"(\d\w*) ?_ ?(?:(\d+)|\{ ?(\w+) ?\})")
-_CLOCK = re.compile(r"(\d+(?: ?: ?\d+)+)(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
-_BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
-_COMMA = r"[,;]| (?:and|or) "
-_UNGROUPED = r"(?<!\d),|,(?!\d{3}(?!\d))|;| (?:and|or) "
-_OPEN = {"(": "(", "[": "[", "{": "{", r"\{": "{", r"\[": "["}
-_CLOSE = {")": ")", "]": "]", "}": "}", r"\}": "}", r"\]": "]"}
-
-_UNITS = {
-    "%": "percent percentage",
-    "degree": "° degrees deg",
-    "dollar": "dollars usd buck bucks",
-    "cent": "cents",
-    "mm": "millimeter millimeters millimetre millimetres",
-    "cm": "centimeter centimeters centimetre centimetres",
-    "meter": "meters metre metres",
-    "km": "kilometer kilometers kilometre kilometres",
-    "inch": "inches",
-    "foot": "feet ft",
-    "yard": "yards yd",
-    "mile": "miles",
-    "second": "seconds sec",
-    "minute": "minutes min mins",
-    "hour": "hours hr hrs",
-    "day": "days",
-    "week": "weeks",
-    "month": "months",
-    "year": "years",
-    "kg": "kilogram kilograms",
-    "gram": "grams",
-    "pound": "pounds lb lbs",
-    "liter": "liters litre litres",
-    "mph": "",
-    "km/h": "kph",
-    "m/s": "",
-    "dozen": "dozens",
-    "hundred": "hundreds",
-    "thousand": "thousands",
-    "million": "millions",
-    "billion": "billions",
-    "trillion": "trillions",
-}
-_UNIT = {spelling: unit for unit, others in _UNITS.items() for spelling in (unit, *others.split())}
-_SPELLINGS = "|".join(sorted(_UNIT, key=len, reverse=True))
-_SHORT = {"m": "meter", "g": "gram", "l": "liter", "s": "second", "h": "hour", "in": "inch", "mi": "mile", "yr": "year"}
-"""Spellings that are units only where they are marked as one."""
-_SCALES = {
-    "%": Fraction(1, 100),
-    "dozen": Fraction(12),
-    "hundred": Fraction(100),
-    "thousand": Fraction(10**3),
-    "million": Fraction(10**6),
-    "billion": Fraction(10**9),
-    "trillion": Fraction(10**12),
-}
-_AMOUNT = r"(.*(?:[\d)}!]|\\pi))"
-_MEASURED = re.compile(
-    rf"{_AMOUNT} ?(?:(?:square|cubic|sq\.?) )?({_SPELLINGS})(?![a-z])(?:[ a-z/]|\^ ?\{{? ?\d ?\}}?)*", re.IGNORECASE
-)
-_MARKED = re.compile(rf"{_AMOUNT} ?\\unit\{{([a-zA-Z]{{1,3}})\}}(?: ?\^ ?\{{? ?[23] ?\}}?)?")
-_COUNTED = re.compile(rf"{_AMOUNT} [a-zA-Z][a-zA-Z. /-]{{2,}}")
-_OPERATED = re.compile(
-    r" (?:than|plus|minus|over|divided|multiplied|squared|cubed|factorial|times [b-zB-Z]|if|unless|not|half$"
-    r"|halves|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
-)
-"""Words that do something to the number before them: `5 less than x`, `2 thirds`. Quarters are coins as often as not."""
-_JUXTAPOSED = re.compile(r"(?=.*\d \d)[-+\d.,/ ]+")
-_WORD = re.compile(r"(?<!\\)[a-zA-Z]{4,}")
+__all__ = ["MAX_DEPTH", "bare", "compare", "latex", "listed", "normal"]
 
 MAX_DEPTH = 3
 """Structures inside one another that are compared here: sets of tuples, say."""
 
+_RELATION = re.compile(r"[<>=]|\\(?:[lg]e|ne|equiv|in|subset|approx|sim|mid|cup|cap|setminus|begin)(?![a-z])")
+_ALGEBRA = re.compile(
+    r"(?:\\(?:int|sum|prod|lim|frac|sqrt|cdot|times|div|ln|log|exp|a?r?c?(?:sin|cos|tan|cot|sec|csc)h?|arc[a-z]+|pi|infty|to|binom|left|right"
+    r"|alpha|beta|gamma|delta|epsilon|theta|lambda|mu|nu|xi|rho|sigma|tau|phi|varphi|psi|omega|[GDTLPO][a-z]+|ell|begin|end|mathbb|cup|cap|setminus"
+    r"|le|ge|in|l?floor|r?floor|l?ceil|rceil|prime|partial|circ|quad|lvert|rvert|vert|det|min|max|bmod|[{},;! \\])"
+    r"(?![a-zA-Z])|(?:[pbv]?matrix|array)(?=\})|(?<![a-zA-Z])[a-zA-Z]{1,2}(?![a-zA-Z])|(?:sqrt|a?(?:sin|cos|tan)|log|ln|exp|pi)(?![a-zA-Z])"
+    r"|[\d\s.,+\-*/^_(){}\[\]|!=<>&°])+"
+)
+"""What the worker is asked about: formulas that this process cannot read; nothing with words in it."""
+_NO_PRODUCT = re.compile(
+    r"(?<![a-zA-Z\\])[a-zA-Z]+\d|\d\.\d+\.|\.\.|(?<![_^])\d \d|\\dots"
+    r"|(?<![a-zA-Z\\])(?:or|and|if|mod|of|to|is|in|on)(?![a-zA-Z])"
+)
 
-def normal(text: str) -> str:
-    """One spelling for what LaTeX and people spell in many ways; words keep one space between them."""
-    text = text.strip().strip("*")
-    for pattern, plain in _REWRITTEN:
-        text = pattern.sub(plain, text)
-    return text.strip().rstrip(".,;:").strip()
 
-
-def latex(text: str) -> str:
-    """A normalised answer as LaTeX, for Math-Verify: plain `sqrt(3)` and `2^(n+1)` get their backslash and braces."""
-    text = re.sub(r"(?<![\\a-z])(sqrt|sin|cos|tan|ln|log|pi)(?![a-z])", r"\\\1 ", text.replace("°", ""))
-    return re.sub(r"(\\sqrt|\^) ?\(([^()]*)\)", r"\1{\2}", text).replace(r"\unit{", r"\text{")
+_ORDERED = ({"list", "()", "lines"}, {"list", "[]", "lines"})
+_VECTORS = {"column", "()", "[]", "list"}
 
 
 def compare(a: str, b: str, depth: int = 0) -> bool | None:
     """Whether two normalised answers are the same; None when that cannot be told here."""
-    if _packed(a) == _packed(b) or (a.casefold() == b.casefold() and a.isalpha() and len(a) > 1):
+    if _packed(a) == _packed(b) or _packed(less_first(a)) == _packed(less_first(b)):
         return True
     if depth > MAX_DEPTH:
         return None
-    first, second = _CHOICE.fullmatch(a), _CHOICE.fullmatch(b)
-    if first and second and min(len(a), len(b)) <= len("(B)"):
-        return (first[1] or first[2]).upper() == (second[1] or second[2]).upper()
-    first, second = _NAMED.fullmatch(a), _NAMED.fullmatch(b)
-    if first and second and len({re.sub("[ {}]", "", match[1]) for match in (first, second)}) == 2:
-        numbers = _is_number(first[2]) and _is_number(second[2])
-        if len(first[1]) == len(second[1]) == 1:
-            return False if numbers else None
-        # `S_1` and `S_2`; in a list these may be roots, which are numbered in any order
-        if numbers and not depth and _INDEXED.fullmatch(first[1]) and _INDEXED.fullmatch(second[1]):
-            return False
-    if first and (second or "=" not in b):
-        a = first[2]
-    if second and (first or "=" not in a):
-        b = second[2]
-    # `1,000` is a thousand, unless only the list of 1 and 000 makes the two the same (`100,200` and `200,100`)
-    verdict = _structured(_parts(a, _UNGROUPED), _parts(b, _UNGROUPED), depth)
-    if verdict is False and "," in a and "," in b:
-        verdict = _structured(_parts(a, _COMMA), _parts(b, _COMMA), depth)
-    return verdict
+    if _decimal_comma(a) == b or _decimal_comma(b) == a:
+        return True
+    for same in (words.same_choice, words.same_opinion, literals.same):
+        if (verdict := same(a, b)) is not None:
+            return verdict
+    if not re.search(r"\w", a) or not re.search(r"\w", b):
+        return _marks(a) == _marks(b)
+    if len(sides(a)) > 1 or len(sides(b)) > 1 or "\\in" in a or "\\in" in b or ":" in a or ":" in b:
+        return _named(a, b, depth)
+    return _unnamed(a, b, depth)
+
+
+def bare(a: str, b: str) -> tuple[str, str]:
+    """Two answers without the names of their values, as the worker is asked about them; equations stay."""
+    first, second = named(a), named(b)
+    one = first and (second or len(sides(b)) == 1)
+    other = second and (first or len(sides(a)) == 1)
+    return first[1] if first and one else a, second[1] if second and other else b
 
 
 def listed(text: str) -> list[str]:
     """The single values of an answer, without names and set braces: `x = 1` or `x = -2` gives `1` and `-2`."""
     items = [text]
     for _ in range(2):  # a named list, or a list of named values
-        named = [_NAMED.fullmatch(normal(item)) for item in items]
-        items = [match[2] if match else normal(item) for match, item in zip(named, items, strict=True)]
-        if len(items) == 1 and (parts := _parts(items[0], _UNGROUPED))[0] in ("list", "{}"):
-            items = parts[1]
+        pairs = [named(normal(item)) for item in items]
+        items = [pair[1] if pair else normal(item) for pair, item in zip(pairs, items, strict=True)]
+        if len(items) == 1 and (found := parts(items[0])).kind in ("list", "{}", "lines"):
+            items = found.items
     return items
 
 
 def _packed(text: str) -> str:
-    """The text without the marks of units and without spaces, but for those between digits."""
-    return re.sub(r"(?<!\d) | (?!\d)", "", _unmarked(text))
+    """The text without spaces, but for those between digits, and without the marks of units."""
+    return re.sub(r"(?<!\d)\s|\s(?!\d)", "", re.sub(r"\\unit\{(\w+)\}", r"\1", text))
 
 
-def _unmarked(text: str) -> str:
-    """The text with the units that `normal` marked as plain letters."""
-    return re.sub(r"\\unit\{(\w+)\}", r"\1", text)
+def _marks(text: str) -> str:
+    return re.sub(r"[\s,\"']", "", text)
 
 
-Parts = tuple[str, list[str]]
-"""Kind and items: `("()", ["1", "2"])`. Kinds: list, union, pairs of brackets, matrix sizes; "" for a single value."""
+def _named(a: str, b: str, depth: int) -> bool | None:
+    """Answers of which at least one is an equation or has a name."""
+    first, second = (None if pair and _is_product(*pair) else pair for pair in map(named, (a, b)))
+    if first and second:
+        if first[0] == second[0] or "\\in" in a + b:
+            return compare(first[1], second[1], depth + 1)
+        if all(_number(value) for _, value in (first, second)):
+            roots = depth and all("_" in name for name, _ in (first, second))  # in a list; roots are numbered in any order
+            return compare(first[1], second[1], depth + 1) if roots else False
+        if any(_is_function(name) for name, _ in (first, second)) or min(len(first[0]), len(second[0])) > 1:
+            return compare(first[1], second[1], depth + 1)
+    if bool(first) != bool(second) and (first or len(sides(a)) == 1) and (second or len(sides(b)) == 1):
+        return _unnamed(first[1] if first else a, second[1] if second else b, depth)
+    equations = [sides(text) for text in (a, b)]
+    if any(_separated(text) for text in (a, b)):
+        return _unnamed(first[1] if first else a, second[1] if second else b, depth)
+    if [len(sides) for sides in equations] == [2, 2]:
+        return _same_equation(*equations)
+    if sorted(len(sides) for sides in equations) == [1, 2]:
+        (left, right), (bare,) = sorted(equations, key=len, reverse=True)
+        # `2 * 12 = 24` states what `2 * 12` does, but an equation is not its right side
+        return _worked(left, right, bare)
+    return _unnamed(a, b, depth)
 
 
-def _parts(text: str, separator: str) -> Parts:
-    if matrix := _MATRIX.fullmatch(text):
-        rows = [row.split("&") for row in matrix[2].strip().removesuffix("\\\\").split("\\\\")]
-        columns = max(map(len, rows))
-        return "()" if columns == 1 else f"{matrix[1]} {columns}", [cell.strip() for row in rows for cell in row]
-    if "\\pm" in text or "\\mp" in text:
-        upper = re.sub(r"\\pm(?![a-z])", "+", re.sub(r"\\mp(?![a-z])", "-", text))
-        lower = re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", text))
-        return "list", [upper.removeprefix("+").strip(), lower.removeprefix("+").strip()]
-    if (bounds := _RANGE.fullmatch(text)) and not (bounds[1] and bounds[4] in (">", "\\ge")):
-        return _interval(*bounds.groups())
-    flat = _flat(text)
-    for kind, pattern in (("union", r"\\cup(?![a-z])"), ("list", separator)):
-        if len(items := _cut(text, flat, pattern)) > 1:
-            names = {match and match[3] for match in map(_RANGE.fullmatch, items)}
-            either = len(names) == 1 and None not in names and not re.search("[,;]| and ", flat)
-            return "union" if either else kind, items
-    opening, closing = re.match(r"\\?[({\[]", text), re.search(r"\\?[)}\]]$", text)
-    if opening and closing and flat.strip("\0") == "" and not re.search(r"\||\\mid|:", text):
-        kind, inner = _OPEN[opening[0]] + _CLOSE[closing[0]], text[opening.end() : closing.start()].strip()
-        items = _cut(inner, _flat(inner), separator)
-        if len(items) > 1 or kind == "{}":
-            return kind, items
-    return "", [text]
+def _separated(text: str) -> bool:
+    return len(parts(text, COMMA).items) > 1
 
 
-def _interval(low: str | None, first: str | None, name: str, sign: str, limit: str) -> Parts:
-    """`-2 <= x < 7` and `x > 5` as intervals."""
-    if low is not None:
-        return ("[" if first == "\\le" else "(") + ("]" if sign == "\\le" else ")"), [low, limit]
-    if sign in ("<", "\\le"):
-        return "(" + ("]" if sign == "\\le" else ")"), ["-\\infty", limit]
-    return ("[" if sign == "\\ge" else "(") + ")", [limit, "\\infty"]
+def _is_product(name: str, value: str) -> bool:
+    """Whether what looks like a name is a product in an equation: `PV = nRT`, but not `AB = 5`."""
+    found = _formula(value) if len(name) > 1 and name.isupper() and name.isalpha() else None
+    return found is not None and bool(found.names)
 
 
-def _flat(text: str) -> str:
-    """The text with all that stands in brackets blanked out (the brackets, too), character by character."""
-    flat, depth, at = [], 0, 0
-    for match in _BRACKET.finditer(text):
-        flat.append(text[at : match.start()] if depth == 0 else "\0" * (match.start() - at))
-        at, opens, closes = match.end(), match[0] in _OPEN, match[0] in _CLOSE
-        flat.append("\0" * len(match[0]) if depth or opens or closes else match[0])
-        depth = max(0, depth + opens - closes)
-    flat.append(text[at:] if depth == 0 else "\0" * (len(text) - at))
-    return "".join(flat)
+def _is_function(name: str) -> bool:
+    return name == "y" or name.endswith(")") or "_" in name
 
 
-def _cut(text: str, flat: str, separator: str) -> list[str]:
-    """The pieces of a text between the separators that stand outside of brackets."""
-    ends = [(0, 0), *(match.span() for match in re.finditer(separator, flat)), (len(text), len(text))]
-    return [text[end:start].strip() for (_, end), (start, _) in pairwise(ends)]
+def _same_equation(first: list[str], second: list[str]) -> bool | None:
+    (left, right), (other, another) = ([_formula(side) for side in sides] for sides in (first, second))
+    if not (left and right and other and another):
+        return None if all(_algebra("=".join(sides)) for sides in (first, second)) else False
+    a, b = left.minus(right), other.minus(another)
+    if not a.names and not b.names:
+        return bool(formulas.same(right, another)) and _numbers(first[0]) == _numbers(second[0])
+    if formulas.proportional(a, b):
+        return True
+    return None if a.names == b.names else False
+
+
+def _worked(left: str, right: str, bare: str) -> bool:
+    """Whether arithmetic with its result is the bare arithmetic, of the same numbers."""
+    formulas_ = [_formula(side) for side in (left, right, bare)]
+    if any(formula is None or formula.names for formula in formulas_) or _numbers(left) != _numbers(bare):
+        return False
+    return all(formulas.same(formula, formulas_[1]) for formula in formulas_ if formula and formulas_[1])
+
+
+def _numbers(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\d+(?:\.\d+)?", text))
+
+
+def _unnamed(a: str, b: str, depth: int) -> bool | None:
+    if quantities.is_compound(a) or quantities.is_compound(b):
+        return _single(a, b)
+    # `1,000` is a thousand, unless only the list of 1 and 000 makes the two the same (`100,200` and `200,100`)
+    verdict = _structured(parts(a), parts(b), depth)
+    if not verdict and "," in a and "," in b and (parts(a, COMMA) != parts(a) or parts(b, COMMA) != parts(b)):
+        verdict = _structured(parts(a, COMMA), parts(b, COMMA), depth) or verdict
+    return verdict
 
 
 def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
-    (kind, items), (other, others) = left, right
+    (kind, items, names), (other, others, other_names) = left, right
     if not kind and not other:
         return _single(items[0], others[0])
+    texts = [", ".join(part.items) for part in (left, right)]
+    if all(map(_wordy, texts)) and not (names and other_names):
+        return _same_wordlist(left, right)
     if not kind or not other:
-        if re.search(r"[<>=|]|\\[lg]e(?![a-z])|\\neq?|\\mid|\\mathbb", " ".join(items + others)):
+        if all(map(_algebra, texts)) and any(map(_RELATION.search, texts)):
             return None
         alone = len(items) == len(others) == 1
-        return compare(items[0], others[0], depth + 1) if alone else False
+        return compare(items[0], others[0], depth + 1) if alone and "\\emptyset" not in texts else False
     if len(items) != len(others):
         return False
-    kinds = {kind, other}
-    if kinds <= {"list", "{}"} or kinds == {"union"}:
+    if names and other_names:
+        if set(names) != set(other_names):
+            return False
+        found = dict(zip(other_names, others, strict=True))
+        return _all([compare(value, found[name], depth + 1) for name, value in zip(names, items, strict=True)])
+    kinds = {kind, other} - {"named"}
+    if kinds <= {"list", "{}", "[]"} and kinds != {"[]"} and "named" not in (kind, other) and kinds != {"{}", "[]"}:
         return _unordered(items, others, depth)
-    if kinds == {"list", "union"} and all(_RANGE.fullmatch(item) for item in items + others):
+    if kinds == {"union"} or kinds == {"lines", "list"}:
         return _unordered(items, others, depth)
-    if len(kinds) == 1 or kinds in ({"list", "()"}, {"list", "[]"}):
+    if len(kinds) <= 1 or any(kinds <= ordered for ordered in _ORDERED) or (kinds <= _VECTORS and "column" in kinds):
         return _all([compare(a, b, depth + 1) for a, b in zip(items, others, strict=True)])
     return False
+
+
+def _wordy(text: str) -> bool:
+    if re.search(r"\d|\\", text) or not re.search(r"[a-zA-Z]", text):
+        return False
+    return _formula(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
+
+
+def _same_wordlist(left: Parts, right: Parts) -> bool:
+    """Words in a list have an order, unless a set's braces or a mere `and` between two of them take it away."""
+    joined = [" , ".join(part.items) for part in (left, right)]
+    if words.same_words(*joined):
+        return True
+    if left.kind == right.kind == "{}":
+        return Counter(map(str.casefold, left.items)) == Counter(map(str.casefold, right.items))
+    letters = [re.sub(r"[ ,]", "", text) for text in joined]
+    return all(re.fullmatch("[A-J]+", text) for text in letters) and letters[0] == letters[1]
 
 
 def _all(verdicts: list[bool | None]) -> bool | None:
@@ -299,62 +235,38 @@ def _unordered(items: list[str], others: list[str], depth: int) -> bool | None:
 
 
 def _single(a: str, b: str) -> bool | None:
-    """Two answers without structure: numerals with a base, times, quantities, formulas, words."""
-    for alike in (_same_numeral, _same_time, _same_infinity):
-        if (verdict := alike(a, b)) is not None:
+    """Two answers without structure: quantities, formulas, words."""
+    if words.is_run(a) and words.is_run(b):
+        return words.same_words(a, b)
+    a, b = (words.spelled_number(text) or text for text in (a, b))
+    if re.fullmatch(r"-? ?\\infty", a) or re.fullmatch(r"-? ?\\infty", b):
+        return _packed(a) == _packed(b)
+    first, second = quantities.read(a), quantities.read(b)
+    if first and second:
+        verdict = quantities.same(first, second)
+        left, right = _formula(a), _formula(b)
+        if verdict is not True and left and right and "\\unit" not in a + b:
+            verdict = formulas.same(left, right)  # in a plain `5 m` the m may be a variable
+        if verdict is not None:
             return verdict
-    both, plain = (a, b), (_unmarked(a), _unmarked(b))
-    (a, unit), (b, other) = _measured(a), _measured(b)
-    agree = unit == other or not unit or not other
-    if not agree and not {unit, other} & _SCALES.keys():
-        return False
-    left, right = _formula(a), _formula(b)
-    if left and right:
-        verdict = formulas.same(left, right) if agree else False
-        if verdict is False and {unit, other} & _SCALES.keys():
-            verdict = formulas.same(*(f.times(_SCALES.get(u, Fraction(1))) for f, u in ((left, unit), (right, other))))
-        # in a plain `5 m` the m is a variable: `5.0\text{ m}` may be meant the same way
-        return _single(*plain) if verdict is False and plain != both else verdict
-    if any(_JUXTAPOSED.fullmatch(text) and formula is None for text, formula in ((a, left), (b, right))):
-        return False
-    words = [bool(_WORD.search(text)) and "\\" not in text for text in (a, b)]
-    return a.casefold() == b.casefold() if (left or words[0]) and (right or words[1]) else None
+    if all(_algebra(text) for text in (a, b)):
+        return None
+    return words.same_words(a, b) if not (first and second) else False
 
 
-def _same_numeral(a: str, b: str) -> bool | None:
-    first, second = _BASED.fullmatch(a), _BASED.fullmatch(b)
-    if first and second:
-        return first[1] == second[1] and (first[2] or first[3]) == (second[2] or second[3])
-    return False if first or second else None
+def _decimal_comma(text: str) -> str:
+    """`1000,99` with a point; `1,234` is a thousand and more."""
+    return re.sub(r"^(-?(?:0,\d+|\d+,(?:\d\d?|\d{4,})))$", lambda match: match[1].replace(",", "."), text)
 
 
-def _same_time(a: str, b: str) -> bool | None:
-    first, second = _CLOCK.fullmatch(a), _CLOCK.fullmatch(b)
-    if first and second:
-        parts = [[int(part) for part in match[1].split(":")] for match in (first, second)]
-        halves = {match[2].lower() for match in (first, second) if match[2]}
-        return parts[0] == parts[1] and len(halves) < 2
-    return False if first or second else None
+def _algebra(text: str) -> bool:
+    """Whether a text is nothing but mathematics, so that the worker may be asked about it."""
+    return bool(_ALGEBRA.fullmatch(text)) and not _NO_PRODUCT.search(text) and not words.is_run(text)
 
 
-def _same_infinity(a: str, b: str) -> bool | None:
-    """The texts are known to differ, so a bare infinity on one side settles it."""
-    bare = [re.fullmatch(r"-? ?\\infty", text) for text in (a, b)]
-    return False if any(bare) else None
-
-
-def _measured(text: str) -> tuple[str, str]:
-    """A quantity's number and its unit; the unit is empty when there is none, or one that is not in the table."""
-    if match := _MARKED.fullmatch(text):
-        unit = match[2].lower()
-        return match[1].strip(), _UNIT.get(unit) or _SHORT.get(unit, unit)
-    if _OPERATED.search(text):
-        return text, ""
-    if (match := _MEASURED.fullmatch(text)) and not re.search(r"sin|cos|tan|cot|sec|csc", match[1]):
-        return match[1].strip(), _UNIT[match[2].lower()]
-    if _formula(text) is None and (match := _COUNTED.fullmatch(text)):
-        return match[1].strip(), ""
-    return text, ""
+def _number(text: str) -> bool:
+    found = quantities.read(text)
+    return found is not None and not found.amount.names - {formulas.LOG, "i"}
 
 
 def _formula(text: str) -> Formula | None:
@@ -362,8 +274,3 @@ def _formula(text: str) -> Formula | None:
         return formulas.read(text)
     except FormulaError:
         return None
-
-
-def _is_number(text: str) -> bool:
-    formula = _formula(text)
-    return formula is not None and not formula.names

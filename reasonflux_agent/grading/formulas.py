@@ -1,87 +1,81 @@
-"""Reads and evaluates formulas as people and models write them, plain (`2^(n+2) - 5`) or LaTeX (`\\frac{3}{4}x^{2}`).
-
-A parser of its own: nothing is ever evaluated as code, and length and depth are bounded. What can be read in two ways
-(`1/2x`, `sin(x)^2`, a `log` without a base) is refused, not guessed.
-"""
+"""Compares formulas by their values at points, and offers what reads them (reader.py)."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
 
 from reasonflux_agent.grading import arithmetic
 from reasonflux_agent.grading.arithmetic import FormulaError, Number
-from reasonflux_agent.grading.tokens import tokens
+from reasonflux_agent.grading.reader import LOG, MAX_LENGTH, Formula, evaluate, read
 
-MAX_LENGTH = 2_000
-"""Characters of a formula."""
-MAX_DEPTH = 40
-"""Brackets, powers and functions inside one another."""
-
-Node = Callable[[Mapping[str, Number]], Number]
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A formula that was read."""
-
-    names: frozenset[str]
-    """Its variables: single letters, Greek ones without the backslash, subscripts kept (`x`, `theta`, `a_n+1`)."""
-    node: Node
-    cancels: bool
-    """Whether it has a sum or a function: only then a tiny value may be what is left of zero."""
-
-    def value(self, variables: Mapping[str, Number] | None = None) -> Number:
-        """Its value. Raises FormulaError where it has none (division by zero, root of a negative number, too large)."""
-        try:
-            return self.node(variables or {})
-        except KeyError as error:
-            raise FormulaError(f"no value was given for {error}") from None
-        except (ArithmeticError, ValueError) as error:
-            raise FormulaError(str(error)) from None
-
-    def times(self, factor: Fraction) -> Formula:
-        """The formula multiplied by a number."""
-        return Formula(self.names, lambda v: arithmetic.bounded(self.node(v) * factor), self.cancels)
-
-
-def evaluate(text: str, variables: Mapping[str, Number] | None = None) -> Number:
-    """The value of a formula. Raises FormulaError."""
-    return read(text).value(variables)
+__all__ = ["LOG", "MAX_LENGTH", "Formula", "evaluate", "proportional", "read", "same"]
 
 
 def same(a: Formula, b: Formula) -> bool | None:
     """Whether two formulas agree wherever they have a value; None when too few points tell, or their domains differ.
 
-    Compared at twelve whole and eight broken positive points and four negative ones; six of them must have a value.
-    The letter i may be the imaginary unit, so formulas with it are not compared.
+    Compared at twelve whole and eight broken positive points and four negative ones; six of them must have a value, or, with
+    narrow domains, of twelve more below one and 24 whole ones.
+    `i` is the imaginary unit. What a computer printed (`0.3333333333333333`) agrees to the digits that it shows.
     """
-    names = sorted(a.names | b.names)
-    if "i" in names:
-        return None
-    draw = random.Random(" ".join(names))
-    points = [{name: Fraction(draw.randint(1, 30)) for name in names} for _ in range(12 if names else 1)]
-    if names:
-        points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in names} for _ in range(8)]
-        points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in names} for _ in range(4)]
-    rest = arithmetic.REST if a.cancels or b.cancels else 0.0
+    bases = (math.e, 10.0) if LOG in a.names | b.names else (math.e,)
+    verdicts = [_agree(a, b, base) for base in bases]
+    return True if True in verdicts else False if False in verdicts else None
+
+
+def _agree(a: Formula, b: Formula, base: float) -> bool | None:
+    points = _points(a.names | b.names, base)
+    shown = min(filter(None, (a.digits, b.digits)), default=0)
+    rounded = shown - (0 if a.digits and b.digits else 2)
     agreed = 0
-    for point in points:
+    for tried, point in enumerate(points):
+        if tried >= 24 and agreed >= 6:
+            break
         left, right = _value(a, point), _value(b, point)
         if left is None and right is None:
             continue
         if left is None or right is None:
             return None
-        if not arithmetic.close(left, right, rest=rest):
+        if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)):
             return False
         agreed += 1
-        if not names:
+        if len(points) == 1:
             return True
     return True if agreed >= 6 else None
+
+
+def proportional(a: Formula, b: Formula) -> bool:
+    """Whether one formula is a multiple of the other by a number that is not zero: `a = 0` and `b = 0` are one equation."""
+    ratio = None
+    agreed = 0
+    for point in _points(a.names | b.names):
+        left, right = _value(a, point), _value(b, point)
+        if left is None or right is None or left == 0 or right == 0:
+            if (left is None) != (right is None) or (left == 0) != (right == 0):
+                return False
+            continue
+        ratio = ratio or left / right
+        if not arithmetic.close(left, ratio * right):
+            return False
+        agreed += 1
+    return agreed >= 6
+
+
+def _points(names: frozenset[str], base: float = math.e) -> list[dict[str, Number]]:
+    """Where two formulas are compared: always at the same points for the same names; one point without any."""
+    fixed: dict[str, Number] = {LOG: base, "i": 1j}  # type: ignore[dict-item]
+    free = sorted(name for name in names if name not in fixed and not name.endswith("()"))
+    draw = random.Random(" ".join(free))
+    points = [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(12 if free else 1)]
+    if free:
+        points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in free} for _ in range(8)]
+        points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in free} for _ in range(4)]
+        points += [{name: Fraction(draw.randint(1, 982), 983) for name in free} for _ in range(12)]
+        points += [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(24)]
+    return [{**point, **fixed} for point in points]
 
 
 def _value(formula: Formula, point: Mapping[str, Number]) -> Number | None:
@@ -89,213 +83,3 @@ def _value(formula: Formula, point: Mapping[str, Number]) -> Number | None:
         return formula.value(point)
     except FormulaError:
         return None
-
-
-@lru_cache(maxsize=2_048)
-def read(text: str) -> Formula:
-    """Read a formula. Raises FormulaError when it is none, or when it can be read in two ways."""
-    if len(text) > MAX_LENGTH:
-        raise FormulaError(f"a formula of {len(text)} characters; at most {MAX_LENGTH} are read")
-    return _Reader(text).formula()
-
-
-class _Reader:
-    """Recursive descent: each method reads one rank of operators and returns a closure over the names."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens = tokens(text)
-        self.names: set[str] = set()
-        self.cancels = False
-        self.at = self.depth = self.bars = 0
-
-    def formula(self) -> Formula:
-        node = self.sum()
-        if self.tokens[self.at][0] != "end":
-            raise FormulaError(f"{self.tokens[self.at][1]!r} was not expected")
-        return Formula(frozenset(self.names), node, self.cancels)
-
-    def next_is(self, *values: str) -> bool:
-        kind, value = self.tokens[self.at]
-        return kind in ("sign", "command") and value in values
-
-    def take(self, *values: str) -> str:
-        """The next sign or command if it is one of these, else the empty string."""
-        if not self.next_is(*values):
-            return ""
-        self.at += 1
-        return self.tokens[self.at - 1][1]
-
-    def sum(self) -> Node:
-        terms = [self.product()]
-        while sign := self.take("+", "-"):
-            terms.append(_negated(self.product()) if sign == "-" else self.product())
-        if len(terms) == 1:
-            return terms[0]
-        self.cancels = True
-        return lambda v: arithmetic.bounded(sum((term(v) for term in terms), Fraction(0)))
-
-    def product(self) -> Node:
-        factors = [("*", self.unary())]
-        while True:
-            if sign := self.take("*", "/"):
-                factors.append((sign, self.unary()))
-            elif self.starts_factor():
-                if factors[-1][0] == "/":
-                    raise FormulaError("a division followed by a factor without a sign can be read in two ways")
-                factors.append(("*", self.power()))
-            else:
-                return factors[0][1] if len(factors) == 1 else _product(factors)
-
-    def starts_factor(self) -> bool:
-        kind, value = self.tokens[self.at]
-        if kind == "command":
-            return value not in ("rfloor", "rceil")
-        if kind == "number":  # (2n + 1)2^n is a product, `2 3` is not
-            return self.tokens[self.at - 1] == ("sign", ")")
-        return kind == "name" or (kind == "sign" and (value in "([" or (value == "|" and not self.bars)))
-
-    def unary(self) -> Node:
-        negative = False
-        while sign := self.take("+", "-"):
-            negative ^= sign == "-"
-        node = self.power()
-        return _negated(node) if negative else node
-
-    def power(self) -> Node:
-        base = self.atom()
-        while self.take("!"):
-            if self.next_is("!"):
-                raise FormulaError("a double factorial is not understood")
-            base = _applied(arithmetic.factorial, base)
-        if self.take("°"):
-            return _product([("*", base), ("*", lambda v: math.pi / 180)])
-        if not self.take("^"):
-            return base
-        self.deeper()
-        exponent = self.unary()
-        self.depth -= 1
-        return lambda v: arithmetic.bounded(arithmetic.power(base(v), exponent(v)))
-
-    def deeper(self) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise FormulaError(f"more than {MAX_DEPTH} brackets or powers inside one another")
-
-    def atom(self) -> Node:
-        kind, value = self.tokens[self.at]
-        self.at += 1
-        self.deeper()
-        if kind == "number":
-            number = Fraction(value.replace(",", "").rstrip("."))
-            node: Node = lambda v: number  # noqa: E731
-        elif kind == "name":
-            node = self.name(value)
-        elif kind == "command":
-            node = self.command(value)
-        elif kind == "sign" and value in "([{":
-            node = self.until({"(": ")", "[": "]", "{": "}"}[value])
-        elif kind == "sign" and value == "|":
-            self.bars += 1
-            node = _applied(arithmetic.magnitude, self.until("|"))
-            self.bars -= 1
-        else:
-            raise FormulaError(f"{value!r} was not expected" if value else "the formula ends early")
-        self.depth -= 1
-        return node
-
-    def until(self, closing: str, opening: str = "") -> Node:
-        """What stands between two brackets; without `opening` that one was taken already."""
-        if opening and not self.take(opening):
-            raise FormulaError(f"{opening!r} is missing")
-        node = self.sum()
-        if not self.take(closing):
-            raise FormulaError(f"{closing!r} is missing")
-        return node
-
-    def name(self, letter: str) -> Node:
-        if self.take("_"):
-            letter += "_" + self.subscript()
-        if letter == "e":
-            return lambda v: math.e
-        self.names.add(letter)
-        return lambda v: v[letter]
-
-    def subscript(self) -> str:
-        """The text of what follows `_`: one number or letter, or all up to the closing brace."""
-        start = self.at
-        braced = self.take("{")
-        while self.tokens[self.at][0] in ("number", "name") or self.next_is("+", "-", "*", "/"):
-            self.at += 1
-            if not braced:
-                return self.tokens[start][1]
-        if not self.take("}"):
-            raise FormulaError("a subscript that is not understood")
-        return "".join(value for _, value in self.tokens[start + 1 : self.at - 1])
-
-    def command(self, name: str) -> Node:
-        if name == "pi":
-            return lambda v: math.pi
-        if name == "frac":
-            return _product([("*", self.until("}", "{")), ("/", self.until("}", "{"))])
-        if name == "binom":
-            n, k = self.until("}", "{"), self.until("}", "{")
-            return lambda v: arithmetic.binomial(n(v), k(v))
-        if name in ("lfloor", "lceil"):
-            return _applied(arithmetic.floor if name == "lfloor" else arithmetic.ceiling, self.until("r" + name[1:]))
-        if name == "sqrt":
-            degree = self.until("]") if self.take("[") else None
-            inner = self.atom()
-            return lambda v: arithmetic.root(inner(v), degree(v) if degree else Fraction(2))
-        if name == "log":
-            if not self.take("_"):
-                raise FormulaError("a logarithm without a base can be read in two ways")
-            base = self.atom()
-            return _product([("*", self.function(math.log)), ("/", _applied(math.log, base))])
-        if name in arithmetic.BRACKETED:
-            return _applied(arithmetic.BRACKETED[name], self.until(")", "("))
-        if name in arithmetic.BARE:
-            return self.function(arithmetic.BARE[name])
-        raise FormulaError(f"\\{name} is not understood")
-
-    def function(self, apply: Callable[[Number], Number]) -> Node:
-        """Exponent and argument of a function that may stand without brackets: `\\sin^2 x`, `\\cos 2x`, `ln(x)`."""
-        self.cancels = True
-        exponent = self.atom() if self.take("^") else None
-        if self.next_is("(", "[", "{"):
-            argument = self.atom()
-            if self.next_is("^"):
-                raise FormulaError("a power behind the brackets of a function can be read in two ways")
-        else:
-            factors = [("*", self.unary())]
-            while self.tokens[self.at][0] == "name" or self.next_is("pi", "frac"):
-                factors.append(("*", self.power()))
-            argument = _product(factors)
-        return _applied(apply, argument) if exponent is None else _powered(_applied(apply, argument), exponent)
-
-
-def _negated(node: Node) -> Node:
-    return lambda v: -node(v)
-
-
-def _applied(function: Callable[[Number], Number], node: Node) -> Node:
-    return lambda v: function(node(v))
-
-
-def _powered(node: Node, exponent: Node) -> Node:
-    def value(v: Mapping[str, Number]) -> Number:
-        times = exponent(v)
-        if times < 0:
-            raise FormulaError("an inverse function is written arcsin, arccos, arctan")
-        return arithmetic.power(node(v), times)
-
-    return value
-
-
-def _product(factors: list[tuple[str, Node]]) -> Node:
-    def value(v: Mapping[str, Number]) -> Number:
-        result: Number = Fraction(1)
-        for sign, factor in factors:
-            result = arithmetic.bounded(result * factor(v) if sign == "*" else result / factor(v))
-        return result
-
-    return value

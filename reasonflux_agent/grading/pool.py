@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,26 +23,33 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PA
 """All that a worker is told of our environment: no keys, no proxies."""
 
 
-class _Unanswered(Exception):
-    """The worker hung or died over a question."""
+outcomes: Counter[str] = Counter()
+"""How the questions of this process ended: `equal`, `different`, `unreadable`, `failed: <why>`; `failed: no reply in time`."""
+
+
+class _FailedError(Exception):
+    """The worker hung, died or failed over a question."""
 
 
 @lru_cache(maxsize=4_096)
 def _answered(left: str, right: str, seconds: float) -> bool:
     with _slots:
         worker = _take()
-        verdict = worker.ask(left, right, seconds)
-        if verdict is None:
-            raise _Unanswered  # an exception, since a hang on a busy machine is not to be remembered
-        _idle.append(worker)
-        return verdict
+        reply = worker.ask(left, right, seconds)
+        if reply is not None:
+            _idle.append(worker)
+    verdict = reply["verdict"] if reply else "failed"
+    outcomes[verdict if verdict != "failed" else f"failed: {reply['why'] if reply else 'no reply in time'}"] += 1
+    if verdict == "failed":
+        raise _FailedError  # an exception, since a hang on a busy machine is not to be remembered
+    return verdict == "equal"
 
 
 def compare(left: str, right: str, seconds: float) -> bool | None:
-    """Whether Math-Verify finds two LaTeX texts equal, in either direction; None: it hung or died over it. Thread-safe."""
+    """Whether two LaTeX texts are equal; None: the worker hung, died or failed over it (`outcomes` says which). Thread-safe."""
     try:
         return _answered(*sorted((left, right)), seconds)
-    except _Unanswered:
+    except _FailedError:
         return None
 
 
@@ -75,14 +83,14 @@ class _Worker:
                 f"{' '.join(command)}. Next: run that command and read what it prints."
             )
 
-    def ask(self, left: str, right: str, seconds: float) -> bool | None:
-        """The verdict, or None when there is none by the deadline; the worker is gone then."""
+    def ask(self, left: str, right: str, seconds: float) -> dict[str, str] | None:
+        """The reply, or None when there is none by the deadline; the worker is gone then."""
         assert self.process.stdin is not None
         with suppress(OSError):  # it died while it was idle: read says so
             self.process.stdin.write(json.dumps({"left": left, "right": right, "seconds": seconds}) + "\n")
             self.process.stdin.flush()
         reply = self.read(seconds)
-        return reply if isinstance(reply, bool) else None
+        return reply if isinstance(reply, dict) else None
 
     def read(self, seconds: float) -> object:
         """The next line that it writes; None, and its end, when there is none in time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from reasonflux_agent.grading import arithmetic
 from reasonflux_agent.grading.arithmetic import FormulaError
@@ -47,12 +48,22 @@ def _periodic(match: re.Match[str]) -> str:
     return f"({int(before + digits + period) - whole}/{'9' * len(period)}{'0' * len(digits)})"
 
 
+def _derivative(match: re.Match[str]) -> str:
+    """`dy/dx` as a variable of its own, `D_{yx}`."""
+    order, of, by = match.groups()
+    return f" D_{{{(order or '').strip('^ ')}{of}{by}}} "
+
+
 MAX_DIGITS = 400
 """Characters of one number."""
 
-_REWRITTEN = [
+_REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+    (re.compile(r"\\unit\{[$€£¥₹]\}"), ""),
+    (re.compile(r"\\frac ?\{ ?d(\^ ?\w)? ?([a-zA-Z]?) ?\} ?\{ ?d ?([a-zA-Z])(?: ?\^ ?\w)? ?\}"), _derivative),
+    (re.compile(r"(?<![a-zA-Z])d(\^ ?\w)?([a-zA-Z]) ?/ ?d([a-zA-Z])(?: ?\^ ?\w)?(?![a-zA-Z])"), _derivative),
     (re.compile(r"[×·⋅∗]"), "*"),
     (re.compile(r"[−–]"), "-"),
+    (re.compile(r"Abs(?=\()"), "abs"),
     (re.compile(r"√"), r"\\sqrt "),
     (re.compile(r"π"), r"\\pi "),
     (re.compile(r"²"), "^2"),
@@ -68,7 +79,7 @@ _REWRITTEN = [
     (re.compile(r"\\(?:mathrm|operatorname) ?\{ ?([a-z]+) ?\}"), r"\\\1 "),
     (re.compile(r"\\[dtc](frac|binom)(?![a-zA-Z])"), r"\\\1"),
     (re.compile(r"\\(frac|binom) ?(\d)(?=[\d {])"), r"\\\1{\2}"),
-    (re.compile(r"(\\(?:frac|binom) ?\{[^{}]*\}) ?(\d)"), r"\1{\2}"),
+    (re.compile(r"(\\(?:frac|binom) ?\{[^{}]*\}) ?([\da-zA-Z])"), r"\1{\2}"),
     (re.compile(r"(?<![\d.,^_}a-zA-Z/])(\d+) ?(\\frac ?\{ ?\d+ ?\} ?\{ ?\d+ ?\})"), r"(\1+\2)"),
     (re.compile(r"(?<![\d.,^_}a-zA-Z/])(\d+) (\d+ ?/ ?\d+)(?![\d.])"), r"(\1+\2)"),
 ]

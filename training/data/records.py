@@ -63,7 +63,7 @@ def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
 
 def is_right(answer: str | None, item: Item) -> bool:
     """Whether an answer is the gold one, with its unit or without."""
-    return grade(answer, item.answer, item.unit)
+    return grade(answer, item.answer, item.unit, problem=item.problem)
 
 
 def attempts(record: Record) -> list[list[JSON]]:

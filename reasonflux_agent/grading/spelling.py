@@ -1,0 +1,178 @@
+"""One spelling for what LaTeX, Unicode, Python and people spell in many ways: what answers are compared in (answers.py)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+MAX_LENGTH = 2_000
+"""Characters of an answer."""
+
+_FRACTION = re.compile(r"(\d{0,9})([¼½¾⅐-⅞])")
+_CHARACTERS = str.maketrans(
+    {
+        **dict.fromkeys("−–—‐‑‒﹣－", "-"),
+        **dict.fromkeys("“”„″＂", '"'),
+        **dict.fromkeys("‘’′＇", "'"),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        **dict.fromkeys("º˚∘", "°"),
+        "⁄": "/",
+        "∕": "/",
+        "∶": ":",
+        "…": r"\dots ",
+        "\u2126": "Ω",
+    }
+)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "0123456789+-()")
+
+_ANNOUNCED = re.compile(
+    r"[*_\s]*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct |right |best )?(?:answer|choice|option)[*_]*"
+    r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$)"
+    r"|(?:final )?answer\s+(?=\\\[|\$)|^= *(?=[^=\s])",
+    re.IGNORECASE,
+)
+_WRAPPED = re.compile(
+    r"\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
+    r"|\"([^\"]*)\"|'([^']*)'|\\text(?:tt|bf|it|rm)? ?\{([^\\]*)\}|\$([^$]*)\$",
+    re.DOTALL,
+)
+_BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", re.DOTALL)
+
+_TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
+_PYTHON = r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)"
+_NONE = r"(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
+_ALL = r"(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals"
+
+_REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+    (
+        re.compile(
+            r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|left|right|pi|text|cdot|times|infty|pm|boxed|le|ge|[bB]ig+[lr]?)(?![a-z]))"
+        ),
+        r"\\",
+    ),
+    (re.compile(r"^([A-Z])\\\)"), r"\1)"),
+    (re.compile(r"(?<=\S),? (?:because|since) .*$", re.DOTALL), ""),
+    (re.compile(r"(?<=\S) ?(?:\\approx(?![a-z])|≈).*$|^(?:\\approx(?![a-z])|≈) ?", re.DOTALL), ""),
+    (re.compile(r"\\dots[cbmo]?(?![a-z])|\\[lc]dots(?![a-z])|\.{3,}"), r"\\dots "),
+    (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
+    (re.compile(r"(?<=\d)(?:[_'] ?|, ?\\! ?|\\!, ?)(?=\d{3}(?!\d))"), ","),
+    (re.compile(r"\\(?:\$|pounds(?![a-z]))|[€£¥₹]"), lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}"),
+    (re.compile(r"(?<!\\)\\(?:[()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|(?<!\{)\$|`"), ""),
+    (re.compile(r"^\\\[|\\\]$"), ""),
+    (re.compile(r"(?<!\\)\\(?:[,;:>]| |q?quad(?![a-zA-Z]))|~|[^\S\n]+"), " "),
+    (re.compile(r"(?<=[^\s\\]) ?\\\\ ?(?=\S)(?!.*\\end)|\s*\n\s*"), "\n"),
+    (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
+    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\{([^{}]*)\\choose(?![a-z]) ?([^{}]*)\}"), r"\\binom{\1}{\2}"),
+    (re.compile(r"\{([^{}]*)\\over(?![a-z]) ?([^{}]*)\}"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\^ ?(?:°|\\circ(?![a-z])|\{ ?(?:\\circ|°) ?\})|\\degree(?![a-z])"), "°"),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"(?<=\d) x (?=\d)"), "*"),
+    (re.compile(r"∞|\binfinity\b|(?<![a-zA-Z\\])oo(?![a-zA-Z])"), r"\\infty "),
+    (re.compile(r"\+ ?(?=\\infty)"), ""),
+    (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"∅|\\varnothing(?![a-z])"), r"\\emptyset "),
+    (re.compile(r"±"), r"\\pm "),
+    (re.compile(r"ℝ|\\R(?![a-zA-Z])|\\mathbb R(?![a-zA-Z])"), r"\\mathbb{R}"),
+    (re.compile(r"∈"), r"\\in "),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
+    (re.compile(r"\\r(?:angle|paren)(?![a-zA-Z])"), ")"),
+    (re.compile(r"\\l(?:brace)(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\\r(?:brace)(?![a-zA-Z])"), r"\\}"),
+    (  # a short word at the end of a quantity is a unit, and is marked as one
+        re.compile(
+            r"(?:(?<=[\d)}])|(?<=\\pi)) ?\\(?:text(?:rm)?|mbox|mathrm) ?\{ ?"
+            r"([mgshlLNJWVAK]|(?!(?:pi|[ap]m|th|st|nd|rd|and|or)\b)(?=[A-Z]*[a-z])[a-zA-Z]{2,3})\.? ?\}"
+            r"(?=(?: ?\^ ?\{? ?[23] ?\}?)? ?(?:[.,;)\]]|$))"
+        ),
+        r" \\unit{\1}",
+    ),
+    (re.compile(r"(?<=_)(?:\\(?:text|mathrm) ?\{([^{}\\]*)\}|\{\\(?:text|mathrm) ?\{([^{}\\]*)\}\})"), r"{\1\2}"),
+    (re.compile(r"\\math(?:rm|it) ?\{ ?([iIeR]) ?\}"), r" \1 "),
+    (re.compile(r"\\math(?:bf|bb|cal|sf) ?\{ ?R ?\}"), r"\\mathbb{R}"),
+    (re.compile(rf"{_TEXT} ?\{{([^{{}}]*)\}}"), r" \1 "),
+    (re.compile(r"\\leq?(?:slant|q)?(?![a-z])|≤|⩽|=<|<="), r"\\le "),
+    (re.compile(r"\\geq?(?:slant|q)?(?![a-z])|≥|⩾|>="), r"\\ge "),
+    (re.compile(r"\\lt(?![a-z])"), "<"),
+    (re.compile(r"\\gt(?![a-z])"), ">"),
+    (re.compile(r"\\neq?(?![a-z])|≠|!="), r"\\ne "),
+    (re.compile(r"(?<![=<>!])==(?!=)"), "="),
+    (re.compile(r",? (?:for (?:all|any|every|each) |\\forall ?)\(?[^.;()]*\)?$|,? ?\\forall ?[^.;]*$"), ""),
+    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$", re.IGNORECASE), r"(-\\infty,\\infty)"),
+    (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
+    (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
+    (re.compile(rf"{_PYTHON}\((.*)\)$"), r"\1"),
+    (re.compile(r"\\pmod ?(\w+)"), r"\\pmod{\1}"),
+    (re.compile(r"^\(([^()]*)\) & \(([^()]*)\)$"), r"\1 and \2"),
+    (re.compile(r"^\(([^()]*)\) \| \(([^()]*)\)$"), r"\1 or \2"),
+    (re.compile(r"Interval\(([^()]*)\)"), r"[\1]"),
+    (re.compile(r"Interval\.open\(([^()]*)\)"), r"(\1)"),
+    (re.compile(r"Interval\.Ropen\(([^()]*)\)"), r"[\1)"),
+    (re.compile(r"Interval\.Lopen\(([^()]*)\)"), r"(\1]"),
+    (re.compile(r"FiniteSet\(([^()]*)\)"), r"{\1}"),
+    (re.compile(r"(?<=\\infty)( ?)\]"), ")"),
+    (re.compile(r"\[(?= ?- ?\\infty)"), "("),
+    (re.compile(r"(?<![a-zA-Z])(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
+    (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
+    (re.compile(r"[^\S\n]+"), " "),
+]
+"""In order; each is tried at most once a text, and none backtracks further than a line."""
+
+
+def stated(text: str) -> str:
+    """The answer without what announces and wraps it: `**Answer:** $42$.` is `42`; quotes, boxes and backticks go, too."""
+    text = text.strip()
+    for _ in range(6):
+        before = text
+        if announced := _ANNOUNCED.match(text):
+            text = text[announced.end() :].strip()
+        if match := _BOX.fullmatch(text) or _WRAPPED.fullmatch(text.rstrip(".") if text[:1] in "\\$`*\"'" else text):
+            text = next(group for group in match.groups() if group is not None).strip()
+        if text == before:
+            break
+    return text
+
+
+def normal(text: str) -> str:
+    """One spelling of an answer. Words keep one space between them, lines one newline; money is marked `\\unit{$}5`.
+
+    A text of more than `MAX_LENGTH` characters is no answer, and is left as it is.
+    """
+    if len(text) > MAX_LENGTH:
+        return text.strip()
+    text = _characters(text)
+    text = _dollars(re.sub(r"(?<!\.)\.$", "", stated(text)))
+    for pattern, plain in _REWRITTEN:
+        text = pattern.sub(plain, text)
+    text = _ANNOUNCED.sub("", text.strip(), count=1) if _ANNOUNCED.match(text.strip()) else text
+    text = text.strip().removesuffix("\\")
+    return text.strip().rstrip(".,;:!" if text.strip()[-2:-1].isalpha() else ".,;:").strip()
+
+
+def _characters(text: str) -> str:
+    """The text in plain characters: raised digits as powers, fractions of one character spelled out, full width narrowed."""
+    text = text.translate(_CHARACTERS)
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ]+", lambda match: f"^{{{match[0].translate(_RAISED)}}}", text)
+    text = re.sub("[₀-₎]+", lambda match: f"_{{{match[0].translate(_LOWERED)}}}", text)
+    text = _FRACTION.sub(lambda match: f"{match[1]} {unicodedata.normalize('NFKC', match[2]).replace('⁄', '/')}", text)
+    return unicodedata.normalize("NFKC", text) if not text.isascii() else text
+
+
+def _dollars(text: str) -> str:
+    """A dollar sign before an amount is marked as a unit; those around mathematics go later."""
+    signs = re.findall(r"(?<!\\)\$(-?\.?\d)?", text)
+    if signs and all(signs) and not text.endswith("$"):
+        return re.sub(r"(?<!\\)\$", r"\\unit{$}", text)
+    return text
+
+
+def latex(text: str) -> str:
+    """A normalised answer as LaTeX, for Math-Verify: plain `sqrt(3)` and `2^(n+1)` get their backslash and braces."""
+    text = re.sub(r"\\unit\{[$€£¥₹]\}", "", text.replace("°", ""))
+    text = re.sub(r"(?<![\\a-z])a(sin|cos|tan)(?![a-z])", r"\\arc\1 ", text)
+    text = re.sub(r"(?<![\\a-z])(sqrt|sin|cos|tan|ln|log|pi|exp)(?![a-z])", r"\\\1 ", text)
+    return re.sub(r"(\\sqrt|\^) ?\(([^()]*)\)", r"\1{\2}", text).replace(r"\unit{", r"\text{")
