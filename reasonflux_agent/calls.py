@@ -178,7 +178,7 @@ def _work(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig |
     metadata = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
     limit, options = effect.options.timeout, asdict(replace(effect.options, timeout=None))
     labels: RunnableConfig = {"metadata": metadata, "tags": [f"reasonflux:{run.node}"]}
-    about = json.dumps([models.describe(model), run.node, run.attempt, effect.messages, options])
+    about = json.dumps([getattr(run.context, effect.role), run.node, run.attempt, effect.messages, options])
     asked = hashlib.sha256(about.encode()).hexdigest()
     kept = (config or {}).get("configurable", {}).get(KEPT, {}).get(asked, [])
     return _Work(model, effect, labels, None if limit is None else time.monotonic() + limit, asked, kept)

@@ -176,10 +176,11 @@ def _set_variable(field: str) -> str:
 
 
 def _check_spec(named: str, spec: str) -> None:
-    from reasonflux_agent.models import check_spec
+    from reasonflux_agent.models import check_path, check_spec
 
     try:
         check_spec(spec)
+        check_path(spec)
     except SpecError as error:
         raise SpecError(f"{named}: {error}") from None
 

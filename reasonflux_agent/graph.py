@@ -222,7 +222,7 @@ def draft(state: Attempt, run: Run) -> Body[Update]:
 def verify(state: State, run: Run, strategy: str) -> Body[Update]:
     """Counts the votes; once they are settled, or nothing is left to sample, concludes."""
     candidates = [Candidate(**row) for row in state.get("candidates") or ()]
-    standing = yield from tally(candidates, partial(Same, problem=state["problem"]))
+    standing = yield from tally(candidates, partial(Same, problem=state["asked"]))
     setting, exhausted = run.context.setting, state.get("exhausted") or ""
     left = 0 if exhausted else setting.trajectories - state["sampled"]
     if run.context.effort == "auto" and not state["sampled"] and setting.drafts:

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from reasonflux_agent.checks import rational
 from reasonflux_agent.grading import answers, formulas
-from reasonflux_agent.grading.arithmetic import FormulaError, Number, close
+from reasonflux_agent.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.grading.formulas import Formula
 
 TERMS = 8
@@ -90,8 +90,10 @@ def _recurrence(problem: str, answer: str) -> bool | str | None:
 
 
 def _near(a: Number, b: Number) -> bool:
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a == b
     try:
-        return close(a, b) or abs(float(a) - float(b)) <= 1e-6
+        return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=1e-6)
     except OverflowError:
         return False
 

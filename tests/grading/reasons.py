@@ -23,6 +23,7 @@ POLICY = {
     "|z| is not understood to range over a variable": "57f9e973",
 }
 NOISE = {
+    "the label follows a reader that finds no formula over several lines": "97216daf",
     "the label is wrong": "48e35299 b5364706 15729a86 c9a43d75 0a8871e2 5f26d076",
     "the text is damaged": "0ca3b136 66dfba8c",
 }
