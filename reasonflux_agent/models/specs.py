@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import SpecError, without_password
@@ -49,6 +50,13 @@ def servers_of(spec: str, rest: str) -> tuple[str, list[str]]:
     if "@" in name:
         raise _error("vllm:NAME@...", "what stands behind the '@' is no URL that begins with http:// or https://")
     return name, urls
+
+
+def original_spec(path: str | None) -> str | None:
+    """`hf:` for a directory or hub id, as the original ReasonFlux took them; any spec as it is."""
+    if path is None:
+        return None
+    return path if ":" in path and not Path(path).is_dir() else f"hf:{path}"
 
 
 def _is_url(text: str) -> bool:
