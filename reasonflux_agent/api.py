@@ -288,14 +288,8 @@ def _event(part: tuple[Any, str, Any]) -> Event | None:
     chunk, labels = data
     if not isinstance(chunk, AIMessageChunk) or not chunk.text or "reasonflux_run" not in labels:
         return None
-    return {
-        "type": "token",
-        "run": labels["reasonflux_run"],
-        "node": labels["reasonflux_node"],
-        "role": labels["reasonflux_role"],
-        "call": chunk.id,
-        "text": chunk.text,
-    }
+    about = {name: labels[f"reasonflux_{name}"] for name in ("run", "node", "role")}
+    return {"type": "token", **about, "call": chunk.id, "text": chunk.text}
 
 
 def _embedder(path: str) -> str:
