@@ -27,6 +27,7 @@ from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import afresh, both, create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import unload
+from reasonflux_agent.models.specs import original_spec
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.threads import BEGUN, finished_calls, thread_ids, unknown_thread
@@ -83,18 +84,18 @@ class ReasonFlux:
             library = library or template_path
             loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
             retriever = TemplateRetriever.from_library(loaded, embeddings=_embedder(template_matcher_path))
+        self._own = own = both(navigator or original_spec(navigator_path), solver or original_spec(inference_path))
         self._graph = create_reasonflux(
             strategy=strategy,
-            navigator=navigator or _original_spec(navigator_path),
-            solver=solver or _original_spec(inference_path),
+            navigator=own[0],
+            solver=own[1],
             library=library or template_path,
             retriever=retriever,
             context=self.context,
         )
-        self._own = both(navigator or _original_spec(navigator_path), solver or _original_spec(inference_path))
+        self._turns = Turns()
         self._local: set[str] = set()
         """The `local:` specs of its runs: what `close` frees."""
-        self._turns = Turns()
         self._checkpointer = checkpointer
         self._recorder = Recorder(record) if record is not None else None
         named = library or template_path
@@ -219,7 +220,7 @@ class ReasonFlux:
     ) -> list[Solution | Exception]:
         """Solves many problems, `max_concurrency` at once; a problem that fails gives its exception in its place."""
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
-        return _outcomes(self.graph.batch([{"problem": problem} for problem in problems], **how, return_exceptions=True))
+        return _outcomes(self.graph.batch([{"problem": each} for each in problems], **how, return_exceptions=True))
 
     async def abatch(
         self,
@@ -231,8 +232,9 @@ class ReasonFlux:
     ) -> list[Solution | Exception]:
         """As `batch`, on the event loop."""
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
-        given = [{"problem": problem} for problem in problems]
-        return _outcomes(await whole(self.graph.abatch(given, **how, return_exceptions=True)))
+        return _outcomes(
+            await whole(self.graph.abatch([{"problem": each} for each in problems], **how, return_exceptions=True))
+        )
 
     def reason(self, problem: str) -> Solution:
         """The original's name for `solve`."""
@@ -312,21 +314,8 @@ def _event(part: tuple[Any, str, Any]) -> Event | None:
     chunk, labels = data
     if not isinstance(chunk, AIMessageChunk) or not chunk.text or "reasonflux_run" not in labels:
         return None
-    return {
-        "type": "token",
-        "run": labels["reasonflux_run"],
-        "node": labels["reasonflux_node"],
-        "role": labels["reasonflux_role"],
-        "call": chunk.id,
-        "text": chunk.text,
-    }
-
-
-def _original_spec(path: str | None) -> str | None:
-    """`hf:` for a directory or hub id, as the original took them; any spec as it is."""
-    if path is None:
-        return None
-    return path if ":" in path and not Path(path).is_dir() else f"hf:{path}"
+    about = {name: labels[f"reasonflux_{name}"] for name in ("run", "node", "role")}
+    return {"type": "token", **about, "call": chunk.id, "text": chunk.text}
 
 
 def _embedder(path: str) -> str:

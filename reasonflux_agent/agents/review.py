@@ -37,6 +37,14 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
     "review": ("approve", "edit", "accept", "redo", "finish", "stop"),
 }
 """What can be decided at each question."""
+MEANINGS: dict[Action, str] = {
+    "approve": "go on as proposed",
+    "edit": "go on with `steps`",
+    "accept": "keep the result",
+    "redo": "do it again, with `feedback`",
+    "finish": "the answer is there",
+    "stop": "end with the best answer so far",
+}
 STOPPED = "a person stopped the run"
 
 
@@ -58,11 +66,7 @@ class DraftStep(Value):
 class Decision(Value):
     """What a person answers."""
 
-    action: Action = Field(
-        title="Action",
-        description="approve: go on as proposed. edit: go on with `steps`. At a review also accept (keep the result), redo "
-        "(with `feedback`), finish (the answer is there). stop: end with the best answer so far.",
-    )
+    action: Action = Field(title="Action")
     steps: tuple[DraftStep, ...] = Field((), title="Steps", description="For edit: the whole trajectory as it shall be.")
     feedback: str = Field("", title="Feedback", description="For redo: what is wrong.")
 
@@ -155,7 +159,7 @@ def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, re
         review=review,
     )
     while True:
-        answer = yield AskPerson(asked.model_dump(mode="json"), Decision.model_json_schema())
+        answer = yield AskPerson(asked.model_dump(mode="json"), decision_schema(asked.actions, run.context.max_steps))
         try:
             decision = read_decision(answer, asked, run)
         except InputError as error:
@@ -163,6 +167,17 @@ def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, re
             continue
         yield Emit("decision", {"question": question, "decision": decision.model_dump(mode="json")})
         return decision
+
+
+def decision_schema(actions: tuple[Action, ...], max_steps: int) -> dict[str, Any]:
+    """The JSON schema of a Decision, with what is possible at a question and nothing else."""
+    schema = Decision.model_json_schema()
+    fields = schema["properties"]
+    fields["action"] |= {"enum": list(actions), "description": "; ".join(f"{name}: {MEANINGS[name]}" for name in actions)}
+    fields["steps"] |= {"maxItems": max_steps}
+    if "redo" not in actions:
+        del fields["feedback"]
+    return schema
 
 
 def read_decision(answer: object, asked: Question, run: Run) -> Decision:

@@ -59,6 +59,13 @@ def servers_of(spec: str, rest: str) -> tuple[str, list[str]]:
     return name, urls
 
 
+def original_spec(path: str | None) -> str | None:
+    """`hf:` for a directory or hub id, as the original ReasonFlux took them; any spec as it is."""
+    if path is None:
+        return None
+    return path if ":" in path and not Path(path).is_dir() else f"hf:{path}"
+
+
 def _is_url(text: str) -> bool:
     try:
         url = urlsplit(text)

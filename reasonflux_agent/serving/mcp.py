@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import anyio
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
@@ -153,13 +154,25 @@ def _keyed(app: ASGIApp, key: str) -> ASGIApp:
 
 async def _call(tool: BaseTool, ctx: Context, **args: str) -> str:
     call = {"type": "tool_call", "name": tool.name, "args": args, "id": ctx.request_id}
-    try:
-        message: ToolMessage = await tool.ainvoke(call, {"callbacks": [_Progress(ctx)]})
-    except ReasonFluxError as error:
-        raise ToolError(str(error)) from error
-    if message.status == "error":
-        raise ToolError(message.text)
-    return message.text
+    outcome: ToolMessage | ReasonFluxError | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch, ctx.request_context.request, group.cancel_scope)
+        try:
+            outcome = await tool.ainvoke(call, {"callbacks": [_Progress(ctx)]})
+        except ReasonFluxError as error:
+            outcome = error
+        group.cancel_scope.cancel()
+    if isinstance(outcome, ToolMessage) and outcome.status != "error":
+        return outcome.text
+    raise ToolError(outcome.text if isinstance(outcome, ToolMessage) else str(outcome or "The client has gone."))
+
+
+async def _watch(request: Any, call: anyio.CancelScope) -> None:
+    """Cancels a call whose HTTP client has gone: in the protocols before 2026 nothing else tells it."""
+    while request and not await request.is_disconnected():
+        await anyio.sleep(1)
+    if request:
+        call.cancel()
 
 
 class _Progress(AsyncCallbackHandler):

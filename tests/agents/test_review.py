@@ -11,7 +11,7 @@ from langgraph.types import Command
 from pydantic import TypeAdapter
 
 from reasonflux_agent import Context, TemplateLibrary, TemplateRetriever
-from reasonflux_agent.agents.review import Question, create_review
+from reasonflux_agent.agents.review import ACTIONS, Question, create_review
 from reasonflux_agent.schema import Solution
 from tests.graph.fakes import Line, Scripted, Shelf
 
@@ -80,7 +80,7 @@ def test_the_refined_trajectory_is_the_one_that_is_shown() -> None:
 def test_the_schema_of_the_answer_comes_with_the_question() -> None:
     schema = Session().schema
     assert schema is not None
-    assert schema["properties"]["action"]["enum"] == ["approve", "edit", "accept", "redo", "finish", "stop"]
+    assert schema["properties"]["action"]["enum"] == ["approve", "edit", "stop"]  # what is possible there
     assert {"purpose", "query", "templates", "work"} == schema["$defs"]["DraftStep"]["properties"].keys()
 
 
@@ -358,3 +358,20 @@ def test_the_graph_is_drawn_with_its_questions() -> None:
 def test_what_a_person_sees_and_says_is_typed() -> None:
     schema = TypeAdapter(Question).json_schema()
     assert set(schema["properties"]) >= {"question", "actions", "problem", "steps", "templates", "review", "error"}
+
+
+@pytest.mark.parametrize(("question", "asking"), [("plan", False), ("review", True)])
+def test_the_schema_offers_what_is_possible_at_the_question(question: str, asking: bool) -> None:
+    context = Context(max_steps=4, ask_at_reviews=asking)  # the default effort
+    graph = create_review(navigator=Scripted(), retriever=Shelf(), context=context).compile(InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "schema"}}
+    state = graph.invoke({"problem": "What is 3 + 4?"}, config)
+    if question == "review":
+        state = graph.invoke(Command(resume={"action": "approve"}), config)
+    (asked,) = state["__interrupt__"]
+    assert asked.value["question"] == question
+    fields = asked.response_schema["properties"]
+    assert fields["action"]["enum"] == asked.value["actions"] == list(ACTIONS[question])
+    assert all(action in fields["action"]["description"] for action in asked.value["actions"])
+    assert ("redo" in fields["action"]["description"], "feedback" in fields) == (asking, asking)
+    assert fields["steps"]["maxItems"] == 4

@@ -86,6 +86,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         env = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
         env, count = re.subn(r"(?m)^REASONFLUX_NAVIGATOR=.*$", f"REASONFLUX_NAVIGATOR=vllm:fake@{models}", env)
         assert count == 1
+        env += "\nREASONFLUX_MAX_TOKENS=777\nREASONFLUX_DEADLINE=555\n"
         (folder / ".env").write_text(env, encoding="utf-8")
         way_out = f"http://127.0.0.1:{listener.getsockname()[1]}"
         switches = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "HTTP_PROXY": way_out, "HTTPS_PROXY": way_out, "NO_PROXY": "127.0.0.1"}
@@ -203,6 +204,81 @@ async def test_a_context_that_does_not_fit_is_an_error_of_that_run(studio: Studi
     assert "effort" in str(state["__error__"])
 
 
+async def _begun(studio: Studio, graph: str, **given: Any) -> dict[str, Any]:
+    """The context that a run has, by its first event."""
+    async for part in studio.client.runs.stream(
+        None, graph, input=PROBLEM, stream_mode="custom", stream_subgraphs=True, **given
+    ):
+        if part.event.partition("|")[0] == "custom" and part.data["type"] == "begin":
+            return dict(part.data["context"])
+    raise AssertionError("the run did not begin")
+
+
+@pytest.mark.parametrize("graph", ["solve", "review"])
+async def test_a_run_has_the_settings_of_the_environment_where_its_context_sets_none(studio: Studio, graph: str) -> None:
+    """The server gives every run a context, an empty one where the caller gives none."""
+    given: list[Any] = [{}, {"context": {}}, {"context": {"effort": "low"}}, {"context": {"max_tokens": 555, "seed": None}}]
+    given += [{"config": {"configurable": {"reasonflux": {"effort": "low"}}}}]
+    seen = [await _begun(studio, graph, **how) for how in given]
+    assert [(c["max_tokens"], c["deadline"], c["effort"]) for c in seen] == [
+        (777, 555, "medium"),
+        (777, 555, "medium"),
+        (777, 555, "low"),
+        (555, 555, "medium"),
+        (777, 555, "low"),
+    ]
+
+
+GONE = "vllm:m@http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(
+    ("given", "context", "name", "said"),
+    [
+        (PROBLEM, {"navigator": GONE, "solver": GONE}, "ModelError", "could not be reached"),
+        (PROBLEM, {"solver": "nonsense"}, "SpecError", "'nonsense' names no model"),
+        ({"problem": " "}, {}, "InputError", "There is no problem to solve"),
+        ({"messages": [{"role": "assistant", "content": "Hello."}]}, {}, "InputError", "There is no problem to solve"),
+        (PROBLEM, {"navigator": "hf:nobody/nothing"}, "MissingExtraError", "pip install"),
+    ],
+)
+async def test_an_error_says_what_to_do(studio: Studio, given: Any, context: Any, name: str, said: str) -> None:
+    state = await studio.client.runs.wait(None, "solve", input=given, context=context, raise_error=False)
+    assert state["__error__"]["error"] == name
+    assert said in state["__error__"]["message"]
+
+
+async def test_a_password_in_a_spec_is_in_no_reply_and_in_no_log(studio: Studio) -> None:
+    told = ""
+    for spec in ("vllm:m@http://me:hunter2@127.0.0.1:9/v1", "vllm:m@me:hunter2@127.0.0.1:9/v1"):
+        for how in ({"context": {"navigator": spec}}, {"config": {"configurable": {"reasonflux": {"solver": spec}}}}):
+            given: Any = {"input": PROBLEM, **how}
+            state = await studio.client.runs.wait(None, "solve", raise_error=False, **given)
+            assert "A spec holds a user, password or token" in state["__error__"]["message"]
+            told += str(state)
+            async for part in studio.client.runs.stream(None, "solve", stream_mode=["debug", "tasks", "values"], **given):
+                told += str(part) if part.event != "metadata" else ""
+    assert "hunter2" not in told + studio.log.read_text()
+
+
+async def test_the_state_is_edited_at_every_checkpoint(studio: Studio) -> None:
+    client = studio.client
+    for graph in ("solve", "review"):
+        thread = (await client.threads.create())["thread_id"]
+        await client.runs.wait(thread, graph, input=PROBLEM)
+        history = await client.threads.get_history(thread, limit=100)
+        assert len(history) >= 3
+        for state in history:
+            node = "__start__" if "begin" in state["next"] else "begin"
+            await client.threads.update_state(thread, {"exhausted": ""}, as_node=node, checkpoint=state["checkpoint"])
+    # and a problem that is put in is solved
+    edited = await client.threads.update_state(
+        thread, {"problem": "What is 4 + 5?"}, as_node="begin", checkpoint=history[0]["checkpoint"]
+    )
+    state = await client.runs.wait(thread, "solve", input=None, checkpoint=edited["checkpoint"])
+    assert state["solution"]["answer"] == "9"
+
+
 # A person
 
 
@@ -263,8 +339,8 @@ async def test_a_checkpoint_before_the_attempt_plans_anew(studio: Studio) -> Non
 async def test_the_tutor_refuses_a_model_that_calls_no_tool(studio: Studio) -> None:
     given = {"messages": [{"role": "user", "content": "What is 3 + 4?"}]}
     state = await studio.client.runs.wait(None, "tutor", input=given, raise_error=False)
-    assert state["__error__"]["error"] == "ModelError"  # the server keeps an error's text to its log
-    assert "called none" in studio.log.read_text()
+    assert state["__error__"]["error"] == "ModelError"
+    assert "called none" in state["__error__"]["message"]
 
 
 def test_the_block_of_the_docs_runs(studio: Studio) -> None:

@@ -44,7 +44,7 @@ def test_reason_uses_the_models_and_the_effort_of_the_environment() -> None:
             REASONFLUX_DRAFTS="1",
             REASONFLUX_TRAJECTORIES="0",
         )
-    assert "Answer: 7 (solved" in out
+    assert "Answer: 7 (single" in out
     assert len(prompts) == 1
 
 
