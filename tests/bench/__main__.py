@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios in one run; a table on standard output, all numbers as JSON in a file.
 
-`python -m tests.bench [--json FILE] [--repeats N] [overhead] [checkpoints] [saturation] [retrieval] [startup] [prefix] [slots]`
+`python -m tests.bench [--json FILE] [--repeats N] [PART ...]`, PART being one of `PARTS`.
 `python -m tests.bench million [--folder DIR] [--templates N]`: see million.py; only where it is named.
 """
 
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import million, overhead, prefix, saturation, searching, slots, startup
+from tests.bench import busy, million, overhead, prefix, saturation, searching, slots, startup
 from tests.bench.timing import Row, machine
 
 
@@ -33,6 +33,7 @@ PARTS: dict[str, Any] = {
     "startup": _startup,
     "prefix": prefix.measure,
     "slots": slots.measure,
+    "busy": busy.measure,
 }
 
 
