@@ -13,28 +13,26 @@ from typing import Any, Self, Unpack
 from weakref import WeakSet
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs
+from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT
+from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT, by_what_was_asked
 from reasonflux_agent.cancelling import whole
 from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import afresh, both, create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import unload
-from reasonflux_agent.models.specs import original_spec
+from reasonflux_agent.models.specs import embedder_of, original_spec
+from reasonflux_agent.nodes import Event as Event
+from reasonflux_agent.nodes import event_of
 from reasonflux_agent.record import Recorder
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.turns import Turns
-
-Event = dict[str, Any]
-"""{"type": ..., "run": ..., "node": ..., ...}; the types are listed at `ReasonFlux.stream`."""
 
 
 class ReasonFlux:
@@ -67,28 +65,25 @@ class ReasonFlux:
         template_path: str | None = None,
         **context: Unpack[Settings],
     ) -> None:
-        if model is not None:
-            if navigator or solver or navigator_path or inference_path:
-                raise InputError("`model` plays both roles, and a model of one role is given too. Next: leave one of them out.")
-            navigator = solver = model
-        for name, pair in {"navigator": (navigator, navigator_path), "solver": (solver, inference_path)}.items():
-            if None not in pair:
-                raise InputError(f"Both {name!r} and the original's name for it are given. Next: give one of them.")
+        ways = {"navigator": (navigator, original_spec(navigator_path)), "solver": (solver, original_spec(inference_path))}
+        for role, names in ways.items():
+            if len([one for one in (model, *names) if one is not None]) > 1:
+                raise InputError(f"The {role} is given twice; `model` plays both roles. Next: give one of them.")
+        own = [next((one for one in (model, *names) if one is not None), None) for names in ways.values()]
         self.context = Context.from_env(**context)
-        if navigator or solver or navigator_path or inference_path:
-            # what is given here is not overruled by the environment
+        if own != [None, None]:  # what is given here is not overruled by the environment
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
             from reasonflux_agent.retrieval import TemplateRetriever
 
             library = library or template_path
             loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
-            retriever = TemplateRetriever.from_library(loaded, embeddings=_embedder(template_matcher_path))
-        self._own = own = both(navigator or original_spec(navigator_path), solver or original_spec(inference_path))
+            retriever = TemplateRetriever.from_library(loaded, embeddings=embedder_of(template_matcher_path))
+        self._own = both(*own)
         self._graph = create_reasonflux(
             strategy=strategy,
-            navigator=own[0],
-            solver=own[1],
+            navigator=self._own[0],
+            solver=self._own[1],
             library=library or template_path,
             retriever=retriever,
             context=self.context,
@@ -143,12 +138,12 @@ class ReasonFlux:
 
         Raises InputError before any model is called, and ModelError when a model's server fails.
         """
-        state = self.graph.invoke(_input(problem), **self._how(config, self._context(context)))
+        state = self.graph.invoke({"problem": problem}, **self._how(config, self._context(context)))
         return Solution.model_validate(state["solution"])
 
     async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Solution:
         """As `solve`, on the event loop."""
-        given, chosen = _input(problem), self._context(context)
+        given, chosen = {"problem": problem}, self._context(context)
         async with self._turns.one() as end:
             how = self._how(merge_configs(config, {"configurable": {BEFORE: end}}), chosen)
             state = await self.graph.ainvoke(given, **how)
@@ -161,31 +156,21 @@ class ReasonFlux:
         Any other finished run's Solution is returned as it is, without a model call. Raises ThreadError for a thread that the
         checkpointer does not know, or that another strategy began, and ModelError when a model's server fails.
         """
-        kept, snapshot = self._kept, self.graph.get_state(_on(thread))
-        if snapshot.created_at is None:
-            raise unknown_thread(thread, thread_ids(kept))
-        how = self._resumed(thread, snapshot, config, context)
-        if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
-            solution = Solution.model_validate(snapshot.values["solution"])
-            if not (context and solution.status == "exhausted"):
-                return solution
-            self.graph.update_state(how["config"], self._afresh(how["context"]), as_node="begin")
-        how["config"]["configurable"][KEPT] = _by_what_was_asked(finished_calls(kept, thread))
+        how, solution, afresh = self._resumed(self._kept, thread, self.graph.get_state(_on(thread)), config, context)
+        if solution:
+            return solution
+        if afresh:
+            self.graph.update_state(how["config"], afresh, as_node="begin")
         return Solution.model_validate(self.graph.invoke(None, **how)["solution"])
 
     async def aresume(self, thread: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """As `resume`, on the event loop."""
         kept, snapshot = self._kept, await self.graph.aget_state(_on(thread))
-        if snapshot.created_at is None:
-            raise unknown_thread(thread, await asyncio.to_thread(thread_ids, kept))
-        how = self._resumed(thread, snapshot, config, context)
-        if not snapshot.tasks:
-            solution = Solution.model_validate(snapshot.values["solution"])
-            if not (context and solution.status == "exhausted"):
-                return solution
-            await self.graph.aupdate_state(how["config"], self._afresh(how["context"]), as_node="begin")
-        finished = await asyncio.to_thread(finished_calls, kept, thread)
-        how["config"]["configurable"][KEPT] = _by_what_was_asked(finished)
+        how, solution, afresh = await asyncio.to_thread(self._resumed, kept, thread, snapshot, config, context)
+        if solution:
+            return solution
+        if afresh:
+            await self.graph.aupdate_state(how["config"], afresh, as_node="begin")
         return Solution.model_validate((await self.graph.ainvoke(None, **how))["solution"])
 
     def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Iterator[Event]:
@@ -195,9 +180,9 @@ class ReasonFlux:
         and last solution (`solution`, a `schema.Solution` as a dict).
         """
         for part in self.graph.stream(
-            _input(problem), **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
+            {"problem": problem}, **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
         ):
-            if event := _event(part):
+            if event := event_of(part):
                 yield event
 
     async def astream(
@@ -205,9 +190,9 @@ class ReasonFlux:
     ) -> AsyncIterator[Event]:
         """As `stream`, on the event loop."""
         how = self._how(config, self._context(context))
-        async with aclosing(self.graph.astream(_input(problem), **how, stream_mode=_MODES, subgraphs=True)) as parts:
+        async with aclosing(self.graph.astream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True)) as parts:
             async for part in parts:
-                if event := _event(part):
+                if event := event_of(part):
                     yield event
 
     def batch(
@@ -219,8 +204,8 @@ class ReasonFlux:
         **context: Unpack[RunSettings],
     ) -> list[Solution | Exception]:
         """Solves many problems, `max_concurrency` at once; a problem that fails gives its exception in its place."""
-        how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
-        return _outcomes(self.graph.batch([{"problem": each} for each in problems], **how, return_exceptions=True))
+        given, how = self._many(problems, max_concurrency, config, context)
+        return _outcomes(self.graph.batch(given, **how, return_exceptions=True))
 
     async def abatch(
         self,
@@ -231,14 +216,22 @@ class ReasonFlux:
         **context: Unpack[RunSettings],
     ) -> list[Solution | Exception]:
         """As `batch`, on the event loop."""
-        how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
-        return _outcomes(
-            await whole(self.graph.abatch([{"problem": each} for each in problems], **how, return_exceptions=True))
-        )
+        given, how = self._many(problems, max_concurrency, config, context)
+        return _outcomes(await whole(self.graph.abatch(given, **how, return_exceptions=True)))
 
-    def reason(self, problem: str) -> Solution:
-        """The original's name for `solve`."""
-        return self.solve(problem)
+    def _many(
+        self, problems: Iterable[str], max_concurrency: int, config: RunnableConfig | None, context: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The inputs of many runs, and their keyword arguments."""
+        if isinstance(problems, str) or max_concurrency < 1:
+            raise InputError("A batch takes a list of problems, not one text, and solves at least one at once.")
+        if self._checkpointer is not None:
+            raise InputError("A checkpointer keeps one run a thread. Next: call `solve`, each with a thread_id of its own.")
+        how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
+        return [{"problem": each} for each in problems], how
+
+    reason = solve
+    """The original's name for `solve`."""
 
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
@@ -252,6 +245,8 @@ class ReasonFlux:
         ours: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
         if self._checkpointer is None:
             return {"config": merge_configs(config, ours), "context": context}
+        if not ensure_config(config).get("configurable", {}).get("thread_id"):
+            raise InputError("A checkpointer needs a thread. Next: give config={'configurable': {'thread_id': 'homework-3'}}.")
         ours["configurable"] = {CHECKPOINTER: self._checkpointer}
         ours["metadata"] = {BEGUN: json.dumps({**self._begun, "context": context.model_dump(mode="json")})}
         return {"config": merge_configs(config, ours), "context": context, "durability": "sync"}
@@ -262,12 +257,17 @@ class ReasonFlux:
             raise InputError("Nothing can be resumed without a checkpointer. Next: give ReasonFlux the one that kept the run.")
         return self._checkpointer
 
-    def _afresh(self, context: Context) -> dict[str, Any]:
-        return afresh(context.of_strategy(self._begun["strategy"] or ""))
-
     def _resumed(
-        self, thread: str, snapshot: StateSnapshot, config: RunnableConfig | None, context: dict[str, Any]
-    ) -> dict[str, Any]:
+        self,
+        saver: BaseCheckpointSaver[Any],
+        thread: str,
+        snapshot: StateSnapshot,
+        config: RunnableConfig | None,
+        context: dict[str, Any],
+    ) -> tuple[dict[str, Any], Solution | None, dict[str, Any]]:
+        """How to go on with a run; the Solution of a finished one; the new state of one that is to go on past its limit."""
+        if snapshot.created_at is None:
+            raise unknown_thread(thread, thread_ids(saver))
         noted = dict(snapshot.metadata or {}).get(BEGUN)
         begun = json.loads(str(noted)) if noted else {}  # nothing, if the bare graph began it
         if begun.get("strategy", self._begun["strategy"]) != self._begun["strategy"]:
@@ -276,7 +276,15 @@ class ReasonFlux:
                 f"Next: ReasonFlux(strategy={begun['strategy']!r}, ...).resume({thread!r})."
             )
         before = begun["context"] if begun else self.context.model_dump(exclude_unset=True)
-        return self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **context}))
+        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **context}))
+        fresh: dict[str, Any] = {}
+        if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
+            solution = Solution.model_validate(snapshot.values["solution"])
+            if not (context and solution.status == "exhausted"):
+                return how, solution, fresh
+            fresh = afresh(how["context"].of_strategy(self._begun["strategy"] or ""))
+        how["config"]["configurable"][KEPT] = by_what_was_asked(finished_calls(saver, thread))
+        return how, None, fresh
 
 
 _OPEN: WeakSet[ReasonFlux] = WeakSet()
@@ -290,33 +298,3 @@ def _outcomes(states: list[Any]) -> list[Solution | Exception]:
 
 def _on(thread: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread}}
-
-
-def _by_what_was_asked(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Results of finished calls by what was asked; those of an older version do not say."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for result in results:
-        if "asked" in result:
-            found.setdefault(result["asked"], []).append(result)
-    return found
-
-
-def _input(problem: str) -> dict[str, Any]:
-    if not isinstance(problem, str) or not problem.strip():
-        raise InputError(f"A problem is a non-empty text; given: {problem!r}.")
-    return {"problem": problem}
-
-
-def _event(part: tuple[Any, str, Any]) -> Event | None:
-    _, mode, data = part
-    if mode == "custom":
-        return data if isinstance(data, dict) and "run" in data and "type" in data else None
-    chunk, labels = data
-    if not isinstance(chunk, AIMessageChunk) or not chunk.text or "reasonflux_run" not in labels:
-        return None
-    about = {name: labels[f"reasonflux_{name}"] for name in ("run", "node", "role")}
-    return {"type": "token", **about, "call": chunk.id, "text": chunk.text}
-
-
-def _embedder(path: str) -> str:
-    return path if ":" in path or path in ("wordllama", "minilm", "hash") else f"st:{path}"

@@ -212,6 +212,15 @@ def _again(work: _Work) -> dict[str, Any]:
     return {**work.kept.pop(0), "unit": _unit_id(), "asked": ""}
 
 
+def by_what_was_asked(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Results of finished calls by what was asked, for `KEPT`; those of an older version do not say."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        if "asked" in result:
+            found.setdefault(result["asked"], []).append(result)
+    return found
+
+
 def _unit_id() -> str:
     return str(get_config()["configurable"].get("checkpoint_ns", ""))
 

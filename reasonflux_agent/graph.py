@@ -9,14 +9,16 @@ START → begin → draft × n ──────→ verify → END
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
@@ -49,7 +51,8 @@ Model = TypeVar("Model", bound="BaseChatModel | str")
 
 def both(navigator: Model | None, solver: Model | None) -> tuple[Model | str, Model | str]:
     """Who plays (navigator, solver): one model alone plays both, none means the embedded default."""
-    return navigator or solver or DEFAULT_MODEL, solver or navigator or DEFAULT_MODEL
+    first: Model | str = next((model for model in (navigator, solver) if model is not None), DEFAULT_MODEL)
+    return first, first if solver is None else solver
 
 
 def create_reasonflux(
@@ -76,7 +79,7 @@ def create_reasonflux(
             raise SpecError(f"No strategy {strategy!r} is registered. There are: {', '.join(strategies)}.")
         name, build = strategy, strategies[strategy][1]
     else:
-        name, build = strategy.__name__, strategy
+        name, build = getattr(strategy, "__name__", "strategy"), strategy
     own = getattr(retriever, "library", None)  # what a TemplateRetriever finds is in its own library
     library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
     loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
@@ -84,6 +87,8 @@ def create_reasonflux(
     for spec in (navigator, solver, *((context.navigator, context.solver) if context else ())):
         if isinstance(spec, str):
             check_spec(spec)
+        elif spec is not None and not isinstance(spec, Runnable):
+            raise SpecError(f"A model is a spec, as 'vllm:NAME', or a chat model of LangChain; given: {spec!r}.")
     parts = Parts(
         navigator=navigator,
         solver=solver,
@@ -135,7 +140,7 @@ def begin(state: State, run: Run) -> Body[Update]:
         "run": run.id,
         "problem": "",
         "asked": problem,
-        "read": messages[-1].id if messages else "",
+        "read": _mark(messages),
         **afresh(run.context),
     }
 
@@ -151,7 +156,14 @@ def afresh(context: Context) -> Update:
 
 def _unread(state: State) -> bool:
     """Whether an edit of the state, which says that a later node made it, asks something that `begin` has not read."""
-    return bool(state.get("problem")) or "asked" not in state
+    messages = state.get("messages") or []
+    asks = messages and isinstance(messages[-1], HumanMessage) and _mark(messages) != state.get("read")
+    return bool(state.get("problem") or asks) or "asked" not in state
+
+
+def _mark(messages: list[AnyMessage]) -> str:
+    """What tells the last message from others, and from what it says after an edit."""
+    return hashlib.sha256(f"{messages[-1].id} {messages[-1].content}".encode(errors="replace")).hexdigest() if messages else ""
 
 
 def _problem(state: State) -> str:
@@ -162,10 +174,11 @@ def _problem(state: State) -> str:
         said = _text(messages[-1])
         if not given:
             text = said
-        elif said != given and messages[-1].id != state.get("read"):  # an earlier turn that failed has read its message
+        elif said != given and _mark(messages) != state.get("read"):  # an earlier turn that failed has read its message
             raise InputError(
                 f"Two problems are given: `problem` is {given!r}, and the last message says {said[:200]!r}. Next: give one "
-                "of them. A graph around this one passes both on if its state has both keys; name its own key otherwise."
+                "of them; a message that a refused call left on the thread counts until it is removed or answered. A graph "
+                "around this one passes both on if its state has both keys; name its own key otherwise."
             )
     if not isinstance(text, str) or not text.strip():
         raise InputError(
@@ -221,6 +234,8 @@ def draft(state: Attempt, run: Run) -> Body[Update]:
 
 def verify(state: State, run: Run, strategy: str) -> Body[Update]:
     """Counts the votes; once they are settled, or nothing is left to sample, concludes."""
+    if _unread(state) and (asks := state.get("problem") or "") != state.get("asked"):  # events write an attempt's back
+        return {"problem": asks}  # handed on: it is there for one step
     candidates = [Candidate(**row) for row in state.get("candidates") or ()]
     standing = yield from tally(candidates, partial(Same, problem=state["asked"]))
     setting, exhausted = run.context.setting, state.get("exhausted") or ""

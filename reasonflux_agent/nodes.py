@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_config, get_stream_writer
@@ -247,3 +248,19 @@ def _usage(row: dict[str, Any]) -> Usage:
 def _event(run: Run, name: str, data: dict[str, Any]) -> dict[str, Any]:
     run.emitted += 1
     return {"type": name, "run": run.id, "node": run.node, "number": run.emitted, **data}
+
+
+Event = dict[str, Any]
+"""{"type": ..., "run": ..., "node": ..., ...}; the types are listed at `ReasonFlux.stream`."""
+
+
+def event_of(part: tuple[Any, str, Any]) -> Event | None:
+    """The event that a part of LangGraph's stream is, if it is one of ours."""
+    _, mode, data = part
+    if mode == "custom":
+        return data if isinstance(data, dict) and "run" in data and "type" in data else None
+    chunk, labels = data
+    if not isinstance(chunk, AIMessageChunk) or not chunk.text or "reasonflux_run" not in labels:
+        return None
+    about = {name: labels[f"reasonflux_{name}"] for name in ("run", "node", "role")}
+    return {"type": "token", **about, "call": chunk.id, "text": chunk.text}

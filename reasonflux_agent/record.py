@@ -193,9 +193,13 @@ def reading(path: str | Path) -> Iterator[None]:
 
 def _once(lines: list[JSON]) -> list[JSON]:
     """The lines without those that a resumed run wrote again, having done the work again whose result a kill took: the
-    later line counts. A call that failed and the one that was made in its stead are both kept."""
+    later line counts. A call that failed and the one that was made in its stead are both kept. A run that went on past its
+    limit told everything again: of what it told before, its calls count."""
     last = {key: index for index, line in enumerate(lines) if (key := _identity(line))}
-    return [line for index, line in enumerate(lines) if last.get(_identity(line), index) == index]
+    lines = [line for index, line in enumerate(lines) if last.get(_identity(line), index) == index]
+    ends = [index for index, line in enumerate(lines) if line["type"] == "solution"]
+    since = ends[-2] + 1 if len(ends) > 1 else 0
+    return [line for line in lines[:since] if line["type"] == "call"] + lines[since:]
 
 
 def _identity(line: JSON) -> tuple[Any, ...]:

@@ -72,7 +72,7 @@ class State(InputState, OutputState, Attempted, total=False):
     asked: str
     """The problem of the run."""
     read: str
-    """Id of the message that was the last one when the run began."""
+    """What tells the message that was the last one when the run began from others; see `graph.begin`."""
     drafts: int
     """Drafts to launch."""
     sampled: int

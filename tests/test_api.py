@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from reasonflux_agent import Context, ReasonFlux, __version__, create_reasonflux
 from reasonflux_agent.agents.review import create_review
 from reasonflux_agent.agents.tutor import create_tutor
 from reasonflux_agent.context import RunSettings, Settings
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.local import server
 from reasonflux_agent.testing import FakeModel
 from tests.graph.fakes import Scripted, Shelf
@@ -248,3 +249,26 @@ def test_the_package_is_the_command() -> None:
     for module in ("reasonflux_agent", "reasonflux_agent.cli"):
         shown = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
         assert shown.stdout == f"reasonflux {__version__}\n"
+
+
+@pytest.mark.parametrize("model", ["", 5, b"vllm:x", ["vllm:x"], FakeModel], ids=repr)
+@pytest.mark.parametrize("role", ["model", "navigator", "solver"])
+def test_what_is_no_model_is_refused_at_construction(role: str, model: Any) -> None:
+    with pytest.raises(SpecError, match=r"names no model|A model is a spec"):
+        ReasonFlux(**{role: model})
+
+
+def test_a_checkpointer_needs_a_thread_and_a_batch_has_none() -> None:
+    kept = ReasonFlux(FakeModel(), checkpointer=InMemorySaver())
+    with pytest.raises(InputError, match="needs a thread"):
+        kept.solve("What is 3 + 4?")
+    with pytest.raises(InputError, match="one run a thread"):
+        kept.batch(["What is 3 + 4?", "What is 1 + 1?"], config={"configurable": {"thread_id": "t"}})
+
+
+@pytest.mark.parametrize("given", [{"problems": "What is 3 + 4?"}, {"problems": ["1 + 1"], "max_concurrency": 0}], ids=str)
+async def test_a_batch_takes_a_list(given: Any) -> None:
+    with pytest.raises(InputError, match="a list of problems"):
+        ReasonFlux(FakeModel()).batch(**given)
+    with pytest.raises(InputError, match="a list of problems"):
+        await ReasonFlux(FakeModel()).abatch(**given)

@@ -87,7 +87,7 @@ def _check_settings(settings: object) -> None:
 
 def refused(job: Job, why: str) -> Job:
     """The Job of a row that cannot be solved; its id is its line's, because its own may be missing or another row's."""
-    return job._replace(id=f"line {job.number}", problem="", error=f"line {job.number} is no row: {why}.")
+    return job._replace(id=f"line {job.number}", problem="", error=f"line {job.number} is no row: {why.rstrip('.')}.")
 
 
 async def _lines(source: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:

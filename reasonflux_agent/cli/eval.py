@@ -35,6 +35,11 @@ app = typer.Typer(
 )
 
 
+def _to_write(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    options.folder_to_write(param, path or Path("evaluations"))
+    return path
+
+
 @app.command(RUN, epilog=EPILOG)
 def run(
     benchmarks: Annotated[
@@ -56,15 +61,22 @@ def run(
     library: Annotated[
         str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
     ] = "builtin",
-    effort: Annotated[str | None, typer.Option(help="For methods that do not set it.", rich_help_panel=HOW)] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of second and later samples.", rich_help_panel=HOW)] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(help="For methods that do not set it: low, medium \\[default], high or auto.", rich_help_panel=HOW),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of second and later samples \\[default: 0.7].", rich_help_panel=HOW)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of samples, options and random templates.", rich_help_panel=HOW)] = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Solve every problem so often.", rich_help_panel=HOW)] = 1,
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Where NAME.jsonl or NAME_dev.jsonl lie; else the cache, else the hub.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Problems per benchmark at most.", rich_help_panel=LIMITS)] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens of one reply at most.", rich_help_panel=LIMITS)] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Tokens of one reply at most \\[default: 1536].", rich_help_panel=LIMITS)
+    ] = None,
     token_budget: Annotated[int | None, typer.Option(help="Tokens of one problem at most.", rich_help_panel=LIMITS)] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds of model time a problem.", rich_help_panel=LIMITS)] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Problems at once.", rich_help_panel=LIMITS)] = 8,
@@ -73,7 +85,7 @@ def run(
         typer.Option(
             "--out",
             "-o",
-            callback=options.folder_to_write,
+            callback=_to_write,
             help="Folder; else one in evaluations/, named by what is run.",
             rich_help_panel=OUTPUT,
         ),

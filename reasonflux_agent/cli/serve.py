@@ -24,7 +24,7 @@ def serve(
     model: options.Model = None,
     navigator: options.Navigator = None,
     solver: options.Solver = None,
-    library: Annotated[str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = None,
+    library: options.Library = None,
     record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
     api_key: Annotated[
         str | None,

@@ -19,7 +19,7 @@ def ui(
     model: options.Model = None,
     navigator: options.Navigator = None,
     solver: options.Solver = None,
-    library: Annotated[str | None, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = None,
+    library: options.Library = None,
     record: Annotated[Path, typer.Option(help="The directory of the runs' records, old and new.")] = RECORDS,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -9,28 +10,43 @@ from typer.core import TyperCommand
 
 from reasonflux_agent.errors import InputError
 
+_FORMULA = re.compile(r"-[^-].*[\s=+*^()\\]|--?[\d\s.(\\]", re.DOTALL)
+"""What begins with a minus and is no option."""
+
 
 class TextCommand(TyperCommand):
     """A command with one text: where that came in pieces, or was taken for an option, it says how to quote it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options, words, plain = self._apart(args)
+        if any(map(_FORMULA.match, words)):
+            raise self._hint(ctx, "A text that begins with '-' is taken for options", options, words + plain)
         try:
             return super().parse_args(ctx, list(args))
         except Exception as error:  # of click's, or of the copy that typer may have of it
-            if type(error).__name__ not in ("NoSuchOption", "UsageError"):
+            behind, text, _ = self._apart(plain)  # an option behind `--` is meant as one
+            text = words + text
+            if type(error).__name__ not in ("NoSuchOption", "UsageError") or any(word.startswith("--") for word in text):
                 raise
-            words = self._words(ctx, list(args))
-            if not words or any(word.startswith("--") for word in words):
-                raise
-            text = " ".join(words)
-            quoted = f"{'-- ' if text.startswith('-') else ''}{shlex.quote(text)}"
             said = str(getattr(error, "message", error)).rstrip(".")
-            raise InputError(f"{said}. Next: if this is meant, quote it as one text:\n  {ctx.command_path} {quoted}") from None
+            raise self._hint(ctx, said, options + behind, text) from None
 
-    def _words(self, ctx: Any, args: list[str]) -> list[str]:
-        """What is no option, in order."""
-        lenient: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True, "resilient_parsing": True}
-        again = self.context_class(self, parent=ctx.parent, info_name=ctx.info_name, **lenient)
-        super().parse_args(again, args)
-        text = next(again.params.get(param.name) for param in self.params if param.param_type_name == "argument")
-        return [*([text] if text else []), *again.args]
+    def _apart(self, args: list[str]) -> tuple[list[str], list[str], list[str]]:
+        """The options with their values; the words; and those behind `--`, where nothing is an option."""
+        flags = {name: getattr(param, "is_flag", False) for param in self.params for name in param.opts}
+        options: list[str] = []
+        words: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--":
+                break
+            if arg in flags or arg.partition("=")[0] in flags:
+                options += [arg] if flags.get(arg, True) else [arg, next(rest, "")]
+            else:
+                words.append(arg)
+        return options, words, list(rest)
+
+    def _hint(self, ctx: Any, said: str, options: list[str], words: list[str]) -> InputError:
+        text = " ".join(words)
+        given = [shlex.quote(option) for option in options] + ["--"] * text.startswith("-") + [shlex.quote(text)]
+        return InputError(f"{said}. Next: if this is meant, quote it as one text:\n  {ctx.command_path} {' '.join(given)}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.grading import aequivalent
+from reasonflux_agent.jsonl import Row
 from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.schema import Candidate, Solution, how_sure
@@ -177,3 +178,23 @@ class RandomTemplates(BaseRetriever):
             Document(id=t.id, page_content=render_template(t), metadata={**hit.metadata, "id": t.id, "name": t.name})
             for hit, t in zip(found, drawn, strict=False)
         ]
+
+
+def matched(rows: Iterable[Row], methods: Sequence[Method], benchmarks: Iterable[str]) -> dict[str, dict[str, Row]]:
+    """Method -> benchmark -> how many samples cost what the method that it matches costs, in mean total tokens."""
+    spent: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        if not row["error"]:
+            spent.setdefault((row["method"], row["benchmark"]), []).append(row["prompt_tokens"] + row["completion_tokens"])
+    found: dict[str, dict[str, Row]] = {}
+    for method in methods:
+        for benchmark in benchmarks:
+            target, sample = (_mean(spent.get((name, benchmark), [])) for name in (method.match, "direct"))
+            k = min(MAX_SAMPLES, max(1, round(target / sample))) if sample else 1
+            row = {"k": k, "target_tokens": target, "sample_tokens": sample}
+            found.setdefault(method.name, {})[benchmark] = row
+    return found
+
+
+def _mean(values: list[int]) -> float:
+    return round(sum(values) / len(values), 1) if values else 0.0

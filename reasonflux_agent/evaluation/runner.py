@@ -19,11 +19,11 @@ from reasonflux_agent.evaluation.benchmarks import Item, digest, load, title
 from reasonflux_agent.evaluation.cache import ModelReplies, ReplyCache, opened
 from reasonflux_agent.evaluation.folder import FORMAT, VERSION, Folder, Row, hold, methods_of
 from reasonflux_agent.evaluation.methods import (
-    MAX_SAMPLES,
     AllSamples,
     Method,
     RandomTemplates,
     check_methods,
+    matched,
     parse_method,
 )
 from reasonflux_agent.evaluation.solving import solve
@@ -147,7 +147,7 @@ async def evaluate(
         if matching:
             chosen = folder.settings.get("matched", {})
             if new := [way for way in matching if way.name not in chosen]:
-                folder.note("matched", chosen | _matched(folder.rows.values(), new, items))
+                folder.note("matched", chosen | matched(folder.rows.values(), new, items))
             run.tell_matched()
             await run.all(_jobs(items, matching, repeats), concurrency, apart=bool(cache))
     return path
@@ -176,26 +176,6 @@ def _jobs(items: dict[str, list[Item]], methods: Sequence[Method], repeats: int)
             for benchmark, item in zip(items, line, strict=True):
                 if item:
                     yield from (Job(benchmark, item, method, repeat) for method in methods)
-
-
-def _matched(rows: Iterable[Row], methods: Sequence[Method], items: dict[str, list[Item]]) -> dict[str, dict[str, Row]]:
-    """Method -> benchmark -> how many samples cost what the method that it matches costs, in mean total tokens."""
-    spent: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
-        if not row["error"]:
-            spent.setdefault((row["method"], row["benchmark"]), []).append(row["prompt_tokens"] + row["completion_tokens"])
-    found: dict[str, dict[str, Row]] = {}
-    for method in methods:
-        for benchmark in items:
-            target, sample = (_mean(spent.get((name, benchmark), [])) for name in (method.match, "direct"))
-            k = min(MAX_SAMPLES, max(1, round(target / sample))) if sample else 1
-            row = {"k": k, "target_tokens": target, "sample_tokens": sample}
-            found.setdefault(method.name, {})[benchmark] = row
-    return found
-
-
-def _mean(values: list[int]) -> float:
-    return round(sum(values) / len(values), 1) if values else 0.0
 
 
 class _Run:

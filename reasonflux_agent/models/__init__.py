@@ -93,14 +93,9 @@ _loaded: dict[str, BaseChatModel] = {}
 """Models that are there, but for `local:` ones, whose server may have died."""
 
 
-def loaded(spec: str | BaseChatModel) -> BaseChatModel | None:
-    """What `load_model` would give at once; None where it may take a while."""
-    return _loaded.get(spec) if isinstance(spec, str) else spec
-
-
 async def aload_model(spec: str | BaseChatModel) -> BaseChatModel:
     """As `load_model`, on the event loop; in a thread only where there is something to load."""
-    ready = loaded(spec)
+    ready = _loaded.get(spec) if isinstance(spec, str) else spec
     return await asyncio.to_thread(load_model, spec) if ready is None else ready
 
 

@@ -132,3 +132,11 @@ def test_a_terminal_sees_a_bar(fake: str, folder: Path) -> None:
     assert process.returncode == 0, shown
     assert "12/12" in shown.decode()
     assert "direct 11/12 (92%)" in shown.decode()
+
+
+def test_without_out_it_is_known_at_once_that_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evaluations").write_text("a file")
+    done = run("eval", "gsm8k", "--model", "vllm:fake@http://127.0.0.1:9/v1")
+    assert done.returncode == 2
+    assert "evaluations cannot be written" in done.stderr

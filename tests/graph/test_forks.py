@@ -6,12 +6,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import InvalidUpdateError
 from langgraph.types import Command
 
 from reasonflux_agent import Context, create_reasonflux
 from reasonflux_agent.agents.review import create_review
+from reasonflux_agent.testing import FakeModel
 from tests.graph.fakes import Scripted, Shelf
 
 PROBLEM: Any = {"problem": "What is 3 + 4?"}
@@ -132,3 +134,22 @@ def test_each_strategy_can_be_edited(strategy: str) -> None:
         for node in (None, *graph.nodes, *dict(graph.get_subgraphs())["attempt"].nodes):
             with suppress(InvalidUpdateError):
                 graph.update_state(snapshot.config, {"exhausted": ""}, as_node=node)
+
+
+@pytest.mark.parametrize("effort", ["low", "medium", "auto"])
+def test_what_an_edit_asks_is_solved_whichever_node_it_is_filed_under(effort: Any) -> None:
+    graph = create_reasonflux(navigator=FakeModel(), context=Context(effort=effort)).compile(InMemorySaver())
+    graph.invoke(PROBLEM, CONFIG)
+    for checkpoint in list(graph.get_state_history(CONFIG)):
+        for edit in ({"problem": "What is 7 + 8?"}, {"messages": [HumanMessage("What is 7 + 8?")]}):
+            for node in ("begin", "draft", "attempt", "verify"):
+                state = graph.invoke(None, graph.update_state(checkpoint.config, edit, as_node=node))
+                assert state["solution"]["answer"] == "15", (checkpoint.metadata, edit, node)
+
+
+def test_a_message_that_was_edited_is_asked_anew() -> None:
+    graph = create_reasonflux(navigator=FakeModel()).compile(InMemorySaver())
+    graph.invoke({"messages": [HumanMessage("What is 3 + 4?", id="1")]}, CONFIG)
+    before = next(kept for kept in graph.get_state_history(CONFIG) if kept.next == ("verify",))
+    edited = graph.update_state(before.config, {"messages": [HumanMessage("What is 7 + 8?", id="1")]})
+    assert graph.invoke(None, edited)["solution"]["answer"] == "15"

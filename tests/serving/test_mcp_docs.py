@@ -33,7 +33,7 @@ def test_the_block_for_the_sdk_runs() -> None:
         program = sdk.replace('command="reasonflux", args=["mcp"', f"command={COMMAND[0]!r}, args=[*{COMMAND[1:]}")
         out = run(sys.executable, program.replace("local:qwen2.5-coder-1.5b", f"vllm:fake@{url}"))
     assert "Plan: addition" in out
-    assert "Answer: 127 (" in out
+    assert "Answer: 127 (agreed: " in out
     assert '"uri": "templates://chapters/' in out
 
 
@@ -50,5 +50,5 @@ def test_the_block_for_the_adapters_runs_in_their_environment(transport: str) ->
             connection = {"transport": "stdio", "command": COMMAND[0], "args": args, "env": ENV}
             program = re.sub(r'\{"transport": "http".*?\}', lambda _: repr(connection), program)
         out = run(ADAPTERS, program)
-    assert "Answer: 127 (" in out
+    assert "Answer: 127 (agreed: " in out
     assert '"uri": "templates://chapters/' in out

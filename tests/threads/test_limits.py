@@ -77,6 +77,12 @@ async def test_on_the_event_loop_in_another_process_and_more_than_once(tmp_path:
     (path,) = (tmp_path / "r").iterdir()
     assert read_record(path).solution == found
     assert len(read_record(path).calls) == len(model.calls)
+    told = Counter(line["type"] for line in read_record(path).lines)
+    assert (told["plan"], told["solution"], told["candidate"]) == (
+        1,
+        1,
+        len(found.candidates),
+    )  # what was told again counts once
 
 
 def test_a_run_that_was_killed_after_it_went_on_goes_on_with_the_larger_limit(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "langchain.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^## (.+?)\n(?:(?!^## ).)*?```python\n(.*?)```", TEXT, re.DOTALL | re.MULTILINE)
 PRINTED = {
-    "An agent with the tools": "Answer: 2038 (",  # the fake adds up the integers of "7^2026 is divided by 5"
+    "An agent with the tools": "Answer: 2038 (single: ",  # the fake adds up the integers of "7^2026 is divided by 5"
     "The tutor": "The tool says: A solution is ready behind the scenes. The way, without its results:\nKind: addition",
     "The retriever in a chain": "$\\boxed{127}$",
     "Templates in a vector store of yours": "127",
