@@ -10,6 +10,7 @@ MAX_LENGTH = 2_000
 """Characters of an answer."""
 
 _FRACTION = re.compile(r"(\d{0,9})([¼½¾⅐-⅞])")
+_GREEK_NAMES = "alpha beta gamma delta epsilon theta lambda nu xi rho sigma tau phi psi omega"
 _CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("−–—‐‑‒﹣－", "-"),
@@ -20,6 +21,15 @@ _CHARACTERS = str.maketrans(
         "⁄": "/",
         "∕": "/",
         "∶": ":",
+        "\u2062": "",
+        **dict(zip("αβγδεθλνξρστφψω", (f"\\{name} " for name in _GREEK_NAMES.split()), strict=True)),
+        **dict(zip("ΓΔΘΛΠΣΦΨ", (f"\\{name} " for name in "Gamma Delta Theta Lambda Pi Sigma Phi Psi".split()), strict=True)),
+        "π": r"\pi ",
+        "∛": r"\sqrt[3]",
+        "∈": r"\in ",
+        "ℝ": r"\mathbb{R}",
+        "ℤ": r"\mathbb{Z}",
+        **dict.fromkeys("✓✔✅", ""),
         "…": r"\dots ",
         "\u2126": "Ω",
     }
@@ -30,20 +40,21 @@ _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "01234567
 _ANNOUNCED = re.compile(
     r"[*_\s]*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct |right |best )?(?:answer|choice|option)[*_]*"
     r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$)"
-    r"|(?:final )?answer\s+(?=\\\[|\$)|^= *(?=[^=\s])",
+    r"|(?:final )?answer\s+(?=\\\[|\$)|^(?:= *|\\(?:therefore|Rightarrow|implies)(?![a-z]) *|∴ *|(?:so|thus|hence|therefore|it(?: is|'s)),? )(?=[^=\s])"
+    r"|(?:the )?(?:solutions?|values?|roots?) (?:are|is):? (?=[-\d$\\])",
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(
-    r"\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
-    r"|\"([^\"]*)\"|'([^']*)'|\\text(?:tt|bf|it|rm)? ?\{([^\\]*)\}|\$([^$]*)\$",
+    r"\\begin\{(?:equation|align|gather|displaymath|center)\*?\}(.*)\\end\{\w+\*?\}|<(?:b|strong|i|em|u)>(.*)</\w+>|_([^_{}]+)_|\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
+    r"|\"([^\"]*)\"|'([^']*)'|\\(?:text(?:tt|bf|it|rm)?|emph) ?\{([^\\]*)\}|\$([^$]*)\$",
     re.DOTALL,
 )
 _BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", re.DOTALL)
 
-_TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
+_TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|emph|underline|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
 _PYTHON = r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)"
-_NONE = r"(?:there (?:are|is) )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
-_ALL = r"(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals"
+_NONE = r"(?:there (?:are|is) |the (?:equation|system|inequality) has )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
+_ALL = r"(?:[a-z] (?:is|can be) )?(?:(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals|(?:any|every) real number)"
 
 _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (
@@ -60,7 +71,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"(?<=\d)(?:[_'] ?|, ?\\! ?|\\!, ?)(?=\d{3}(?!\d))"), ","),
     (re.compile(r"\\(?:\$|pounds(?![a-z]))|[€£¥₹]"), lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}"),
     (re.compile(r"(?<!\\)\\(?:[()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|(?<!\{)\$|`"), ""),
-    (re.compile(r"^\\\[|\\\]$"), ""),
+    (re.compile(r"^\\\[|\\\]$|\\(?:[lL]arge|LARGE|huge|small|bf|rm|it)(?![a-zA-Z])|\\(?:text)?color ?\{\w+\}|(?<=\d) ?\(double root\)"), ""),
     (re.compile(r"(?<!\\)\\(?:[,;:>]| |q?quad(?![a-zA-Z]))|~|[^\S\n]+"), " "),
     (re.compile(r"(?<=[^\s\\]) ?\\\\ ?(?=\S)(?!.*\\end)|\s*\n\s*"), "\n"),
     (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
@@ -71,13 +82,12 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"(?<=\d) x (?=\d)"), "*"),
-    (re.compile(r"∞|\binfinity\b|(?<![a-zA-Z\\])oo(?![a-zA-Z])"), r"\\infty "),
+    (re.compile(r"∞|\binfinity\b|(?<=[(\[,-])inf(?=[,)])|(?<=, )inf(?=\))|(?<![a-zA-Z\\])oo(?![a-zA-Z])"), r"\\infty "),
     (re.compile(r"\+ ?(?=\\infty)"), ""),
-    (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"∪|(?<=[)\]]) ?(?:U|\bunion\b) ?(?=[(\[])"), r"\\cup "),
     (re.compile(r"∅|\\varnothing(?![a-z])"), r"\\emptyset "),
     (re.compile(r"±"), r"\\pm "),
-    (re.compile(r"ℝ|\\R(?![a-zA-Z])|\\mathbb R(?![a-zA-Z])"), r"\\mathbb{R}"),
-    (re.compile(r"∈"), r"\\in "),
+    (re.compile(r"\\R(?![a-zA-Z])|\\mathbb R(?![a-zA-Z])"), r"\\mathbb{R}"),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\l(?:angle|paren)(?![a-zA-Z])"), "("),
     (re.compile(r"\\r(?:angle|paren)(?![a-zA-Z])"), ")"),
@@ -102,7 +112,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\\neq?(?![a-z])|≠|!="), r"\\ne "),
     (re.compile(r"(?<![=<>!])==(?!=)"), "="),
     (re.compile(r",? (?:for (?:all|any|every|each) |\\forall ?)\(?[^.;()]*\)?$|,? ?\\forall ?[^.;]*$"), ""),
-    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$", re.IGNORECASE), r"(-\\infty,\\infty)"),
+    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$|^Reals$", re.IGNORECASE), r"(-\\infty,\\infty)"),
     (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
     (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
     (re.compile(rf"{_PYTHON}\((.*)\)$"), r"\1"),
@@ -113,11 +123,22 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"Interval\.open\(([^()]*)\)"), r"(\1)"),
     (re.compile(r"Interval\.Ropen\(([^()]*)\)"), r"[\1)"),
     (re.compile(r"Interval\.Lopen\(([^()]*)\)"), r"(\1]"),
+    (re.compile(r"Eq\(([^(),]*), ([^(),]*)\)"), r"\1 = \2"),
+    (re.compile(r"^Union\(([^A-Za-z]*[)\]]), ([(\[][^A-Za-z]*)\)$"), r"\1\\cup \2"),
+    (re.compile(r"^\[(\{[^{}\[\]]*:[^{}\[\]]*\})\]$"), r"\1"),
     (re.compile(r"FiniteSet\(([^()]*)\)"), r"{\1}"),
     (re.compile(r"(?<=\\infty)( ?)\]"), ")"),
     (re.compile(r"\[(?= ?- ?\\infty)"), "("),
     (re.compile(r"(?<![a-zA-Z])(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
     (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
+    (re.compile(r"^\[((?: *-?\d+\.\d*){2,} *)\]$"), lambda match: "[" + re.sub(r"\.(?!\d)", "", ", ".join(match[1].split())) + "]"),
+    (re.compile(r"^\](-?[\w./\\]+) ?([,;]) ?(-?[\w./\\]+)\[$"), r"(\1\2\3)"),
+    (re.compile(r"(?:(?<=\n)|^)(?:[-*•] |\d{1,2}[.)] )(?=.*\n(?:[-*•] |\d{1,2}[.)] ))|(?<=\n)(?:[-*•] |\d{1,2}[.)] )(?=\S)"), ""),
+    (re.compile(r"(?<![a-zA-Z])C\((\d+) ?, ?(\d+)\)|\bbinomial\((\d+), (\d+)\)|(?<![\w.}])_? ?\{?(\d+)\}?_? ?C_? ?\{?(\d+)\}?(?!\w)"),
+     lambda match: r"\binom{%s}{%s}" % tuple(filter(None, match.groups()))),
+    (re.compile(r"(\d\.\d*)(?:\((\d+)\)(?!\w)|\\dot ?\{?(\d)\}?)"), lambda match: rf"{match[1]}\overline{{{match[2] or match[3]}}}"),
+    (re.compile(r"^(?:minus|negative) ", re.IGNORECASE), "-"),
+    (re.compile(r"^either (?=.* or )"), ""),
     (re.compile(r"[^\S\n]+"), " "),
 ]
 """In order; each is tried at most once a text, and none backtracks further than a line."""
@@ -158,8 +179,14 @@ def _characters(text: str) -> str:
     text = text.translate(_CHARACTERS)
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ]+", lambda match: f"^{{{match[0].translate(_RAISED)}}}", text)
     text = re.sub("[₀-₎]+", lambda match: f"_{{{match[0].translate(_LOWERED)}}}", text)
-    text = _FRACTION.sub(lambda match: f"{match[1]} {unicodedata.normalize('NFKC', match[2]).replace('⁄', '/')}", text)
-    return unicodedata.normalize("NFKC", text) if not text.isascii() else text
+    text = _FRACTION.sub(_fraction, text)
+    text = re.sub("[μµ](?![a-zA-Z])", r"\\mu ", text)  # before a letter it is a unit's micro
+    return unicodedata.normalize("NFKC", text).replace("μ", "µ") if not text.isascii() else text
+
+
+def _fraction(match: re.Match[str]) -> str:
+    top, bottom = unicodedata.normalize("NFKC", match[2]).split("⁄")
+    return rf"{match[1]}\frac{{{top}}}{{{bottom}}}"
 
 
 def _dollars(text: str) -> str:

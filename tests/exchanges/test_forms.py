@@ -13,14 +13,6 @@ from reasonflux_agent.exchanges.review import REVIEW, TASK
 from reasonflux_agent.exchanges.steps import write_steps
 
 PLANS = [
-    # marks of XML and of keyboards
-    "<plan>\n<step>add</step>\n<step>check</step>\n</plan>",
-    "<step_1>add</step_1>\n<step_2>check</step_2>",
-    '<steps><step number="1">add</step><step number="2">check</step></steps>',
-    "1.) add\n2.) check",
-    "1/ add\n2/ check",
-    "1\ufe0f\u20e3 add\n2\ufe0f\u20e3 check",
-    "Step (1): add\nStep (2): check",
     # JSON and what resembles it
     '{"Problem": "p", "General Knowledge Category": "Algebra", "Specific Direction": "sums", "Applied Method": "m",'
     ' "Examined Knowledge": ["tag one", "tag two"], "reason_flow": ["add", "check"]}',
@@ -123,6 +115,14 @@ PLANS = [
     # what to look up, on a line of its own
     "1. add\n   find: sums\n2. check",
     "1. add\n   - **Find:** sums\n2. check",
+    # marks of XML and of keyboards
+    "<plan>\n<step>add</step>\n<step>check</step>\n</plan>",
+    "<step_1>add</step_1>\n<step_2>check</step_2>",
+    '<steps><step number="1">add</step><step number="2">check</step></steps>',
+    "1.) add\n2.) check",
+    "1/ add\n2/ check",
+    "1\ufe0f\u20e3 add\n2\ufe0f\u20e3 check",
+    "Step (1): add\nStep (2): check",
     "Plan:\n1. add\n2. check\n\nSolution:\n1. 3 + 4 = 7\n2. It is 7",
 ]
 
