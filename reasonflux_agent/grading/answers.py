@@ -98,9 +98,13 @@ def _marks(text: str) -> str:
 def _named(a: str, b: str, depth: int) -> bool | None:
     """Answers of which at least one is an equation or has a name."""
     first, second = (None if pair and _is_product(*pair) else pair for pair in map(named, (a, b)))
+    if first and second and _mutual(first, second):
+        first = second = None
     if first and second:
         if first[0] == second[0] or "\\in" in a + b:
             return compare(first[1], second[1], depth + 1)
+        if sorted(first[0]) == sorted(second[0]) and "," in first[0]:
+            return False  # (a, b) = (3, 4) and (b, a) = (3, 4)
         if all(_number(value) for _, value in (first, second)):
             roots = depth and all("_" in name for name, _ in (first, second))  # in a list; roots are numbered in any order
             return compare(first[1], second[1], depth + 1) if roots else False
@@ -118,6 +122,12 @@ def _named(a: str, b: str, depth: int) -> bool | None:
         # `2 * 12 = 24` states what `2 * 12` does, but an equation is not its right side
         return _worked(left, right, bare)
     return _unnamed(a, b, depth)
+
+
+def _mutual(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Whether two equations are solved for one another's variable: `x = 2y` and `y = x/2`."""
+    values = [_formula(value) for _, value in (first, second)]
+    return all(found and name in found.names for found, (name, _) in zip(values, (second, first), strict=True))
 
 
 def _separated(text: str) -> bool:

@@ -39,14 +39,14 @@ _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "01234567
 
 _ANNOUNCED = re.compile(
     r"[*_\s]*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct |right |best )?(?:answer|choice|option)[*_]*"
-    r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$)"
+    r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$|[A-Z][.:] )"
     r"|(?:final )?answer\s+(?=\\\[|\$)|^(?:= *|\\(?:therefore|Rightarrow|implies)(?![a-z]) *|∴ *|(?:so|thus|hence|therefore|it(?: is|'s)),? )(?=[^=\s])"
     r"|(?:the )?(?:solutions?|values?|roots?) (?:are|is):? (?=[-\d$\\])",
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(
     r"\\begin\{(?:equation|align|gather|displaymath|center)\*?\}(.*)\\end\{\w+\*?\}|<(?:b|strong|i|em|u)>(.*)</\w+>|_([^_{}]+)_|\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
-    r"|\"([^\"]*)\"|'([^']*)'|\\(?:text(?:tt|bf|it|rm)?|emph) ?\{([^\\]*)\}|\$([^$]*)\$",
+    r"|\"([^\"]*)\"|'([^']*)'|\\(?:text(?:tt|bf|it|rm)?|emph) ?\{([^\\{}]*)\}|\$([^$]*)\$",
     re.DOTALL,
 )
 _BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", re.DOTALL)
@@ -64,12 +64,16 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
         r"\\",
     ),
     (re.compile(r"^([A-Z])\\\)"), r"\1)"),
+    (re.compile(r",\s*\n\s*"), ", "),
+    (re.compile(r"^\[[\[\]\d\s.;e+-]*\d\.?[ \n;]+[\[\]\d\s.;e+-]*\]$"), lambda match: _rows(match[0])),
+    (re.compile(r"\\cr(?![a-z])"), r"\\\\"),
     (re.compile(r"(?<=\S),? (?:because|since) .*$", re.DOTALL), ""),
     (re.compile(r"(?<=\S) ?(?:\\approx(?![a-z])|≈).*$|^(?:\\approx(?![a-z])|≈) ?", re.DOTALL), ""),
     (re.compile(r"\\dots[cbmo]?(?![a-z])|\\[lc]dots(?![a-z])|\.{3,}"), r"\\dots "),
     (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)(?:[_'] ?|, ?\\! ?|\\!, ?)(?=\d{3}(?!\d))"), ","),
     (re.compile(r"\\(?:\$|pounds(?![a-z]))|[€£¥₹]"), lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}"),
+    (re.compile(r"^US ?(?=\\unit\{\$)"), ""),
     (re.compile(r"(?<!\\)\\(?:[()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|(?<!\{)\$|`"), ""),
     (re.compile(r"^\\\[|\\\]$|\\(?:[lL]arge|LARGE|huge|small|bf|rm|it)(?![a-zA-Z])|\\(?:text)?color ?\{\w+\}|(?<=\d) ?\(double root\)"), ""),
     (re.compile(r"(?<!\\)\\(?:[,;:>]| |q?quad(?![a-zA-Z]))|~|[^\S\n]+"), " "),
@@ -79,6 +83,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\{([^{}]*)\\choose(?![a-z]) ?([^{}]*)\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\{([^{}]*)\\over(?![a-z]) ?([^{}]*)\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\^ ?(?:°|\\circ(?![a-z])|\{ ?(?:\\circ|°) ?\})|\\degree(?![a-z])"), "°"),
+    (re.compile(r"(?:°|(?<=\d) ?degrees?) ?(?:\\(?:text|mathrm) ?\{ ?)?(?:(C)(?:elsius)?|(F)(?:ahrenheit)?)(?![a-z])(?: ?\})?"), r" \\unit{\1\2}"),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"(?<=\d) x (?=\d)"), "*"),
@@ -115,6 +120,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$|^Reals$", re.IGNORECASE), r"(-\\infty,\\infty)"),
     (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
     (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
+    (re.compile(r"^(?:np\.|numpy\.)?array\(\[([^\[\]]*)\]\)$"), r"\1"),
     (re.compile(rf"{_PYTHON}\((.*)\)$"), r"\1"),
     (re.compile(r"\\pmod ?(\w+)"), r"\\pmod{\1}"),
     (re.compile(r"^\(([^()]*)\) & \(([^()]*)\)$"), r"\1 and \2"),
@@ -131,12 +137,16 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\[(?= ?- ?\\infty)"), "("),
     (re.compile(r"(?<![a-zA-Z])(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
     (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
-    (re.compile(r"^\[((?: *-?\d+\.\d*){2,} *)\]$"), lambda match: "[" + re.sub(r"\.(?!\d)", "", ", ".join(match[1].split())) + "]"),
     (re.compile(r"^\](-?[\w./\\]+) ?([,;]) ?(-?[\w./\\]+)\[$"), r"(\1\2\3)"),
     (re.compile(r"(?:(?<=\n)|^)(?:[-*•] |\d{1,2}[.)] )(?=.*\n(?:[-*•] |\d{1,2}[.)] ))|(?<=\n)(?:[-*•] |\d{1,2}[.)] )(?=\S)"), ""),
     (re.compile(r"(?<![a-zA-Z])C\((\d+) ?, ?(\d+)\)|\bbinomial\((\d+), (\d+)\)|(?<![\w.}])_? ?\{?(\d+)\}?_? ?C_? ?\{?(\d+)\}?(?!\w)"),
      lambda match: r"\binom{%s}{%s}" % tuple(filter(None, match.groups()))),
     (re.compile(r"(\d\.\d*)(?:\((\d+)\)(?!\w)|\\dot ?\{?(\d)\}?)"), lambda match: rf"{match[1]}\overline{{{match[2] or match[3]}}}"),
+    (re.compile(r"\b(hundred|thousand|million) and (?=[a-z]+(?:[ -][a-z]+)?$)"), r"\1 "),
+    (re.compile(r"^(?:there are )?infinitely many(?: solutions)?$", re.IGNORECASE), "infinitely many"),
+    (re.compile(r"^all integers$", re.IGNORECASE), r"\\mathbb{Z}"),
+    (re.compile(r"^DNE$"), "does not exist"),
+    (re.compile(r"^(?:nan|zoo)$"), "undefined"),
     (re.compile(r"^(?:minus|negative) ", re.IGNORECASE), "-"),
     (re.compile(r"^either (?=.* or )"), ""),
     (re.compile(r"[^\S\n]+"), " "),
@@ -182,6 +192,12 @@ def _characters(text: str) -> str:
     text = _FRACTION.sub(_fraction, text)
     text = re.sub("[μµ](?![a-zA-Z])", r"\\mu ", text)  # before a letter it is a unit's micro
     return unicodedata.normalize("NFKC", text).replace("μ", "µ") if not text.isascii() else text
+
+
+def _rows(text: str) -> str:
+    """A vector or a matrix as NumPy and Octave print it: `[1. 2.]`, `[[1 2]\\n [3 4]]`, `[1 2; 3 4]`."""
+    rows = [re.sub(r"\.(?!\d)", "", ", ".join(row.split())) for row in re.findall(r"[^\[\];]*\d[^\[\];]*", text)]
+    return rows[0] if len(rows) == 1 else "[" + ", ".join(f"[{row}]" for row in rows) + "]"
 
 
 def _fraction(match: re.Match[str]) -> str:
