@@ -92,7 +92,7 @@ def _packed(text: str) -> str:
 
 
 def _marks(text: str) -> str:
-    return re.sub(r"[\s,\"']", "", text)
+    return re.sub(r"[\s,\"'\\]", "", text)
 
 
 def _named(a: str, b: str, depth: int) -> bool | None:

@@ -178,7 +178,9 @@ def _known(word: str, marked: bool, spaced: bool) -> tuple[str, Fraction] | None
 def _singular(word: str) -> str:
     word = {"feet": "foot", "inches": "inch", "men": "man", "women": "woman", "people": "person"}.get(word, word)
     word = re.sub(r"(met|lit)re", r"\1er", word)
-    return word[:-1] if (len(word) > 3 or word[:-1] in _TWO_LETTERS) and word.endswith("s") and not word.endswith("ss") else word
+    return (
+        word[:-1] if (len(word) > 3 or word[:-1] in _TWO_LETTERS) and word.endswith("s") and not word.endswith("ss") else word
+    )
 
 
 def is_compound(text: str) -> bool:
@@ -208,7 +210,11 @@ def same(a: Quantity, b: Quantity) -> bool | None:
         one, other = _pounds(one, other), _pounds(other, one)
         if any(len(unit.dimensions) == 1 and unit.dimensions[0][0] == "unit" for unit in (one, other)):
             # `12 square units` are 12 cm^2, but not 12 cubic units
-            return formulas.same(left, right) if len({power for unit in (one, other) for _, power in unit.dimensions}) == 1 else False
+            return (
+                formulas.same(left, right)
+                if len({power for unit in (one, other) for _, power in unit.dimensions}) == 1
+                else False
+            )
         if one.dimensions == other.dimensions:
             return formulas.same(left.times(one.factor), right.times(other.factor))
         if {one.dimensions, other.dimensions} == {(("degree", 1),), (("radian", 1),)}:

@@ -27,8 +27,6 @@ LOG = "\\log"
 """The name of the base of a logarithm that is written without one."""
 PRINTED = 12
 """Significant digits from which on a decimal is taken for what a computer printed of a value: rounded."""
-DOUBLE = 17
-"""Significant digits that a computer prints of a value at most; a longer decimal was written on purpose."""
 _APPLIED = "fgh"
 """Letters that name functions."""
 
@@ -164,7 +162,7 @@ class _Reader:
         if kind == "number":
             number = Fraction(value.replace(",", "").rstrip("."))
             digits = len(re.sub(r"[eE].*|\D", "", value).lstrip("0")) if "." in value else 0
-            self.digits = max(self.digits, digits if PRINTED <= digits <= DOUBLE else 0)
+            self.digits = max(self.digits, digits if digits >= PRINTED else 0)
             node: Node = lambda v: number  # noqa: E731
         elif kind == "name":
             node = self.name(value)

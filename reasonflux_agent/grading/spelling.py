@@ -51,7 +51,9 @@ _WRAPPED = re.compile(
 )
 _BOX = re.compile(r"\$*\\(?:boxed|fbox) ?\{((?:(?!\\boxed|\\fbox).)*)\}[.$]*", re.DOTALL)
 
-_TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|emph|underline|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
+_TEXT = (
+    r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|emph|underline|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
+)
 _PYTHON = r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)"
 _NONE = r"(?:there (?:are|is) |the (?:equation|system|inequality) has )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
 _ALL = r"(?:[a-z] (?:is|can be) )?(?:(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals|(?:any|every) real number)"
@@ -75,7 +77,12 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\\(?:\$|pounds(?![a-z]))|[€£¥₹]"), lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}"),
     (re.compile(r"^US ?(?=\\unit\{\$)"), ""),
     (re.compile(r"(?<!\\)\\(?:[()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|(?<!\{)\$|`"), ""),
-    (re.compile(r"^\\\[|\\\]$|\\(?:[lL]arge|LARGE|huge|small|bf|rm|it)(?![a-zA-Z])|\\(?:text)?color ?\{\w+\}|(?<=\d) ?\(double root\)"), ""),
+    (
+        re.compile(
+            r"^\\\[|\\\]$|\\(?:[lL]arge|LARGE|huge|small|bf|rm|it)(?![a-zA-Z])|\\(?:text)?color ?\{\w+\}|(?<=\d) ?\(double root\)"
+        ),
+        "",
+    ),
     (re.compile(r"(?<!\\)\\(?:[,;:>]| |q?quad(?![a-zA-Z]))|~|[^\S\n]+"), " "),
     (re.compile(r"(?<=[^\s\\]) ?\\\\ ?(?=\S)(?!.*\\end)|\s*\n\s*"), "\n"),
     (re.compile(r"(?<![\w.,^}])(\d{1,3}) (?=\d{3}(?!\d| ?/))"), r"\1"),
@@ -83,7 +90,12 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\{([^{}]*)\\choose(?![a-z]) ?([^{}]*)\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\{([^{}]*)\\over(?![a-z]) ?([^{}]*)\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\^ ?(?:°|\\circ(?![a-z])|\{ ?(?:\\circ|°) ?\})|\\degree(?![a-z])"), "°"),
-    (re.compile(r"(?:°|(?<=\d) ?degrees?) ?(?:\\(?:text|mathrm) ?\{ ?)?(?:(C)(?:elsius)?|(F)(?:ahrenheit)?)(?![a-z])(?: ?\})?"), r" \\unit{\1\2}"),
+    (
+        re.compile(
+            r"(?:°|(?<=\d) ?degrees?) ?(?:\\(?:text|mathrm) ?\{ ?)?(?:(C)(?:elsius)?|(F)(?:ahrenheit)?)(?![a-z])(?: ?\})?"
+        ),
+        r" \\unit{\1\2}",
+    ),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"(?<=\d) x (?=\d)"), "*"),
@@ -117,7 +129,10 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\\neq?(?![a-z])|≠|!="), r"\\ne "),
     (re.compile(r"(?<![=<>!])==(?!=)"), "="),
     (re.compile(r",? (?:for (?:all|any|every|each) |\\forall ?)\(?[^.;()]*\)?$|,? ?\\forall ?[^.;]*$"), ""),
-    (re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$|^Reals$", re.IGNORECASE), r"(-\\infty,\\infty)"),
+    (
+        re.compile(rf"^[a-z] ?\\in ?\\mathbb\{{R\}}$|\b(?:{_ALL})\b|^\\mathbb\{{R\}}$|^Reals$", re.IGNORECASE),
+        r"(-\\infty,\\infty)",
+    ),
     (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
     (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
     (re.compile(r"^(?:np\.|numpy\.)?array\(\[([^\[\]]*)\]\)$"), r"\1"),
@@ -138,10 +153,20 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"(?<![a-zA-Z])(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
     (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
     (re.compile(r"^\](-?[\w./\\]+) ?([,;]) ?(-?[\w./\\]+)\[$"), r"(\1\2\3)"),
-    (re.compile(r"(?:(?<=\n)|^)(?:[-*•] |\d{1,2}[.)] )(?=.*\n(?:[-*•] |\d{1,2}[.)] ))|(?<=\n)(?:[-*•] |\d{1,2}[.)] )(?=\S)"), ""),
-    (re.compile(r"(?<![a-zA-Z])C\((\d+) ?, ?(\d+)\)|\bbinomial\((\d+), (\d+)\)|(?<![\w.}])_? ?\{?(\d+)\}?_? ?C_? ?\{?(\d+)\}?(?!\w)"),
-     lambda match: r"\binom{%s}{%s}" % tuple(filter(None, match.groups()))),
-    (re.compile(r"(\d\.\d*)(?:\((\d+)\)(?!\w)|\\dot ?\{?(\d)\}?)"), lambda match: rf"{match[1]}\overline{{{match[2] or match[3]}}}"),
+    (
+        re.compile(r"(?:(?<=\n)|^)(?:[-*•] |\d{1,2}[.)] )(?=.*\n(?:[-*•] |\d{1,2}[.)] ))|(?<=\n)(?:[-*•] |\d{1,2}[.)] )(?=\S)"),
+        "",
+    ),
+    (
+        re.compile(
+            r"(?<![a-zA-Z])C\((\d+) ?, ?(\d+)\)|\bbinomial\((\d+), (\d+)\)|(?<![\w.}])_? ?\{?(\d+)\}?_? ?C_? ?\{?(\d+)\}?(?!\w)"
+        ),
+        lambda match: r"\binom{%s}{%s}" % tuple(filter(None, match.groups())),
+    ),
+    (
+        re.compile(r"(\d\.\d*)(?:\((\d+)\)(?!\w)|\\dot ?\{?(\d)\}?)"),
+        lambda match: rf"{match[1]}\overline{{{match[2] or match[3]}}}",
+    ),
     (re.compile(r"\b(hundred|thousand|million) and (?=[a-z]+(?:[ -][a-z]+)?$)"), r"\1 "),
     (re.compile(r"^(?:there are )?infinitely many(?: solutions)?$", re.IGNORECASE), "infinitely many"),
     (re.compile(r"^all integers$", re.IGNORECASE), r"\\mathbb{Z}"),

@@ -15,7 +15,7 @@ _CHOICE = re.compile(
 )
 _NAMES_OF_VARIABLES = frozenset("xyzntrm")
 _OPINION = re.compile(
-    r"(yes|no|true|false)(?:$|[,.;:!] .*| ?[-(].*| (?:because|since|as|it|there|the|this|they|we|he|she) .*)",
+    r"(yes|no|true|false)(?:$|[,.;:!] (?!(?:yes|no|true|false)\b).*| ?[-(].*| (?:because|since|as|it|there|the|this|they|we|he|she) .*)",
     re.IGNORECASE | re.DOTALL,
 )
 _SEPARATED = re.compile(r"[\s,;]+|->|→|\\(?:to|rightarrow|Rightarrow|le)(?![a-z])|[<>]")
