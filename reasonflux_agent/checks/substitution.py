@@ -132,18 +132,21 @@ def _same(a: Number, b: Number) -> bool:
 _SOLVE = (
     r"\bsolve\b|\b(?:find|determine|what are)\s[^.?$]{0,40}\b(?:solutions?|roots)\s(?:of|to)\b"
     r"|\b(?:find|determine|compute|what (?:is|are))"
-    r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for|to))*\s\$?(?:\\\()?{name}(?![\w^*/+(-]|\s*(?:[*/+^-]|\\[a-z]))"
+    r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for"
+    r"|to))*\s\$?(?:\\\()?{name}(?![\w^*/+(-]|\s*(?:[*/+^-]|\\[a-z]))"
 )
 _ELSEWHERE = re.compile(
     r"sum|product|how many|number of|difference|express|terms of|form|smallest|largest|greatest|least|system|integer|ratio"
     r"|function|sequence|graph|area|mean\b|average|remainder|mod|approximat|nearest|round|complex|circle|length"
-    r"|degrees?\b|\b(?:even|odd|side|distance|age|price|between|nonzero|non-?negative|distinct|domain)\b|prime|larger|smaller|\b(?:less|more)\b|exclud",
+    r"|degrees?\b|\b(?:even|odd|side|distance|age|price|between|nonzero|non-?negative|distinct|domain)\b|prime"
+    r"|larger|smaller|\b(?:less|more)\b|exclud",
     re.IGNORECASE,
 )
 _MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.{1,500}?)\\\]|\\\((.{1,500}?)\\\)", re.DOTALL)
 _PLAIN = re.compile(r"(?:[-+*/^().\d\s=]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+")
 _BEFORE = re.compile(
-    r"(?:^|[:.,;?!]|\b(?:solve|equations?|that|if|satisf(?:y|ies|ying)|when|where|with|given|suppose|(?:solutions?|roots?|values?) (?:of|to)))$",
+    r"(?:^|[:.,;?!]|\b(?:solve|equations?|that|if|satisf(?:y|ies|ying)|when|where|with|given|suppose|(?:solutions?"
+    r"|roots?|values?) (?:of|to)))$",
     re.IGNORECASE,
 )
 _AFTER = re.compile(r"$|[:;?!]|\b(?:for|over|where|with|if|find|what|which|determine|solve|then|and|when)\b|[A-Z]|,")

@@ -22,19 +22,23 @@ _LABEL = (
 )
 _HEAD = re.compile(
     # layout, a number, a label; then the word, in capitals, or in any letters where nothing else stands on the line
-    rf"[^\w\n❌✗✘🚫]*+(?:\d{{1,2}}[.):][^\w\n]*+|step\s\d{{1,2}}[^\w\n]*+|(?:therefore|thus|hence|so)[:,]\s[^\w\n]*+)?(?P<label>{_LABEL})?(?:(?:boxed|text\w*)\{{\W*+)*"
-    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]|[-–—]+(?=\s)))?[*_`\"']*+)(?P<rest>.*)",
+    rf"[^\w\n❌✗✘🚫]*+(?:\d{{1,2}}[.):][^\w\n]*+|step\s\d{{1,2}}[^\w\n]*+|(?:therefore|thus|hence"
+    rf"|so)[:,]\s[^\w\n]*+)?(?P<label>{_LABEL})?(?:(?:boxed|text\w*)\{{\W*+)*"
+    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]"
+    r"|[-–—]+(?=\s)))?[*_`\"']*+)(?P<rest>.*)",
     re.IGNORECASE,
 )
 _NONE = re.compile(r"\W*(?:(?:if|when|unless)\b|(?:or\W+)?(?:ACCEPT|REDO|REPLACE|FINISH)\b)")
 """What follows a word that is no verdict: the words of the task itself, or another one to choose from."""
 _GOES_ON = re.compile(
-    r"\s*(?:(?:because|since|as|for)\b|(?:the|this|it|all|everything)\b(?: \w+){0,4}? (?:is|are|was|were|holds?|checks?|looks?)\b|[\d$\\(=])",
+    r"\s*(?:(?:because|since|as|for)\b|(?:the|this|it|all|everything)\b(?: \w+){0,4}? (?:is|are|was|were|holds?"
+    r"|checks?|looks?)\b|[\d$\\(=])",
     re.IGNORECASE,
 )
-"""What may follow ACCEPT and FINISH where nothing parts them from the sentence: a reason, or the answer; no order to the solver."""
+"""What may follow ACCEPT and FINISH where nothing parts them from the sentence: a reason, or the answer; no order."""
 _DENIED = re.compile(
-    r"\W*(?:no|not|never|false|nope|wrong|incorrect)\b(?!(?: \w+){0,2} (?:errors?|mistakes?|issues?|problems?)|,? it is (?:right|correct))"
+    r"\W*(?:no|not|never|false|nope|wrong|incorrect)\b(?!(?: \w+){0,2} (?:errors?|mistakes?|issues?|problems?)"
+    r"|,? it is (?:right|correct))"
     r"|.*\b(?:but|except|however|unless|until|instead|REDO|REPLACE|should (?:be|have)|(?<!not )(?<!nothing )(?<!nothing is )"
     r"(?:wrong|incorrect)|(?:is|are|was|were)(?: not|n[’']t) (?:right|correct|true|complete|done|finished|there))\b",
     re.IGNORECASE,

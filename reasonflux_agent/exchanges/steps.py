@@ -31,7 +31,7 @@ _DOTTED = re.compile(r"[\s>#*+•·_`-]*+(\d{1,3})\.(\d{1,3})(?:[.):]|\*\*)*\s++
 _FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
 _FIND_LINE = re.compile(r"[\s>*+•·_`|-]*+(?:find|query|look up|search(?: for)?)[*_`]*\s*+:(.*)", re.I)
 _KIND = re.compile(r"^[^\w\n]*(?:kind|abstraction|type)[^\w\n:]*:(.+)$", re.I | re.M)
-_WEAK = (":", "-", "–", "—", "→", "|")
+_WEAK = (":", "-", "–", "—", "→", "|", "/")
 """What stands behind a number in other texts as well: a list that has it begins at its beginning."""
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$", re.M)
 _TAG = re.compile(r"<(?:/(?:plan|steps?(?:[ _-]?\d+)?)|plan|steps|(step(?:[ _-]?\d+)?(?: [^<>\n]{0,80})?))>", re.I)

@@ -248,7 +248,7 @@ def _single(a: str, b: str) -> bool | None:
     """Two answers without structure: quantities, formulas, words."""
     if words.is_run(a) and words.is_run(b):
         return words.same_words(a, b)
-    a, b = (words.spelled_number(text) or text for text in (a, b))
+    a, b = map(_in_digits, (a, b))
     if re.fullmatch(r"-? ?\\infty", a) or re.fullmatch(r"-? ?\\infty", b):
         return _packed(a) == _packed(b)
     first, second = quantities.read(a), quantities.read(b)
@@ -262,6 +262,12 @@ def _single(a: str, b: str) -> bool | None:
     if all(_algebra(text) for text in (a, b)):
         return None
     return words.same_words(a, b) if not (first and second) else False
+
+
+def _in_digits(text: str) -> str:
+    """The text with its number in digits: `twenty percent`, `five apples`."""
+    number, _, noun = text.rpartition(" ")
+    return words.spelled_number(text) or (f"{found} {noun}" if (found := words.spelled_number(number)) else text)
 
 
 def _decimal_comma(text: str) -> str:

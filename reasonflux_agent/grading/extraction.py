@@ -47,14 +47,16 @@ _GLUE = re.compile(
 _NAME = re.compile(r"([a-zA-Z](?:_\{?\w\}?)?) ?= ?\\?\(?\$?$")
 
 _STATED = re.compile(
-    r"(?P<final>\bfinal[ _])?\b(?:answers?|ans|(?:correct|right) (?:option|choice)|(?<=final )(?:result|value))\b[*_`]{0,4}(?: ?\([^()\n:]{1,40}\))?"
+    r"(?P<final>\bfinal[ _])?\b(?:answers?|ans|(?:correct|right) (?:option|choice)|(?<=final )(?:result"
+    r"|value))\b[*_`]{0,4}(?: ?\([^()\n:]{1,40}\))?"
     r"(?:,? ?\(?(?:to|in|for|of|as|rounded|therefore|thus|then|hence|must|should|would|will)\b[^.:=\n]{0,60}?)??"
     r"[*_`\"',) ]{0,4}(?:\b(?:is|are|be|becomes|equals|comes (?:out )?to)\b|[:=：])"
     r"|^[^\w\n]{0,12}(?P<heading>final )?answers?[^\w\n]{0,6}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LEAD = re.compile(
-    r"(?:[\s:=}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|(?:therefore|thus|then|hence|so|simply|just|indeed|clearly|actually|exactly|now|also"
+    r"(?:[\s:=}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|(?:therefore|thus|then|hence|so|simply|just|indeed|clearly"
+    r"|actually|exactly|now|also"
     r"|approximately|about|roughly|equal to|given by|as follows|the letter)\b|\\boxed ?\{(?=[^{}]*$))+",
     re.IGNORECASE,
 )
@@ -64,20 +66,25 @@ _SUBJECT = re.compile(
 )
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,2}[.)]) +(?=\S)")
 _SENTENCE = re.compile(
-    r"\$\$|\$|\\\[|\\\(|(?P<end>(?:(?<!\bSt)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bMt)(?<!\.[A-Z])\.|\?|!(?! ?[a-z=+*/^-]))[.!?]*(?=[\s*\"'”]|$)|\*\*|\n|\\\]"
+    r"\$\$|\$|\\\[|\\\(|(?P<end>(?:(?<!\bSt)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bMt)(?<!\.[A-Z])\.|\?"
+    r"|!(?! ?[a-z=+*/^-]))[.!?]*(?=[\s*\"'”]|$)|\*\*|\n|\\\]"
     r"|,? (?:because|since|which|where|as (?:we|it|the|required|desired|expected|needed|claimed)|I hope|but)\b"
     r"| \((?:because|since|which|as|i\.e|that is)\b| (?:—|–|--) )"
 )
 _CLOSING = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
 _PROSE = re.compile(
-    r"(?:not|(?:in)?correct|wrong|right|reasonable|consistent|unique|un(?:clear|known)|obtained|found|computed|calculated|based|required"
-    r"|needed|wanted|asked|boxed|above|below|still|supposed|expected|going|we|let|let's|i|you|first|to|since|if|step|given|by|for|using"
-    r"|here|suppose|consider|note|when|from|already|(?:always|never) (?=\w)|in (?:the|a|its) (?:form|box|range|correct)|what|how)\b",
+    r"(?:not|(?:in)?correct|wrong|right|reasonable|consistent|unique|un(?:clear|known)|obtained|found|computed"
+    r"|calculated|based|required"
+    r"|needed|wanted|asked|boxed|above|below|still|supposed|expected|going|we|let|let's|i|you|first|to|since|if"
+    r"|step|given|by|for|using"
+    r"|here|suppose|consider|note|when|from|already|(?:always|never) (?=\w)|in (?:the|a|its) (?:form|box|range"
+    r"|correct)|what|how)\b",
     re.IGNORECASE,
 )
 """Words with which no answer begins, but a sentence about one, or a solution behind `Answer:`."""
 _NO_VALUE = re.compile(
-    r"(?:step|case|part|solution|method|approach|problem|question|example|proof|check|verification|conclusion|note|final|answer|summary)\b"
+    r"(?:step|case|part|solution|method|approach|problem|question|example|proof|check|verification|conclusion|note"
+    r"|final|answer|summary)\b"
     r"|\d+(?:\.\d+)*[.):] +[A-Z]|.*:$",
     re.IGNORECASE,
 )

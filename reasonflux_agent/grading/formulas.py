@@ -39,7 +39,9 @@ def _agree(a: Formula, b: Formula, base: float) -> bool | None:
             continue
         if left is None or right is None:
             return None
-        noise = max(a.digits, b.digits) >= 15 and 0 in (left, right) and abs(left - right) < 1e-15  # what is left of sin(pi)
+        noise = (
+            max(a.digits, b.digits) >= 15 and arithmetic.magnitude(left - right) < 1e-15 and not (left and right)
+        )  # what is left of sin(pi)
         if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)) and not noise:
             return False
         agreed += 1

@@ -61,8 +61,8 @@ def same(a: str, b: str) -> bool | None:
     """Whether two answers are the same literal; None where neither is one."""
     for read in (_date, _numeral, _clock, _ratio, _range, _address):
         first, second = read(a), read(b)
-        if read is _ratio and (first is None) != (second is None):  # 3:2 and 3 to 2
-            first, second = first or _ratio(a.replace(" to ", ":")), second or _ratio(b.replace(" to ", ":"))
+        if read is _ratio and a.replace(" to ", ":") == b.replace(" to ", ":"):
+            return True
         if first is not None and second is not None:
             return _matches(first, second)
         if first is not None or second is not None:

@@ -10,7 +10,8 @@ MAX_LENGTH = 2_000
 """Characters of an answer."""
 
 _FRACTION = re.compile(r"(\d{0,9})([¼½¾⅐-⅞])")
-_GREEK_NAMES = "alpha beta gamma delta epsilon theta lambda nu xi rho sigma tau phi psi omega"
+_GREEK = """alpha beta gamma delta epsilon theta lambda nu xi rho sigma tau phi psi omega Gamma Delta Theta Lambda Pi Sigma
+Phi Psi"""
 _CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("−–—‐‑‒﹣－", "-"),
@@ -22,8 +23,7 @@ _CHARACTERS = str.maketrans(
         "∕": "/",
         "∶": ":",
         "\u2062": "",
-        **dict(zip("αβγδεθλνξρστφψω", (f"\\{name} " for name in _GREEK_NAMES.split()), strict=True)),
-        **dict(zip("ΓΔΘΛΠΣΦΨ", (f"\\{name} " for name in "Gamma Delta Theta Lambda Pi Sigma Phi Psi".split()), strict=True)),
+        **{letter: f"\\{name} " for letter, name in zip("αβγδεθλνξρστφψωΓΔΘΛΠΣΦΨ", _GREEK.split(), strict=True)},
         "π": r"\pi ",
         "∛": r"\sqrt[3]",
         "∈": r"\in ",
@@ -40,12 +40,14 @@ _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "01234567
 _ANNOUNCED = re.compile(
     r"[*_\s]*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct |right |best )?(?:answer|choice|option)[*_]*"
     r"(?: is[*_]*:?|[*_]*:|[*_]* =)[*_]*\s+(?=\S)|[*_\s]*(?:answer|option|choice) (?=\(?[A-Za-z]\)?\.?$|[A-Z][.:] )"
-    r"|(?:final )?answer\s+(?=\\\[|\$)|^(?:= *|\\(?:therefore|Rightarrow|implies)(?![a-z]) *|∴ *|(?:so|thus|hence|therefore|it(?: is|'s)),? )(?=[^=\s])"
+    r"|(?:final )?answer\s+(?=\\\[|\$)|^(?:= *|\\(?:therefore|Rightarrow|implies)(?![a-z]) *|∴ *|(?:so|thus|hence"
+    r"|therefore|it(?: is|'s)),? )(?=[^=\s])"
     r"|(?:the )?(?:solutions?|values?|roots?) (?:are|is):? (?=[-\d$\\])",
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(
-    r"\\begin\{(?:equation|align|gather|displaymath|center)\*?\}(.*)\\end\{\w+\*?\}|<(?:b|strong|i|em|u)>(.*)</\w+>|_([^_{}]+)_|\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
+    r"\\begin\{(?:equation|align|gather|displaymath|center)\*?\}(.*)\\end\{\w+\*?\}|<(?:b|strong|i|em|u)>(.*)</\w+>"
+    r"|_([^_{}]+)_|\\\[(.*)\\\]|\\\((.*)\\\)|\$\$(.*)\$\$|`+(.*?)`+|\*\*(.*)\*\*"
     r"|\"([^\"]*)\"|'([^']*)'|\\(?:text(?:tt|bf|it|rm)?|emph) ?\{([^\\{}]*)\}|\$([^$]*)\$",
     re.DOTALL,
 )
@@ -55,8 +57,14 @@ _TEXT = (
     r"\\(?:text(?:bf|it|rm|tt|sf|up|normal)?|mbox|emph|underline|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol)(?![a-zA-Z])"
 )
 _PYTHON = r"(?<![a-zA-Z])(?:np\.|numpy\.|sympy\.)?(?:float\d\d|int\d\d|Decimal|Matrix|ImmutableMatrix|array)"
-_NONE = r"(?:there (?:are|is) |the (?:equation|system|inequality) has )?no (?:real )?(?:solutions?|roots?|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
-_ALL = r"(?:[a-z] (?:is|can be) )?(?:(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals|(?:any|every) real number)"
+_NONE = (
+    r"(?:there (?:are|is) |the (?:equation|system|inequality) has )?no (?:real )?(?:solutions?|roots?"
+    r"|values)(?: exists?)?|(?:the )?empty ?set\(?\)?|\\?\{ ?\\?\}"
+)
+_ALL = (
+    r"(?:[a-z] (?:is|can be) )?(?:(?:the set of )?all real (?:numbers|values)(?: of \w| [a-z])?|all reals|(?:any"
+    r"|every) real number)"
+)
 
 _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (
@@ -74,12 +82,19 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"\\dots[cbmo]?(?![a-z])|\\[lc]dots(?![a-z])|\.{3,}"), r"\\dots "),
     (re.compile(r"(?<=\d)\\[,;!](?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)(?:[_'] ?|, ?\\! ?|\\!, ?)(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\\(?:\$|pounds(?![a-z]))|[€£¥₹]"), lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}"),
+    (
+        re.compile(
+            r"\\(?:\$|pounds(?![a-z]))"
+            r"|[€£¥₹]"
+        ),
+        lambda match: rf"\unit{{{match[0][-1] if match[0][-1] != 's' else '£'}}}",
+    ),
     (re.compile(r"^US ?(?=\\unit\{\$)"), ""),
     (re.compile(r"(?<!\\)\\(?:[()!]|(?:left|right|displaystyle|limits|[bB]ig+[lr]?)(?![a-zA-Z]))|(?<!\{)\$|`"), ""),
     (
         re.compile(
-            r"^\\\[|\\\]$|\\(?:[lL]arge|LARGE|huge|small|bf|rm|it)(?![a-zA-Z])|\\(?:text)?color ?\{\w+\}|(?<=\d) ?\(double root\)"
+            r"^\\\[|\\\]$|\\(?:[lL]arge|LARGE|huge|small|bf|rm|it)(?![a-zA-Z])|\\(?:text)?color ?\{\w+\}"
+            r"|(?<=\d) ?\(double root\)"
         ),
         "",
     ),
@@ -135,7 +150,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     ),
     (re.compile(rf"^(?:{_NONE})$", re.IGNORECASE), r"\\emptyset "),
     (re.compile(r"(?<!\w)([\"'])((?:(?!\1).)*?)\1(?!\w)"), r"\2"),
-    (re.compile(r"^(?:np\.|numpy\.)?array\(\[([^\[\]]*)\]\)$"), r"\1"),
+    (re.compile(r"^(?:np\.|numpy\.)?array\(\[([^\[\]]*)\]\)$"), r"(\1)"),
     (re.compile(rf"{_PYTHON}\((.*)\)$"), r"\1"),
     (re.compile(r"\\pmod ?(\w+)"), r"\\pmod{\1}"),
     (re.compile(r"^\(([^()]*)\) & \(([^()]*)\)$"), r"\1 and \2"),
@@ -154,14 +169,18 @@ _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] =
     (re.compile(r"^(\(?[-+\d.eE*/ ]*\d)j(\)?)$"), r"\1i\2"),
     (re.compile(r"^\](-?[\w./\\]+) ?([,;]) ?(-?[\w./\\]+)\[$"), r"(\1\2\3)"),
     (
-        re.compile(r"(?:(?<=\n)|^)(?:[-*•] |\d{1,2}[.)] )(?=.*\n(?:[-*•] |\d{1,2}[.)] ))|(?<=\n)(?:[-*•] |\d{1,2}[.)] )(?=\S)"),
+        re.compile(
+            r"(?:(?<=\n)|^)(?:[-*•] |\d{1,2}[.)] )(?=.*\n(?:[-*•] |\d{1,2}[.)] ))|(?<=\n)(?:[-*•] "
+            r"|\d{1,2}[.)] )(?=\S)"
+        ),
         "",
     ),
     (
         re.compile(
-            r"(?<![a-zA-Z])C\((\d+) ?, ?(\d+)\)|\bbinomial\((\d+), (\d+)\)|(?<![\w.}])_? ?\{?(\d+)\}?_? ?C_? ?\{?(\d+)\}?(?!\w)"
+            r"(?<![a-zA-Z])C\((\d+) ?, ?(\d+)\)|\bbinomial\((\d+), (\d+)\)"
+            r"|(?<![\w.}])_ ?\{?(\d+)\}? ?C_ ?\{?(\d+)\}?(?!\w)"
         ),
-        lambda match: r"\binom{%s}{%s}" % tuple(filter(None, match.groups())),
+        lambda match: "\\binom" + "".join(f"{{{number}}}" for number in match.groups() if number),
     ),
     (
         re.compile(r"(\d\.\d*)(?:\((\d+)\)(?!\w)|\\dot ?\{?(\d)\}?)"),
@@ -222,7 +241,7 @@ def _characters(text: str) -> str:
 def _rows(text: str) -> str:
     """A vector or a matrix as NumPy and Octave print it: `[1. 2.]`, `[[1 2]\\n [3 4]]`, `[1 2; 3 4]`."""
     rows = [re.sub(r"\.(?!\d)", "", ", ".join(row.split())) for row in re.findall(r"[^\[\];]*\d[^\[\];]*", text)]
-    return rows[0] if len(rows) == 1 else "[" + ", ".join(f"[{row}]" for row in rows) + "]"
+    return f"({rows[0]})" if len(rows) == 1 else "[" + ", ".join(f"[{row}]" for row in rows) + "]"
 
 
 def _fraction(match: re.Match[str]) -> str:

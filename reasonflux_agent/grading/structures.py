@@ -12,7 +12,8 @@ _GREEK = (
 )
 _LETTER = rf"(?:[a-zA-Z]|{_GREEK})(?: ?_ ?(?:\w|\{{[^{{}}]*\}}))?'*"
 _LHS = (
-    rf"(?:{_LETTER}(?: ?\( ?(?:\w+|{_GREEK})(?: ?, ?\w+)* ?\))?|(?![a-z] ?[a-z] ?=)[a-zA-Z][a-zA-Z ]*|\( ?{_LETTER}(?: ?, ?{_LETTER})+ ?\)"
+    rf"(?:{_LETTER}(?: ?\( ?(?:\w+|{_GREEK})(?: ?, ?\w+)* ?\))?|(?![a-z] ?[a-z] ?=)[a-zA-Z][a-zA-Z ]*"
+    rf"|\( ?{_LETTER}(?: ?, ?{_LETTER})+ ?\)"
     r"|\\(?:angle|triangle|overline|vec|hat|bar|mathbf|mathcal)(?![a-z]) ?\{?[A-Za-z]+\}?|\|[A-Z]+\|"
     rf"|{_LETTER} ?: ?{_LETTER})"
 )
@@ -34,7 +35,7 @@ _BUILDER = re.compile(
 )
 _APART = re.compile(
     rf"{_VARIABLE} ?\\ne(?![a-z]) ?([^a-z,]+|[^a-z,]*\\(?:frac|sqrt|pi)[^a-z,]*)"
-    r"|\\mathbb\{R\} ?(?:\\(?:setminus|backslash)(?![a-z])|-) ?\\?\{ ?([^,{}a-z]+?) ?\\?\}"
+    r"|\\mathbb\{R\} ?(?:\\(?:setminus|backslash)(?![a-z])|-) ?\\?\{ ?((?:\\(?:frac|sqrt|pi)(?:\{[^{}]*\}){0,2}|[^,{}a-z])+?) ?\\?\}"
 )
 """All numbers but one: `x \\ne 2`, `\\mathbb{R} \\setminus \\{2\\}`."""
 _BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
@@ -174,7 +175,13 @@ def _signs(items: list[str]) -> list[str]:
 def _matrix(factor: str, body: str) -> Parts:
     """Rows and cells, each multiplied by what stands before the matrix."""
     rows = [
-        row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?|\n", body.strip().removesuffix("\\\\").strip()) if row.strip()
+        row.split("&")
+        for row in re.split(
+            r"\\\\(?:\[[^\]]*\])?"
+            r"|\n",
+            body.strip().removesuffix("\\\\").strip(),
+        )
+        if row.strip()
     ]
     rows = rows or [[""]]
     factor = re.sub(r" ?(?:\\cdot|\\times|\*)$", "", factor)

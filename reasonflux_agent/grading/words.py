@@ -15,7 +15,8 @@ _CHOICE = re.compile(
 )
 _NAMES_OF_VARIABLES = frozenset("xyzntrm")
 _OPINION = re.compile(
-    r"(yes|no|true|false)(?:$|[,.;:!] (?!(?:yes|no|true|false)\b).*| ?[-(].*| (?:because|since|as|it|there|the|this|they|we|he|she) .*)",
+    r"(yes|no|true|false)(?:$|[,.;:!] (?!(?:yes|no|true|false)\b|(?<=\. )\d).*| ?[-(].*| (?:because|since|as|it|there|the|this"
+    r"|they|we|he|she) .*)",
     re.IGNORECASE | re.DOTALL,
 )
 _SEPARATED = re.compile(r"[\s,;]+|->|→|\\(?:to|rightarrow|Rightarrow|le)(?![a-z])|[<>]")
@@ -64,7 +65,10 @@ def same_choice(a: str, b: str) -> bool | None:
 
 
 def same_opinion(a: str, b: str) -> bool | None:
-    """Whether two answers that begin with yes, no, true or false mean the same by it (a program prints `True` for yes); `T` and `F` are short for the latter."""
+    """Whether two answers that begin with yes, no, true or false mean the same by it: a program prints `True` for yes.
+
+    `T` and `F` are short for the last two.
+    """
     first, second = _OPINION.fullmatch(a), _OPINION.fullmatch(b)
     if first and second:
         return _truth(first[1]) == _truth(second[1])
