@@ -19,7 +19,7 @@ MAX_TRIED = 50
 
 _PROGRAM = re.compile(r"```(?:python|py)\b.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 _BOX = re.compile(r"(?:\\(?:boxed|fbox)|(?<![a-zA-Z\\])boxed(?= ?\{)|\x08oxed)\s{0,9}(?:\{|([^\s{}$\\.,;]{1,99}))")
-_CLOSERS = re.compile(r"((?: ?\\?[\])}>])+ ?)\}")
+_CLOSERS = re.compile(r"(\\text\w{0,4} ?\{)?((?: ?\\?[\])}>])+ ?)(?(1)\} ?)\}")
 """A box of closing brackets alone: it ends with the last brace."""
 _CONTROL = re.compile(r"<(?:\||\uff5c)[^<>\s]{1,40}(?:\||\uff5c)>|</?s>|<end_of_turn>")
 _NEXT = re.compile(r"\n\s*\n[*_#\s]*(?:Problem|Question|Exercise|Q)\b[^\n:]{0,9}:")
@@ -136,8 +136,8 @@ def _boxes(text: str) -> list[tuple[int, int, str]]:
     boxes = []
     for match in list(_BOX.finditer(text))[-MAX_TRIED:]:
         closers = None if match[1] else _CLOSERS.match(text, match.end())
-        if closers and closers[1].strip() != "}":
-            boxes.append((match.start(), closers.end(), closers[1].strip()))
+        if closers and closers[2].strip() != "}":
+            boxes.append((match.start(), closers.end(), closers[2].strip()))
             continue
         inner = match[1] or _braced(text[match.end() : match.end() + MAX_ANSWER])
         if inner is not None and not _BOX.search(inner) and not _is_placeholder(inner):
