@@ -35,7 +35,8 @@ _BUILDER = re.compile(
 )
 _APART = re.compile(
     rf"{_VARIABLE} ?\\ne(?![a-z]) ?([^a-z,]+|[^a-z,]*\\(?:frac|sqrt|pi)[^a-z,]*)"
-    r"|\\mathbb\{R\} ?(?:\\(?:setminus|backslash)(?![a-z])|-) ?\\?\{ ?((?:\\(?:frac|sqrt|pi)(?:\{[^{}]*\}){0,2}|[^,{}a-z])+?) ?\\?\}"
+    r"|\\mathbb\{R\} ?(?:\\(?:setminus|backslash)(?![a-z])|-) ?\\?\{"
+    r" ?((?:\\(?:frac|sqrt|pi)(?:\{[^{}]*\}){0,2}|[^,{}a-z])+?) ?\\?\}"
 )
 """All numbers but one: `x \\ne 2`, `\\mathbb{R} \\setminus \\{2\\}`."""
 _BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
