@@ -22,7 +22,7 @@ _BOX = re.compile(r"(?:\\(?:boxed|fbox)|(?<![a-zA-Z\\])boxed(?= ?\{)|\x08oxed)\s
 _CLOSERS = re.compile(r"(\\text\w{0,4} ?\{)?((?: ?\\?[\])}>])+ ?)(?(1)\} ?)\}")
 """A box of closing brackets alone: it ends with the last brace."""
 _CONTROL = re.compile(r"<(?:\||\uff5c)[^<>\s]{1,40}(?:\||\uff5c)>|</?s>|<end_of_turn>")
-_NEXT = re.compile(r"\n\s*\n[*_#\s]*(?:Problem|Question|Exercise|Q)\b[^\n:]{0,9}:")
+_NEXT = re.compile(r"\n\n[*_# ]{0,6}(?:Problem|Question|Exercise|Q)\b[^\n:]{0,9}:")
 """Where a base model goes on with a problem of its own."""
 _IS_ANSWER = re.compile(
     r"(?:(?:^|[,:]|\b(?:so|thus|hence|therefore)) |\b(?:option|choice) )(?!(?:this|that|it|which|what|here|there|one|none)\b)"
@@ -104,7 +104,7 @@ def extract_answer(text: str) -> str | None:
     over.
     """
     text = _CONTROL.sub("", _PROGRAM.sub("\n", text[-TAIL:]))
-    if after := next((cut for cut in _NEXT.finditer(text) if _STATED.search(text, 0, cut.start())), None):
+    if (first := _STATED.search(text)) and (after := _NEXT.search(text, first.end())):
         text = text[: after.start()]
     end, marked = next(_marks(text), (-1, None))
     for match in islice(reversed(list(_STATED.finditer(text, max(0, end)))), MAX_TRIED):
