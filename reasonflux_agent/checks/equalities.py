@@ -162,7 +162,9 @@ def holds(left: str, right: str, approximate: bool = False, follows: str = "") -
     pairs = list(product(_values(left), _values(right)))
     if not pairs:
         return None
-    if any(close(a, b) for a, b in pairs):
+    # what Python prints: 0.1 + 0.2 = 0.30000000000000004
+    printed = formulas.PRINTED if re.search(rf"\.\d{{{formulas.PRINTED},}}", left + right) else 0
+    if any(close(a, b) or (printed and close(a, b, printed + 2)) for a, b in pairs):
         return True
     try:
         if any(_rounded(a, b, right) or _rounded(b, a, left) for a, b in pairs):

@@ -132,15 +132,25 @@ def _same(a: Number, b: Number) -> bool:
 _SOLVE = (
     r"\bsolve\b|\b(?:find|determine|what are)\s[^.?$]{0,40}\b(?:solutions?|roots)\s(?:of|to)\b"
     r"|\b(?:find|determine|compute|what (?:is|are))"
-    r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for|to))*\s\$?(?:\\\()?{name}(?![\w^*/+-])"
+    r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for"
+    r"|to))*\s\$?(?:\\\()?{name}(?![\w^*/+(-]|\s*(?:[*/+^-]|\\[a-z]))"
 )
 _ELSEWHERE = re.compile(
     r"sum|product|how many|number of|difference|express|terms of|form|smallest|largest|greatest|least|system|integer|ratio"
-    r"|function|sequence|graph|area|mean\b|average|remainder|mod|approximat|nearest|round|complex|circle|length",
+    r"|function|sequence|graph|area|mean\b|average|remainder|mod|approximat|nearest|round|complex|circle|length"
+    r"|degrees?\b|\b(?:even|odd|side|distance|age|price|between|nonzero|non-?negative|distinct|domain)\b|prime"
+    r"|larger|smaller|\b(?:less|more)\b|exclud",
     re.IGNORECASE,
 )
 _MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.{1,500}?)\\\]|\\\((.{1,500}?)\\\)", re.DOTALL)
 _PLAIN = re.compile(r"(?:[-+*/^().\d\s=]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+")
+_BEFORE = re.compile(
+    r"(?:^|[:.,;?!]|\b(?:solve|equations?|that|if|satisf(?:y|ies|ying)|when|where|with|given|suppose|(?:solutions?"
+    r"|roots?|values?) (?:of|to)))$",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(r"$|[:;?!]|\b(?:for|over|where|with|if|find|what|which|determine|solve|then|and|when)\b|[A-Z]|,")
+"""What stands around an equation that is written without marks."""
 _TWO_DIGITS = re.compile(r"\^ ?(\d)(\d+)(?= ?[\^a-z])")
 """`3^15^2` is 3 * 5^2 in LaTeX; some mean 3 to the 15th."""
 
@@ -150,7 +160,7 @@ def _equation(problem: str, answer: str) -> bool | str | None:
     if "=" not in problem or _ELSEWHERE.search(problem):
         return None
     pieces = [next(filter(None, groups), "") for groups in _MATH.findall(problem)]
-    pieces = pieces or [piece for piece in _PLAIN.findall(problem) if "=" in piece]
+    pieces = pieces or [match[0] for match in _PLAIN.finditer(problem) if "=" in match[0] and _stands_alone(problem, match)]
     equations = [piece for piece in pieces if "=" in piece]
     if len(equations) != 1:
         return None
@@ -159,6 +169,12 @@ def _equation(problem: str, answer: str) -> bool | str | None:
         _solved(text, names, problem, answer) for text in (equations[0], _TWO_DIGITS.sub(r"^\1*\2", equations[0]))
     )
     return verdict if type(verdict) is type(other) else None
+
+
+def _stands_alone(problem: str, match: re.Match[str]) -> bool:
+    """Whether an equation without marks is whole: in `sin x = 0` and `the square of x = 9` a piece of it is a word."""
+    before, after = problem[: match.start()].rstrip(), problem[match.end() :].lstrip()
+    return bool(_BEFORE.search(before) and _AFTER.match(after))
 
 
 def _solved(equation: str, asked: set[str], problem: str, answer: str) -> bool | str | None:

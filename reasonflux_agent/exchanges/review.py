@@ -22,16 +22,30 @@ _LABEL = (
 )
 _HEAD = re.compile(
     # layout, a number, a label; then the word, in capitals, or in any letters where nothing else stands on the line
-    rf"[^\w\n]*+(?:\d{{1,2}}[.):][^\w\n]*+|step\s\d{{1,2}}[^\w\n]*+)?(?P<label>{_LABEL})?(?:(?:boxed|text\w*)\{{\W*+)*"
-    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]|[-–—]+(?=\s)))?[*_`\"']*+)(?P<rest>.*)",
+    rf"[^\w\n❌✗✘🚫]*+(?:\d{{1,2}}[.):][^\w\n]*+|step\s\d{{1,2}}[^\w\n]*+|(?:therefore|thus|hence"
+    rf"|so)[:,]\s[^\w\n]*+)?(?P<label>{_LABEL})?(?:(?:boxed|text\w*)\{{\W*+)*"
+    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]"
+    r"|[-–—]+(?=\s)))?[*_`\"']*+)(?P<rest>.*)",
     re.IGNORECASE,
 )
 _NONE = re.compile(r"\W*(?:(?:if|when|unless)\b|(?:or\W+)?(?:ACCEPT|REDO|REPLACE|FINISH)\b)")
 """What follows a word that is no verdict: the words of the task itself, or another one to choose from."""
-_DENIED = re.compile(
-    r"\s*(?:by|with|up|off|or|until|only|cannot)\b|\s*(?:\w+\s){0,2}(?:not|never|wrong|\w+n[’']t)\b", re.IGNORECASE
+_GOES_ON = re.compile(
+    r"\s*(?:(?:because|since|as|for)\b|(?:the|this|it|all|everything)\b(?: \w+){0,4}? (?:is|are|was|were|holds?"
+    r"|checks?|looks?)\b|[\d$\\(=])",
+    re.IGNORECASE,
 )
-"""What follows one that nothing parts from the sentence: an order to the solver, or a denial."""
+"""What may follow ACCEPT and FINISH where nothing parts them from the sentence: a reason, or the answer; no order."""
+_DENIED = re.compile(
+    r"\W*(?:no|not|never|false|nope|wrong|incorrect)\b(?!(?: \w+){0,2} (?:errors?|mistakes?|issues?|problems?)"
+    r"|,? it is (?:right|correct))"
+    r"|.*\b(?:but|except|however|unless|until|instead|REDO|REPLACE|should (?:be|have)|(?<!not )(?<!nothing )(?<!nothing is )"
+    r"(?:wrong|incorrect)|(?:is|are|was|were)(?: not|n[’']t) (?:right|correct|true|complete|done|finished|there))\b",
+    re.IGNORECASE,
+)
+"""What takes ACCEPT or FINISH back on the same line."""
+_ORDER = re.compile(r"\s*(?:by|up|off|or|until|only|cannot)\b|\s*(?:\w+\s){0,2}(?:not|never|\w+n[’']t)\b", re.IGNORECASE)
+"""What follows REDO and REPLACE that nothing parts from the sentence, where it is no verdict."""
 
 _CLOSING = " \n*_`\"'.})$"
 
@@ -80,8 +94,10 @@ def _heads(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
         if not head or _NONE.match(head["rest"]) or ("REPLACE" in said and read_mark(line)):
             continue
         word, alone = head["word"], not head["rest"].strip(_CLOSING)
-        parted = alone or head["end"].strip(" *_`\"'}])")
-        if not parted and (_DENIED.match(head["rest"]) or (said & {"REDO", "REPLACE"} and word in ("ACCEPT", "FINISH"))):
+        parted, good = bool(alone or head["end"].strip(" *_`\"'}])")), word.upper() in ("ACCEPT", "FINISH")
+        if good and (_DENIED.match(head["rest"]) or not (parted or _GOES_ON.match(head["rest"]))):
+            continue
+        if not parted and (said & {"REDO", "REPLACE"} if good else _ORDER.match(head["rest"])):
             continue
         if alone or word.isupper() or head["label"] or (parted and word in ("Redo", "Replace")):
             said.add(word)

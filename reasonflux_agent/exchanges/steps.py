@@ -18,11 +18,11 @@ _CHINESE = "〇一二三四五六七八九十"
 _MARK = re.compile(
     # layout: a heading, a quotation, a bullet, bold; then the number; a number with a fraction or a time is none
     r"[\s>#*+•·_`-]*+(?:"
-    rf"(?P<word>{_WORDS})[\s#_-]*+(?P<named>\d{{1,3}}|{'|'.join(_NUMBERS)}|[ivx]{{1,4}}|[{_CHINESE}])[步阶段]*(?![^\W_])"
+    rf"(?P<word>{_WORDS})[\s#_(-]*+(?P<named>\d{{1,3}}|{'|'.join(_NUMBERS)}|[ivx]{{1,4}}|[{_CHINESE}])[步阶段]*\)?(?![^\W_])"
     r"(?:\s*+(?:of|/)\s*+\d{1,3})?(?:\s*+\([^()]{0,80}\))?(?:\*\*|__)?\s*+"
     r"(?:\\?[.):：、|．](?!\d)|(?:[-–—]+|→)(?=\s)|(?=(?:\*\*|__)?\s*+\Z)|(?=(?-i:[A-Z])))"
     r"|(?P<open>[(\[（|]?)\s*+(?P<number>\d{1,3}|[①-⑳]|(?P<letter>[ivx]{1,4}|[a-j]))(?:\*\*|__)?"
-    r"(?P<end>\\?\.(?!\d)|[)\]）、．]|:(?!\d)|(?<=[①-⑳])|\s*+\||\s++[.:)](?=\s)(?!\s*+\d)|\s++(?:[-–—]+|→)(?=\s)(?!\s*+[\d-]))"
+    r"(?P<end>\\?\.\)?(?!\d)|[)\]）、．]|/(?=\s)|\ufe0f?\u20e3|:(?!\d)|(?<=[①-⑳])|\s*+\||\s++[.:)](?=\s)(?!\s*+\d)|\s++(?:[-–—]+|→)(?=\s)(?!\s*+[\d-]))"
     r")(?:\*\*|__)?(?P<text>.*)",
     re.IGNORECASE,
 )
@@ -31,9 +31,10 @@ _DOTTED = re.compile(r"[\s>#*+•·_`-]*+(\d{1,3})\.(\d{1,3})(?:[.):]|\*\*)*\s++
 _FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
 _FIND_LINE = re.compile(r"[\s>*+•·_`|-]*+(?:find|query|look up|search(?: for)?)[*_`]*\s*+:(.*)", re.I)
 _KIND = re.compile(r"^[^\w\n]*(?:kind|abstraction|type)[^\w\n:]*:(.+)$", re.I | re.M)
-_WEAK = (":", "-", "–", "—", "→", "|")
+_WEAK = (":", "-", "–", "—", "→", "|", "/")
 """What stands behind a number in other texts as well: a list that has it begins at its beginning."""
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$", re.M)
+_TAG = re.compile(r"<(?:/(?:plan|steps?(?:[ _-]?\d+)?)|plan|steps|(step(?:[ _-]?\d+)?(?: [^<>\n]{0,80})?))>", re.I)
 _TRIES = 40
 """Brackets at which JSON may begin that are tried."""
 
@@ -58,7 +59,7 @@ def write_steps(plan: Plan) -> str:
 
 def read_plan(reply: str) -> Plan:
     """A plan from numbered lines or JSON. Raises ParseError if there is no step in it."""
-    text = _FENCE.sub("", reply).strip()
+    text = _TAG.sub(lambda tag: "\n- " if tag[1] else "", _FENCE.sub("", reply)).strip()
     plan = _from_literal(text) or _from_lines(text)
     if not plan.steps:
         raise ParseError("it holds no numbered line: begin each step with its number and a full stop, one step a line.")

@@ -92,15 +92,19 @@ def _packed(text: str) -> str:
 
 
 def _marks(text: str) -> str:
-    return re.sub(r"[\s,\"']", "", text)
+    return re.sub(r"[\s,\"'\\]", "", text)
 
 
 def _named(a: str, b: str, depth: int) -> bool | None:
     """Answers of which at least one is an equation or has a name."""
     first, second = (None if pair and _is_product(*pair) else pair for pair in map(named, (a, b)))
+    if first and second and _mutual(first, second):
+        first = second = None
     if first and second:
         if first[0] == second[0] or "\\in" in a + b:
             return compare(first[1], second[1], depth + 1)
+        if sorted(first[0]) == sorted(second[0]) and "," in first[0]:
+            return False  # (a, b) = (3, 4) and (b, a) = (3, 4)
         if all(_number(value) for _, value in (first, second)):
             roots = depth and all("_" in name for name, _ in (first, second))  # in a list; roots are numbered in any order
             return compare(first[1], second[1], depth + 1) if roots else False
@@ -118,6 +122,12 @@ def _named(a: str, b: str, depth: int) -> bool | None:
         # `2 * 12 = 24` states what `2 * 12` does, but an equation is not its right side
         return _worked(left, right, bare)
     return _unnamed(a, b, depth)
+
+
+def _mutual(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Whether two equations are solved for one another's variable: `x = 2y` and `y = x/2`."""
+    values = [_formula(value) for _, value in (first, second)]
+    return all(found and name in found.names for found, (name, _) in zip(values, (second, first), strict=True))
 
 
 def _separated(text: str) -> bool:
@@ -238,7 +248,7 @@ def _single(a: str, b: str) -> bool | None:
     """Two answers without structure: quantities, formulas, words."""
     if words.is_run(a) and words.is_run(b):
         return words.same_words(a, b)
-    a, b = (words.spelled_number(text) or text for text in (a, b))
+    a, b = map(_in_digits, (a, b))
     if re.fullmatch(r"-? ?\\infty", a) or re.fullmatch(r"-? ?\\infty", b):
         return _packed(a) == _packed(b)
     first, second = quantities.read(a), quantities.read(b)
@@ -252,6 +262,12 @@ def _single(a: str, b: str) -> bool | None:
     if all(_algebra(text) for text in (a, b)):
         return None
     return words.same_words(a, b) if not (first and second) else False
+
+
+def _in_digits(text: str) -> str:
+    """The text with its number in digits: `twenty percent`, `five apples`."""
+    number, _, noun = text.rpartition(" ")
+    return words.spelled_number(text) or (f"{found} {noun}" if (found := words.spelled_number(number)) else text)
 
 
 def _decimal_comma(text: str) -> str:

@@ -32,8 +32,8 @@ def close(a: Number, b: Number, digits: int = 9) -> bool:
     """Equal: exactly for exact values, else to so many digits (complex values to 11)."""
     if isinstance(a, complex) or isinstance(b, complex):
         return cmath.isclose(complex(a), complex(b), rel_tol=1e-11)
-    if isinstance(a, Fraction) and isinstance(b, Fraction) and digits == 9:
-        return a == b
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a == b or (digits > 9 and abs(a - b) <= max(abs(a), abs(b)) / 10**digits)
     try:
         return math.isclose(float(a), float(b), rel_tol=10.0**-digits)
     except OverflowError:

@@ -19,7 +19,20 @@ MAX_TRIED = 50
 
 _PROGRAM = re.compile(r"```(?:python|py)\b.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 _BOX = re.compile(r"(?:\\(?:boxed|fbox)|(?<![a-zA-Z\\])boxed(?= ?\{)|\x08oxed)\s{0,9}(?:\{|([^\s{}$\\.,;]{1,99}))")
-_TAG = re.compile(r"<(final_)?answer>(.{1,2000}?)(?:</(?:final_)?answer>|\Z)", re.DOTALL | re.IGNORECASE)
+_CLOSERS = re.compile(r"(\\text\w{0,4} ?\{)?((?: ?\\?[\])}>])+ ?)(?(1)\} ?)\}")
+"""A box of closing brackets alone: it ends with the last brace."""
+_CONTROL = re.compile(r"<(?:\||\uff5c)[^<>\s]{1,40}(?:\||\uff5c)>|</?s>|<end_of_turn>")
+_NEXT = re.compile(r"\n\n[*_# ]{0,6}(?:Problem|Question|Exercise|Q)\b[^\n:]{0,9}:")
+"""Where a base model goes on with a problem of its own."""
+_IS_ANSWER = re.compile(
+    r"(?:(?:^|[,:]|\b(?:so|thus|hence|therefore)) |\b(?:option|choice) )(?!(?:this|that|it|which|what|here|there|one|none)\b)"
+    r"([*$(\\]*[\w\[-][^\s,;]{0,60}) is (?:the |our |my )?(?:final |correct |right )*(?:answer|option|choice|result)\b"
+    r"|\b(?:option|choice) [*$]*(\(?[A-Z]\)?)[*$]* is (?:correct|right)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TAG = re.compile(
+    r"(?:<|(\[))(?:final_)?answer[>\]](.{1,2000}?)(?:[<\[]/(?:final_)?answer[>\]]|(?(1)(?!)|\Z))", re.DOTALL | re.IGNORECASE
+)
 _HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*(\S[^\n]*)")
 _PLACEHOLDER = re.compile(
     r"[\s?.…_-]*|\\(?:[lc]?dots|square|Box)|x{2,}"
@@ -34,15 +47,17 @@ _GLUE = re.compile(
 _NAME = re.compile(r"([a-zA-Z](?:_\{?\w\}?)?) ?= ?\\?\(?\$?$")
 
 _STATED = re.compile(
-    r"(?P<final>\bfinal[ _])?\b(?:answers?|ans|(?:correct|right) (?:option|choice))\b[*_`]{0,4}"
+    r"(?P<final>\bfinal[ _])?\b(?:answers?|ans|(?:correct|right) (?:option|choice)|(?<=final )(?:result"
+    r"|value))\b[*_`]{0,4}(?: ?\([^()\n:]{1,40}\))?"
     r"(?:,? ?\(?(?:to|in|for|of|as|rounded|therefore|thus|then|hence|must|should|would|will)\b[^.:=\n]{0,60}?)??"
-    r"[*_`,) ]{0,4}(?:\b(?:is|are|be|becomes|equals|comes (?:out )?to)\b|[:=：])"
+    r"[*_`\"',) ]{0,4}(?:\b(?:is|are|be|becomes|equals|comes (?:out )?to)\b|[:=：])"
     r"|^[^\w\n]{0,12}(?P<heading>final )?answers?[^\w\n]{0,6}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LEAD = re.compile(
-    r"(?:[\s:=}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|(?:therefore|thus|then|hence|so|simply|just|indeed|clearly|actually|exactly|now|also"
-    r"|approximately|about|roughly|equal to|given by|as follows)\b)+",
+    r"(?:[\s:=}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|(?:therefore|thus|then|hence|so|simply|just|indeed|clearly"
+    r"|actually|exactly|now|also"
+    r"|approximately|about|roughly|equal to|given by|as follows|the letter)\b|\\boxed ?\{(?=[^{}]*$))+",
     re.IGNORECASE,
 )
 """What stands between "the answer is" and the answer."""
@@ -51,20 +66,25 @@ _SUBJECT = re.compile(
 )
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,2}[.)]) +(?=\S)")
 _SENTENCE = re.compile(
-    r"\$\$|\$|\\\[|\\\(|(?P<end>(?:[.?]|!(?! ?[a-z=+*/^-]))[.!?]*(?=[\s*\"'”]|$)|\*\*|\n|\\\]"
-    r"|,? (?:because|since|which|where|as (?:we|it|the)|I hope|but)\b"
+    r"\$\$|\$|\\\[|\\\(|(?P<end>(?:(?<!\bSt)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bMt)(?<!\.[A-Z])\.|\?"
+    r"|!(?! ?[a-z=+*/^-]))[.!?]*(?=[\s*\"'”]|$)|\*\*|\n|\\\]"
+    r"|,? (?:because|since|which|where|as (?:we|it|the|required|desired|expected|needed|claimed)|I hope|but)\b"
     r"| \((?:because|since|which|as|i\.e|that is)\b| (?:—|–|--) )"
 )
 _CLOSING = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
 _PROSE = re.compile(
-    r"(?:not|(?:in)?correct|wrong|right|reasonable|consistent|unique|un(?:clear|known)|obtained|found|computed|calculated|based|required"
-    r"|needed|wanted|asked|boxed|above|below|still|supposed|expected|going|we|let|let's|i|you|first|to|since|if|step|given|by|for|using"
-    r"|here|suppose|consider|note|when|from|already|in (?:the|a|its) (?:form|box|range|correct)|what|how)\b",
+    r"(?:not|(?:in)?correct|wrong|right|reasonable|consistent|unique|un(?:clear|known)|obtained|found|computed"
+    r"|calculated|based|required"
+    r"|needed|wanted|asked|boxed|above|below|still|supposed|expected|going|we|let|let's|i|you|first|to|since|if"
+    r"|step|given|by|for|using"
+    r"|here|suppose|consider|note|when|from|already|(?:always|never) (?=\w)|in (?:the|a|its) (?:form|box|range"
+    r"|correct)|what|how)\b",
     re.IGNORECASE,
 )
 """Words with which no answer begins, but a sentence about one, or a solution behind `Answer:`."""
 _NO_VALUE = re.compile(
-    r"(?:step|case|part|solution|method|approach|problem|question|example|proof|check|verification|conclusion|note|final|answer|summary)\b"
+    r"(?:step|case|part|solution|method|approach|problem|question|example|proof|check|verification|conclusion|note"
+    r"|final|answer|summary)\b"
     r"|\d+(?:\.\d+)*[.):] +[A-Z]|.*:$",
     re.IGNORECASE,
 )
@@ -83,7 +103,9 @@ def extract_answer(text: str) -> str | None:
     the last box corrects the earlier ones. Boxes that are empty or hold a placeholder (`\\boxed{?}`), and programs, are passed
     over.
     """
-    text = _PROGRAM.sub("\n", text[-TAIL:])
+    text = _CONTROL.sub("", _PROGRAM.sub("\n", text[-TAIL:]))
+    if (first := _STATED.search(text)) and (after := _NEXT.search(text, first.end())):
+        text = text[: after.start()]
     end, marked = next(_marks(text), (-1, None))
     for match in islice(reversed(list(_STATED.finditer(text, max(0, end)))), MAX_TRIED):
         final = match["final"] or match["heading"]
@@ -91,7 +113,8 @@ def extract_answer(text: str) -> str | None:
             value = _stated(text[match.end() : match.end() + MAX_ANSWER])
             if value and (marked is None or re.search(r"[\d$\\]", value)):
                 return value
-    return marked
+    named = list(_IS_ANSWER.finditer(text[-END:])) if marked is None else []
+    return _clean(named[-1][1] or named[-1][2]) if named else marked
 
 
 def _marks(text: str) -> Iterator[tuple[int, str]]:
@@ -112,6 +135,10 @@ def _boxes(text: str) -> list[tuple[int, int, str]]:
     """Start, end and text of the last boxes that are closed and hold an answer, in order."""
     boxes = []
     for match in list(_BOX.finditer(text))[-MAX_TRIED:]:
+        closers = None if match[1] else _CLOSERS.match(text, match.end())
+        if closers and closers[2].strip() != "}":
+            boxes.append((match.start(), closers.end(), closers[2].strip()))
+            continue
         inner = match[1] or _braced(text[match.end() : match.end() + MAX_ANSWER])
         if inner is not None and not _BOX.search(inner) and not _is_placeholder(inner):
             end = match.end() if match[1] else match.end() + len(inner) + 1
@@ -140,7 +167,11 @@ def _joined(text: str, group: list[tuple[int, int, str]]) -> str:
     values = [value for _, _, value in group]
     if len(set(names)) == len(values) > 1:
         values = [f"{name} = {value}" for name, value in zip(names, values, strict=True)]
-    return ", ".join(value for at, value in enumerate(values) if not any(_same(value, later) for later in values[at + 1 :]))
+    return ", ".join(
+        value
+        for at, value in enumerate(values)
+        if not any(_same(value, later) or later.startswith(f"{value}_") for later in values[at + 1 :])
+    )
 
 
 def _same(a: str, b: str) -> bool:
@@ -200,6 +231,8 @@ def _stated(text: str) -> str | None:
             return _clean(text[2:closing]) or None
     if subject := _SUBJECT.match(text):
         text = text[subject.end() :]
+        if lead := _LEAD.match(text):
+            text = text[lead.end() :]
     value = _sentence(text)
     if _PROSE.match(value) or _is_placeholder(value) or len(value.split()) > 30:
         return None
@@ -210,6 +243,8 @@ def _sentence(text: str) -> str:
     """The text up to the end of its sentence, which may stand inside no formula."""
     at = 0
     while match := _SENTENCE.search(text, at):
+        if match["end"] == "**" and text[at : match.start()].endswith(" ") and not re.search(r"[\d$\\]", text[: match.start()]):
+            return _clean(text[match.end() :].partition("**")[0])  # the words before it lead to what is in bold
         if match["end"]:
             at = match.start() if match["end"] != "!." else match.start() + 1
             # a factorial may end a sentence with a full stop behind it: `5!.`
@@ -227,4 +262,5 @@ def _clean(text: str) -> str:
         before = text
         text = text.strip(' \n\t:*`"“”').rstrip(".,;").removesuffix("</answer>")
         text = _LEADING_EQUALS.sub("", text.rstrip("_"))
+        text = text.removesuffix("}") if text.count("}") > text.count("{") and re.search(r"\w", text) else text
     return text

@@ -9,9 +9,9 @@ from fractions import Fraction
 
 from reasonflux_agent.grading import arithmetic
 from reasonflux_agent.grading.arithmetic import FormulaError, Number
-from reasonflux_agent.grading.reader import LOG, MAX_LENGTH, Formula, evaluate, read
+from reasonflux_agent.grading.reader import LOG, MAX_LENGTH, PRINTED, Formula, evaluate, read
 
-__all__ = ["LOG", "MAX_LENGTH", "Formula", "evaluate", "proportional", "read", "same"]
+__all__ = ["LOG", "MAX_LENGTH", "PRINTED", "Formula", "evaluate", "proportional", "read", "same"]
 
 
 def same(a: Formula, b: Formula) -> bool | None:
@@ -29,7 +29,7 @@ def same(a: Formula, b: Formula) -> bool | None:
 def _agree(a: Formula, b: Formula, base: float) -> bool | None:
     points = _points(a.names | b.names, base)
     shown = min(filter(None, (a.digits, b.digits)), default=0)
-    rounded = shown - (0 if a.digits and b.digits else 2)
+    rounded = shown if a.digits and b.digits else min(shown, 17) - 2
     agreed = 0
     for tried, point in enumerate(points):
         if tried >= 24 and agreed >= 6:
@@ -39,7 +39,10 @@ def _agree(a: Formula, b: Formula, base: float) -> bool | None:
             continue
         if left is None or right is None:
             return None
-        if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)):
+        noise = (
+            max(a.digits, b.digits) >= 15 and arithmetic.magnitude(left - right) < 1e-15 and not (left and right)
+        )  # what is left of sin(pi)
+        if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)) and not noise:
             return False
         agreed += 1
         if len(points) == 1:

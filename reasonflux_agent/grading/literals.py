@@ -39,7 +39,7 @@ _DATES = [
 ]
 _CLOCK = re.compile(
     r"(\d{1,2})(?: ?[:.] ?(\d\d))?(?: ?: ?(\d\d))?"
-    r" ?(?:([ap])\.? ?m\.?|(noon|midnight)|(?:o'?clock|h(?:rs|ours)?))?",
+    r" ?(?:([ap])\.? ?m\.?|(noon|midnight)|(o'?clock)|h(?:rs|ours)?)?",
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)((?: ?(?::| to ) ?\d+(?:\.\d+)?)+)")
@@ -48,11 +48,11 @@ _RANGE = re.compile(
 )
 _BASED = re.compile(
     r"(?:\((\w+)\)|(\w+)) ?"
-    r"(?:_ ?(?:(\d+)|\{ ?\(?(\w+)\)? ?\}|([a-z]+)|\((\w+)\))|,? ?\(?(?:in )?base[ -](\w+)\)?)",
+    r"(?:_ ?(?:(\d+)|\{ ?\(?(?:base )?(\w+)\)? ?\}|([a-z]+)|\((\w+)\))|,? ?\(?(?:in )?base[ -](\w+)\)?)",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
-    r"0[xXbBoO][0-9a-fA-F]+|\d+(?:\.\d+){2,}|\d+(?:[-:/]\d+){2,}"
+    r"\d+(?:\.\d+){2,}|\d+(?:[-:/]\d+){2,}"
     r"|[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{2}){2,}|\w+@[\w.]+|https?:\S+"
 )
 
@@ -61,11 +61,15 @@ def same(a: str, b: str) -> bool | None:
     """Whether two answers are the same literal; None where neither is one."""
     for read in (_date, _numeral, _clock, _ratio, _range, _address):
         first, second = read(a), read(b)
+        if read is _ratio and a.replace(" to ", ":") == b.replace(" to ", ":"):
+            return True
         if first is not None and second is not None:
             return _matches(first, second)
         if first is not None or second is not None:
             other = b if first is not None else a
-            if read is _clock and _ratio(other) is None and _date(other) is None:
+            if read is _clock and _ratio(other) is not None:
+                continue
+            if read is _clock and _date(other) is None:
                 return _looks_like_a_number(a, b)
             if read is _range and re.fullmatch(r".*[a-zA-Z\\(*/^+].*", other):
                 return None
@@ -101,6 +105,9 @@ def _date(text: str) -> Literal | None:
 
 def _numeral(text: str) -> Literal | None:
     """A numeral with its base (`25_8`); not `x_1`."""
+    if prefixed := re.fullmatch(r"0(?:x([\da-f]+)|o([0-7]+)|b([01]+))", text, re.IGNORECASE):
+        found = next(filter(None, prefixed.groups()))
+        return ("numeral", found.upper(), {"x": 16, "o": 8, "b": 2}[text[1].lower()])
     match = _BASED.fullmatch(text)
     if not match:
         return None
@@ -115,7 +122,7 @@ def _clock(text: str) -> Literal | None:
     """Hour and minute on the dial, and which half of the day, if that is said."""
     text = re.sub(r"^(noon|midnight)$", r"12 \1", text, flags=re.IGNORECASE)
     match = _CLOCK.fullmatch(text)
-    if not match or not ((match[2] and ":" in text) or match[4] or match[5]):
+    if not match or not ((match[2] and ":" in text) or match[4] or match[5] or match[6]):
         return None
     hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3))
     if hour > 24 or minute > 59:

@@ -147,9 +147,11 @@ def _unit(text: str, currency: str, spaced: bool) -> Unit | None:
                     scale *= _SCALES[base]
                 elif part.lower() in ("of", "the", "a", "an", "more", "in", "total", "each", "about"):
                     nouns |= {""}
+                elif _NO_NOUN.fullmatch(part.lower()):
+                    return None
                 elif sign < 0 and not symbol:
                     continue  # `per person`
-                elif len(base) < 3 or _NO_NOUN.fullmatch(part.lower()) or marked:
+                elif len(base) < 3 or marked:
                     return None
                 else:
                     nouns.add(base)
@@ -160,7 +162,6 @@ def _unit(text: str, currency: str, spaced: bool) -> Unit | None:
             last, power = (name, size, sign), 1
             if "/" in word:
                 sign = -1
-    dimensions.pop("unit", None)
     kept = tuple(sorted((name, times) for name, times in dimensions.items() if times))
     return Unit(kept, factor, scale, frozenset(nouns - {""}) if not kept else frozenset())
 
@@ -177,7 +178,9 @@ def _known(word: str, marked: bool, spaced: bool) -> tuple[str, Fraction] | None
 def _singular(word: str) -> str:
     word = {"feet": "foot", "inches": "inch", "men": "man", "women": "woman", "people": "person"}.get(word, word)
     word = re.sub(r"(met|lit)re", r"\1er", word)
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    return (
+        word[:-1] if (len(word) > 3 or word[:-1] in _TWO_LETTERS) and word.endswith("s") and not word.endswith("ss") else word
+    )
 
 
 def is_compound(text: str) -> bool:
@@ -205,6 +208,13 @@ def same(a: Quantity, b: Quantity) -> bool | None:
     left, right = a.amount.times(one.scale), b.amount.times(other.scale)
     if one.dimensions and other.dimensions:
         one, other = _pounds(one, other), _pounds(other, one)
+        if any(len(unit.dimensions) == 1 and unit.dimensions[0][0] == "unit" for unit in (one, other)):
+            # `12 square units` are 12 cm^2, but not 12 cubic units
+            return (
+                formulas.same(left, right)
+                if len({power for unit in (one, other) for _, power in unit.dimensions}) == 1
+                else False
+            )
         if one.dimensions == other.dimensions:
             return formulas.same(left.times(one.factor), right.times(other.factor))
         if {one.dimensions, other.dimensions} == {(("degree", 1),), (("radian", 1),)}:

@@ -12,8 +12,9 @@ _GREEK = (
 )
 _LETTER = rf"(?:[a-zA-Z]|{_GREEK})(?: ?_ ?(?:\w|\{{[^{{}}]*\}}))?'*"
 _LHS = (
-    rf"(?:{_LETTER}(?: ?\( ?(?:\w+|{_GREEK})(?: ?, ?\w+)* ?\))?|[a-zA-Z][a-zA-Z ]*|\( ?{_LETTER}(?: ?, ?{_LETTER})+ ?\)"
-    r"|\\(?:angle|triangle|overline|vec|hat|bar|mathbf|mathcal)(?![a-z]) ?\{?[A-Za-z]+\}?|\|[A-Za-z]+\|"
+    rf"(?:{_LETTER}(?: ?\( ?(?:\w+|{_GREEK})(?: ?, ?\w+)* ?\))?|(?![a-z] ?[a-z] ?=)[a-zA-Z][a-zA-Z ]*"
+    rf"|\( ?{_LETTER}(?: ?, ?{_LETTER})+ ?\)"
+    r"|\\(?:angle|triangle|overline|vec|hat|bar|mathbf|mathcal)(?![a-z]) ?\{?[A-Za-z]+\}?|\|[A-Z]+\|"
     rf"|{_LETTER} ?: ?{_LETTER})"
 )
 _NAMED = re.compile(rf"({_LHS}) ?(?:=|\\in(?![a-z])) ?([^=]+)|([a-zA-Z][a-zA-Z ]+|[a-zA-Z](?= ?:[^:]*$)) ?: ?([^=:]+)")
@@ -32,6 +33,12 @@ _BUILDER = re.compile(
     r"(?:\\mid(?![a-z])|\\vert(?![a-z])|\||:) ?(.*?) ?\\?\}",
     re.DOTALL,
 )
+_APART = re.compile(
+    rf"{_VARIABLE} ?\\ne(?![a-z]) ?([^a-z,]+|[^a-z,]*\\(?:frac|sqrt|pi)[^a-z,]*)"
+    r"|\\mathbb\{R\} ?(?:\\(?:setminus|backslash)(?![a-z])|-) ?\\?\{"
+    r" ?((?:\\(?:frac|sqrt|pi)(?:\{[^{}]*\}){0,2}|[^,{}a-z])+?) ?\\?\}"
+)
+"""All numbers but one: `x \\ne 2`, `\\mathbb{R} \\setminus \\{2\\}`."""
 _BRACKET = re.compile(r"\\?[({\[]|\\?[)}\]]|\\[a-zA-Z]+|\\.")
 _GREATER = re.compile(r" ?(>|\\ge(?![a-z])) ?")
 _ENDS = ((1, "\\infty"), (0, "-\\infty"))
@@ -73,6 +80,9 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
         return _gathered([cell.strip(" &") for cell in re.split(r"\\\\|\n", cases[1]) if cell.strip(" &")], "list")
     if (builder := _BUILDER.fullmatch(text)) and builder[1] in builder[2]:
         text = builder[2]
+    if apart := _APART.fullmatch(text):
+        value = (apart[2] or apart[3]).strip()
+        return Parts("union", [f"(-\\infty,{value})", f"({value},\\infty)"])
     text = less_first(text)
     if bounds := _RANGE.fullmatch(text):
         return _interval(bounds)
@@ -166,7 +176,13 @@ def _signs(items: list[str]) -> list[str]:
 def _matrix(factor: str, body: str) -> Parts:
     """Rows and cells, each multiplied by what stands before the matrix."""
     rows = [
-        row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?|\n", body.strip().removesuffix("\\\\").strip()) if row.strip()
+        row.split("&")
+        for row in re.split(
+            r"\\\\(?:\[[^\]]*\])?"
+            r"|\n",
+            body.strip().removesuffix("\\\\").strip(),
+        )
+        if row.strip()
     ]
     rows = rows or [[""]]
     factor = re.sub(r" ?(?:\\cdot|\\times|\*)$", "", factor)

@@ -60,6 +60,10 @@ MAX_DIGITS = 400
 _REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\\unit\{[$€£¥₹]\}"), ""),
     (re.compile(r"\\frac ?\{ ?d(\^ ?\w)? ?([a-zA-Z]?) ?\} ?\{ ?d ?([a-zA-Z])(?: ?\^ ?\w)? ?\}"), _derivative),
+    (
+        re.compile(r"\\frac ?\{ ?\\partial ?(\^ ?\w)? ?([a-zA-Z]?) ?\} ?\{ ?\\partial ?([a-zA-Z])(?: ?\^ ?\w)? ?\}"),
+        lambda match: _derivative(match).replace("D", "P"),
+    ),
     (re.compile(r"(?<![a-zA-Z])d(\^ ?\w)?([a-zA-Z]) ?/ ?d([a-zA-Z])(?: ?\^ ?\w)?(?![a-zA-Z])"), _derivative),
     (re.compile(r"[×·⋅∗]"), "*"),
     (re.compile(r"[−–]"), "-"),

@@ -15,11 +15,12 @@ _CHOICE = re.compile(
 )
 _NAMES_OF_VARIABLES = frozenset("xyzntrm")
 _OPINION = re.compile(
-    r"(yes|no|true|false)(?:$|[,.;:!] .*| ?[-(].*| (?:because|since|as|it|there|the|this|they|we|he|she) .*)",
+    r"(yes|no|true|false)(?:$|[,.;:!] (?!(?:yes|no|true|false)\b|(?<=\. )\d).*| ?[-(].*| (?:because|since|as|it|there|the|this"
+    r"|they|we|he|she) .*)",
     re.IGNORECASE | re.DOTALL,
 )
 _SEPARATED = re.compile(r"[\s,;]+|->|→|\\(?:to|rightarrow|Rightarrow|le)(?![a-z])|[<>]")
-_RUN = re.compile(r"(?=.*[a-zA-Z]{2})[a-zA-Z]+(?: [a-zA-Z]+)*")
+_RUN = re.compile(r"(?=.*[a-zA-Z] ?[a-zA-Z])[a-zA-Z]+(?: [a-zA-Z]+)*")
 _FUNCTION = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|ln|log|lg|exp|sqrt|pi|arc\w+)\b")
 _ARTICLE = re.compile(r"\b(?:the|a|an) (?=\w)", re.IGNORECASE)
 _WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -64,14 +65,21 @@ def same_choice(a: str, b: str) -> bool | None:
 
 
 def same_opinion(a: str, b: str) -> bool | None:
-    """Whether two answers that begin with yes, no, true or false begin with the same; `T` and `F` are short for the latter."""
+    """Whether two answers that begin with yes, no, true or false mean the same by it: a program prints `True` for yes.
+
+    `T` and `F` are short for the last two.
+    """
     first, second = _OPINION.fullmatch(a), _OPINION.fullmatch(b)
     if first and second:
-        return first[1].lower() == second[1].lower()
+        return _truth(first[1]) == _truth(second[1])
     for match, other in ((first, b), (second, a)):
         if match and other.upper() in ("T", "F"):
             return match[1][0].upper() == other.upper()
     return None
+
+
+def _truth(word: str) -> bool:
+    return word.lower() in ("yes", "true")
 
 
 def same_words(a: str, b: str) -> bool:
@@ -103,6 +111,9 @@ def spelled_number(text: str) -> str | None:
     if _ROMAN.fullmatch(text):
         values = [_VALUE[letter] for letter in text]
         return str(sum(-value if value < after else value for value, after in pairwise([*values, 0])))
+    if text.startswith("-") and text[1:2].isalpha():
+        found = spelled_number(text[1:])
+        return found and f"-{found}"
     parts = [part for part in re.split(r"[ -]", text.lower()) if part not in ("and", "a", "an")]
     if not parts or len(parts) > 8:
         return None

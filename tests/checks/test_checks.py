@@ -180,6 +180,7 @@ def test_not_repeating(text: str, verdict: bool) -> None:
         ("In base 5 we have 3 + 4 = 12.", None),
         ("The units digit is 7 * 3 = 1.", None),
         ("", None),
+        ("So 0.1 + 0.2 = 0.30000000000000004.", True),
     ],
 )
 def test_arithmetic(text: str, verdict: bool | None) -> None:
@@ -315,6 +316,16 @@ FIBONACCI = r"\frac{1}{\sqrt5}\left(\left(\frac{1+\sqrt5}{2}\right)^n-\left(\fra
         (r"Find $w$ such that $5^65^w = 25$.", "-4", None),
         ("a_1 = 1, a_{n+1} = 2a_n. Find a_n.", "2^{n-1} + 0.0000000001", False),
         (r"a_1 = 1, a_{n+1} = 2a_n. Find a_n.", r"\sqrt{4^{n-1} + 0.0000000001}", None),
+        # without marks, a word may be part of the equation, and other words limit the roots
+        ("Solve sin x = 0.", "0", None),
+        (r"Solve \sin x = 0 for 0 \le x < 2\pi.", "0", None),
+        ("Solve for x: the square of x = 9.", "9", None),
+        ("Solve x = 3 squared.", "3", None),
+        ("Solve for x: 3x - 7 = 2x + 5", "12", True),
+        ("Find all x with $x^2 + x = 6$ and $x$ even.", "2, -3", None),
+        ("Find $x$ if $3^x = 9$ and x is larger than 5.", "2", None),
+        (r"Find the value of $x$ in degrees: $\sin x = 1$", "90", None),
+        ("If 2x = 10, what is x + 1?", "6", None),
     ],
 )  # fmt: skip
 def test_substitution(problem: str, answer: str | None, verdict: bool | None) -> None:

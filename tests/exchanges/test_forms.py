@@ -115,6 +115,14 @@ PLANS = [
     # what to look up, on a line of its own
     "1. add\n   find: sums\n2. check",
     "1. add\n   - **Find:** sums\n2. check",
+    # marks of XML and of keyboards
+    "<plan>\n<step>add</step>\n<step>check</step>\n</plan>",
+    "<step_1>add</step_1>\n<step_2>check</step_2>",
+    '<steps><step number="1">add</step><step number="2">check</step></steps>',
+    "1.) add\n2.) check",
+    "1/ add\n2/ check",
+    "1\ufe0f\u20e3 add\n2\ufe0f\u20e3 check",
+    "Step (1): add\nStep (2): check",
     "Plan:\n1. add\n2. check\n\nSolution:\n1. 3 + 4 = 7\n2. It is 7",
 ]
 
@@ -252,6 +260,21 @@ def test_a_verdict_is_the_capitalised_word_at_the_head_of_a_line(reply: str, ver
 @pytest.mark.parametrize(
     "reply",
     [
+        "ACCEPT? No.",
+        "ACCEPT: no",
+        "FINISH: no",
+        "ACCEPT = no",
+        "ACCEPT: false",
+        "ACCEPT: the work is not right",
+        "ACCEPT, but the sum should be 14.",
+        "ACCEPT except that the last value is wrong",
+        "ACCEPT once the sum is corrected to 14.",
+        "ACCEPT after fixing the sum.",
+        "ACCEPT the first part; the second is wrong.",
+        "FINISH THE CALCULATION",
+        "FINISH the calculation by adding 3",
+        "FINISH: the final answer is there, but it is wrong.",
+        "❌ ACCEPT",
         "Finish by adding 3.",
         "FINISH by adding 3.",
         "To finish, add 3.",

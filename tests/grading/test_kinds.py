@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_different(a: str, b: str) -> None:
 
 @pytest.mark.parametrize(("a", "b"), pairs("same.txt"))
 def test_same(a: str, b: str) -> None:
-    b = "1\n2\n3" if b == r"1\n2\n3" else b
+    a, b = (re.sub(r"\\n(?![a-z])", "\n", text) for text in (a, b))
     assert grading.judged(a, b, seconds=30) is True
     assert grading.judged(b, a, seconds=30) is True
 
