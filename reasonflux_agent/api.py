@@ -21,8 +21,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
 from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT
-from reasonflux_agent.cancelling import whole
 from reasonflux_agent.context import Context, RunSettings, Settings
+from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import afresh, both, create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
@@ -233,7 +233,7 @@ class ReasonFlux:
         """As `batch`, on the event loop."""
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
         return _outcomes(
-            await whole(self.graph.abatch([{"problem": each} for each in problems], **how, return_exceptions=True))
+            await whole(self.graph.abatch([{"problem": each} for each in problems], **how, return_exceptions=True)) or []
         )
 
     def reason(self, problem: str) -> Solution:

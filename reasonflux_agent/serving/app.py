@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 
+from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, MissingExtraError
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.replies import Writer, error_of, reasoning
@@ -24,7 +25,7 @@ try:
     from starlette.routing import BaseRoute, Route
     from starlette.types import Receive, Scope, Send
 
-    from reasonflux_agent.serving.guard import CLOSED, Guard, error_response, log
+    from reasonflux_agent.serving.guard import CLOSED, Guard, closing, error_response, log
     from reasonflux_agent.serving.metrics import Metrics
 except ModuleNotFoundError as error:
     raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
@@ -100,17 +101,7 @@ class _Chat:
         request, facts = Request(scope, receive), scope["state"]["facts"]
         ask = read_request(await self._body(request), self._names)
         facts |= {"model": ask.model, "stream": ask.stream}
-        work = asyncio.create_task(self._answer(ask, facts, scope, receive, send))
-        gone = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return await work
-            facts["status"] = CLOSED
-        finally:
-            work.cancel()
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+        await whole(self._answer(ask, facts, scope, receive, send), unless=_gone(receive, facts))
 
     async def _body(self, request: Request) -> bytes:
         # a page of another site can make a browser send any other type without asking first
@@ -172,7 +163,7 @@ class _Chat:
                     await push(_data(writer.thought(text)))
         except (Exception, asyncio.CancelledError) as failed:
             # cancelled by a server that ends; a client that went away hears nothing of it
-            error = self._service.closing() if isinstance(failed, asyncio.CancelledError) else failed
+            error = closing() if isinstance(failed, asyncio.CancelledError) else failed
             if not isinstance(error, InputError):
                 log.exception("a stream failed")
             status, body, _ = error_of(error)
@@ -188,14 +179,15 @@ class _Chat:
         self._metrics.count(solution)
         facts |= {"outcome": solution.status, "tokens": solution.total.tokens}
         if self._service.ended and not solution.text:
-            raise self._service.closing()
+            raise closing()
         return solution
 
 
-async def _gone(receive: Receive) -> None:
+async def _gone(receive: Receive, facts: JSON) -> None:
     """Returns when the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
+    facts["status"] = CLOSED
 
 
 def _data(value: JSON) -> str:
