@@ -72,6 +72,7 @@ async def meet(client: Client) -> None:
     for tool in tools.values():
         assert_clean(tool.description)
         assert {field["type"] for field in tool.input_schema["properties"].values()} == {"string"}
+        assert tool.input_schema["additionalProperties"] is False
         assert tool.annotations
         assert tool.annotations.read_only_hint
     assert tools["check_answer"].input_schema["required"] == ["problem", "answer"]
