@@ -101,7 +101,8 @@ class _Chat:
         request, facts = Request(scope, receive), scope["state"]["facts"]
         ask = read_request(await self._body(request), self._names)
         facts |= {"model": ask.model, "stream": ask.stream}
-        await whole(self._answer(ask, facts, scope, receive, send), unless=_gone(receive, facts))
+        if not await whole(self._answer(ask, facts, scope, receive, send), unless=_gone(receive)):
+            facts["status"] = CLOSED
 
     async def _body(self, request: Request) -> bytes:
         # a page of another site can make a browser send any other type without asking first
@@ -124,7 +125,8 @@ class _Chat:
             raise Refused("The client went away while it sent the body.", status=CLOSED) from None
         return bytes(body)
 
-    async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> bool:
+        """True, once the response is sent."""
         context = self._service.context_of(ask.context)
         async with aclosing(self._service.run(ask.strategy, ask.problem, context)) as events:
             begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
@@ -132,12 +134,13 @@ class _Chat:
             writer = Writer(ask, begun["run"])
             if ask.stream:
                 await self._stream(writer, events, facts, send)
-                return
+                return True
             thought = ""
             async for event in events:
                 thought += reasoning(event)
             solution = self._conclude(event, facts)
             await JSONResponse(writer.completion(thought, solution))(scope, receive, send)
+            return True
 
     async def _stream(self, writer: Writer, events: AsyncIterator[JSON], facts: JSON, send: Send) -> None:
         async def push(text: str) -> None:
@@ -183,11 +186,10 @@ class _Chat:
         return solution
 
 
-async def _gone(receive: Receive, facts: JSON) -> None:
+async def _gone(receive: Receive) -> None:
     """Returns when the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    facts["status"] = CLOSED
 
 
 def _data(value: JSON) -> str:
