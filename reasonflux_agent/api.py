@@ -20,8 +20,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
 from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT, by_what_was_asked
-from reasonflux_agent.cancelling import whole
 from reasonflux_agent.context import Context, RunSettings, Settings
+from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import afresh, both, create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
@@ -217,7 +217,7 @@ class ReasonFlux:
     ) -> list[Solution | Exception]:
         """As `batch`, on the event loop."""
         given, how = self._many(problems, max_concurrency, config, context)
-        return _outcomes(await whole(self.graph.abatch(given, **how, return_exceptions=True)))
+        return _outcomes(await whole(self.graph.abatch(given, **how, return_exceptions=True)) or [])
 
     def _many(
         self, problems: Iterable[str], max_concurrency: int, config: RunnableConfig | None, context: Mapping[str, Any]

@@ -10,8 +10,6 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, replace
 from typing import Any, cast
@@ -26,6 +24,7 @@ from langgraph.types import RetryPolicy
 
 from reasonflux_agent import models
 from reasonflux_agent.effects import Call, OutOfBudget, Run
+from reasonflux_agent.ending import ENDING, Ending
 from reasonflux_agent.errors import discreet
 
 CHECKPOINTER = "reasonflux_checkpointer"
@@ -41,37 +40,6 @@ ASKED: ContextVar[models.CallOptions | None] = ContextVar("reasonflux_asked", de
 """The options of the call under way as they were asked for: a cache is shown only those that the model takes."""
 PATIENCE, NAP = 2000, 0.003
 """Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
-
-
-class Ending:
-    """Ends runs on an event loop before their time, in their best answer so far: see `ENDING`."""
-
-    reason = ""
-    """Why, once they are to end."""
-
-    def __init__(self) -> None:
-        self._clocks: set[asyncio.Timeout] = set()
-
-    def end(self, reason: str) -> None:
-        """Ends the model calls under way; no other one begins."""
-        self.reason = reason
-        for clock in self._clocks:
-            if not clock.expired():
-                clock.reschedule(0)
-
-    @asynccontextmanager
-    async def bounds(self, seconds: float | None) -> AsyncIterator[None]:
-        """Raises TimeoutError after so many seconds, or at the end."""
-        async with asyncio.timeout(seconds) as clock:
-            self._clocks.add(clock)
-            try:
-                yield
-            finally:
-                self._clocks.discard(clock)
-
-
-ENDING: ContextVar[Ending | None] = ContextVar("reasonflux_ending", default=None)
-"""What ends the runs that are begun in this context."""
 
 
 def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> models.Reply | OutOfBudget:

@@ -22,10 +22,10 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
-from reasonflux_agent.cancelling import WholeGraph
 from reasonflux_agent.candidates import candidate, programmed
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Emit, Load, Run, Same
+from reasonflux_agent.ending import WholeGraph
 from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.exchanges import ParseError
 from reasonflux_agent.exchanges.direct import DIRECT

@@ -66,6 +66,8 @@ def check_answer_tool() -> BaseTool:
 
     def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
         verdicts = run_checks(problem, work or answer, answer)
+        if not work.strip():  # an answer alone is no text that could run in circles: digits may
+            verdicts.pop("not_repeating", None)
         right = [meaning(name) for name, passed in verdicts.items() if passed and name not in FORMAL]
         failed = [name for name, passed in verdicts.items() if not passed]
         wrong = [objection(name, problem, work or answer, answer) for name in failed]

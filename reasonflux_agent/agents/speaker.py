@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import ModelError
+from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.models import aload_model, describe, load_model
 
 
@@ -43,6 +43,8 @@ def _must_call(request: ModelRequest[Any]) -> bool:
 
 
 def _asked(request: ModelRequest[Any], model: BaseChatModel) -> ModelRequest[Any]:
+    if not request.messages:
+        raise InputError("There is no message to reply to. Next: give `messages` whose last one is the student's.")
     return request.override(model=model, tool_choice="any" if _must_call(request) else None)
 
 

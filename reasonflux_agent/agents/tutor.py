@@ -23,6 +23,7 @@ from reasonflux_agent.exchanges.steps import write_steps
 from reasonflux_agent.grading import equivalent
 from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
 from reasonflux_agent.schema import Plan, Solution
+from reasonflux_agent.toolkit import Text
 
 PROMPT = """You are a patient tutor of mathematics. When the student brings a problem, call reason on it first; never solve
 it yourself. Then explain the first step of the way, in a few sentences, and ask the student to carry it out; go on step by
@@ -45,8 +46,9 @@ def create_tutor(
 
     `model` (a chat model that can call tools, or a spec) speaks, and solves too; None means the context's navigator, else
     the embedded default, which calls no tools (docs/langchain.md says which do). `retriever` is what templates are found
-    with. `context` holds for chats that are given none. A message of the student's is answered by a tool call first.
-    Raises SpecError when an unknown model is first needed, ModelError when a model calls no tool, and MissingExtraError
+    with. `context` holds where a chat's sets nothing. A message of the student's is answered by a tool call first; a chat
+    raises ModelError when its model calls none.
+    Raises SpecError for a spec that can name no model, and MissingExtraError
     without the default retriever's packages.
     """
     from langchain.agents import create_agent
@@ -74,25 +76,22 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
     graph = create_reasonflux(navigator=model, solver=defaults.solver or model, retriever=retriever, context=defaults).compile()
     config: Any = {"tags": ["nostream"]}  # the solver's words are not the tutor's: they stay out of the chat's token stream
 
-    def _context(runtime: ToolRuntime[Any, Any]) -> Context:
-        return runtime.context if isinstance(runtime.context, Context) else defaults
-
     def reason(problem: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
         """Work the student's problem out behind the scenes. Give the whole problem, as the student wrote it."""
         try:
-            state = graph.invoke({"problem": problem}, config, context=_context(runtime))
+            state = graph.invoke({"problem": problem}, config, context=runtime.context)
         except InputError as error:
             raise ToolException(str(error)) from error
         return _outline(state["solution"])
 
     async def areason(problem: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
         try:
-            state = await graph.ainvoke({"problem": problem}, config, context=_context(runtime))
+            state = await graph.ainvoke({"problem": problem}, config, context=runtime.context)
         except InputError as error:
             raise ToolException(str(error)) from error
         return _outline(state["solution"])
 
-    def check_answer(answer: str, runtime: ToolRuntime[Any, Any]) -> str:
+    def check_answer(answer: Text, runtime: ToolRuntime[Any, Any]) -> str:
         """Check the student's final answer. Says whether it is right, and nothing more."""
         solution = _solution(runtime)
         if solution is None:
@@ -102,7 +101,7 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
         right = equivalent(answer, solution.answer, problem=solution.problem)
         return "It is right." if right else "It does not agree with the solution found."
 
-    async def acheck_answer(answer: str, runtime: ToolRuntime[Any, Any]) -> str:
+    async def acheck_answer(answer: Text, runtime: ToolRuntime[Any, Any]) -> str:
         return await asyncio.to_thread(check_answer, answer, runtime)
 
     def show_solution(runtime: ToolRuntime[Any, Any]) -> str:

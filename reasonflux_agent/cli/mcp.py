@@ -58,8 +58,8 @@ def mcp(
         require_key(host, api_key)
     with redirect_stdout(sys.stderr):  # stdout is the protocol's alone
         from reasonflux_agent.api import ReasonFlux
-        from reasonflux_agent.calls import Ending
         from reasonflux_agent.context import Context
+        from reasonflux_agent.ending import Ending
         from reasonflux_agent.library import TemplateLibrary
         from reasonflux_agent.serving.mcp import conclude, create_mcp, create_mcp_app
 

@@ -19,7 +19,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from reasonflux_agent.local.speed import Speed
 from reasonflux_agent.models.failures import ReplyError
-from reasonflux_agent.models.loops import loops
+from reasonflux_agent.models.loops import WINDOW, loops
 from reasonflux_agent.models.pool import Pool, Server
 from reasonflux_agent.models.replies import abound, announce, bound, httpx, readable
 
@@ -236,7 +236,7 @@ class _Call:
     def saw(self, chunk: ChatGenerationChunk) -> None:
         """A piece of the reply came. Raises TimeoutError."""
         self.ended = self.ended or "finish_reason" in (chunk.generation_info or {})
-        self._text += chunk.text
+        self._text = (self._text + chunk.text)[-WINDOW:]  # of a reply without end, too, a piece costs the same
         self._pieces += 1
         self.left()
 

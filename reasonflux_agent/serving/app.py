@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 
+from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, MissingExtraError
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.replies import Writer, error_of, reasoning
@@ -24,7 +25,7 @@ try:
     from starlette.routing import BaseRoute, Route
     from starlette.types import Receive, Scope, Send
 
-    from reasonflux_agent.serving.guard import CLOSED, Guard, error_response, log
+    from reasonflux_agent.serving.guard import CLOSED, Guard, closing, error_response, log
     from reasonflux_agent.serving.metrics import Metrics
 except ModuleNotFoundError as error:
     raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
@@ -100,17 +101,8 @@ class _Chat:
         request, facts = Request(scope, receive), scope["state"]["facts"]
         ask = read_request(await self._body(request), self._names)
         facts |= {"model": ask.model, "stream": ask.stream}
-        work = asyncio.create_task(self._answer(ask, facts, scope, receive, send))
-        gone = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return await work
+        if not await whole(self._answer(ask, facts, scope, receive, send), unless=_gone(receive)):
             facts["status"] = CLOSED
-        finally:
-            work.cancel()
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _body(self, request: Request) -> bytes:
         # a page of another site can make a browser send any other type without asking first
@@ -133,7 +125,8 @@ class _Chat:
             raise Refused("The client went away while it sent the body.", status=CLOSED) from None
         return bytes(body)
 
-    async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, ask: ChatRequest, facts: JSON, scope: Scope, receive: Receive, send: Send) -> bool:
+        """True, once the response is sent."""
         context = self._service.context_of(ask.context)
         async with aclosing(self._service.run(ask.strategy, ask.problem, context)) as events:
             begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
@@ -141,12 +134,13 @@ class _Chat:
             writer = Writer(ask, begun["run"])
             if ask.stream:
                 await self._stream(writer, events, facts, send)
-                return
+                return True
             thought = ""
             async for event in events:
                 thought += reasoning(event)
             solution = self._conclude(event, facts)
             await JSONResponse(writer.completion(thought, solution))(scope, receive, send)
+            return True
 
     async def _stream(self, writer: Writer, events: AsyncIterator[JSON], facts: JSON, send: Send) -> None:
         async def push(text: str) -> None:
@@ -172,7 +166,7 @@ class _Chat:
                     await push(_data(writer.thought(text)))
         except (Exception, asyncio.CancelledError) as failed:
             # cancelled by a server that ends; a client that went away hears nothing of it
-            error = self._service.closing() if isinstance(failed, asyncio.CancelledError) else failed
+            error = closing() if isinstance(failed, asyncio.CancelledError) else failed
             if not isinstance(error, InputError):
                 log.exception("a stream failed")
             status, body, _ = error_of(error)
@@ -188,7 +182,7 @@ class _Chat:
         self._metrics.count(solution)
         facts |= {"outcome": solution.status, "tokens": solution.total.tokens}
         if self._service.ended and not solution.text:
-            raise self._service.closing()
+            raise closing()
         return solution
 
 

@@ -25,6 +25,8 @@ OPEN = ("/healthz",)
 """Paths that need no key."""
 CLOSED = 499
 """Status in log and metrics of a request whose client went away, as nginx has it."""
+RETRY_AFTER = 5
+"""Seconds that a client is told to wait, when the queue is full or the server ends."""
 
 
 def is_loopback(host: str) -> bool:
@@ -111,6 +113,12 @@ class Guard:
                 status=401,
                 code="invalid_api_key",
             )
+
+
+def closing() -> Refused:
+    """What a request is told that has come to nothing because the server ends."""
+    text = "The server was told to end before there was an answer. Next: send the request again, once a server is up."
+    return Refused(text, status=503, code="server_shutting_down", retry_after=RETRY_AFTER)
 
 
 def error_response(error: Exception) -> Any:

@@ -13,15 +13,13 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import anyio
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.calls import ENDING, Ending
+from reasonflux_agent.ending import ENDING, Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
@@ -36,6 +34,7 @@ try:
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp_types import ToolAnnotations
     from sse_starlette.sse import AppStatus
+    from starlette.requests import Request
     from starlette.responses import PlainTextResponse
     from starlette.types import ASGIApp, Receive, Scope, Send
 except ModuleNotFoundError as error:
@@ -94,17 +93,24 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
 class _Server(MCPServer[Any]):
     """The SDK's, but for arguments: it ignores those that a tool does not take, and refuses wrong ones in pydantic's words."""
 
+    async def list_tools(self) -> Any:
+        """The tools, with what they refuse in their schemas too."""
+        tools = await super().list_tools()
+        for tool in tools:
+            tool.input_schema["additionalProperties"] = False
+        return tools
+
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None) -> Any:
         """Calls a tool. Raises ToolError with the arguments that were given, those that there are, and the closest ones."""
         tools = {tool.name: tool.input_schema for tool in await self.list_tools()}
         if name not in tools:
-            raise ToolError(f"There is no tool {name!r}. There are: {', '.join(tools)}.{_closest(name, tools)}")
+            raise ToolError(f"There is no tool {name[:80]!r}. There are: {', '.join(tools)}.{_closest(name, tools)}")
         takes, required = tools[name]["properties"], tools[name]["required"]
         given = {key: value for key, value in arguments.items() if value is not None or key in required or key not in takes}
         given |= {key: json.dumps(given[key]) for key in NUMBERS if type(given.get(key)) in (int, float)}
         forms = ", ".join(f"{key} (a text{'' if key in required else ', optional'})" for key in takes)
         if unknown := [key for key in given if key not in takes]:
-            said = f"{name} takes no argument {unknown[0]!r}.{_closest(unknown[0], takes)}"
+            said = f"{name} takes no argument {unknown[0][:80]!r}.{_closest(unknown[0], takes)}"
         elif missing := [key for key in required if key not in given]:
             said = f"{name} needs the argument {missing[0]!r}; given: {', '.join(map(repr, given)) or 'nothing'}."
         elif wrong := [key for key, value in given.items() if not isinstance(value, str)]:
@@ -154,25 +160,20 @@ def _keyed(app: ASGIApp, key: str) -> ASGIApp:
 
 async def _call(tool: BaseTool, ctx: Context, **args: str) -> str:
     call = {"type": "tool_call", "name": tool.name, "args": args, "id": ctx.request_id}
-    outcome: ToolMessage | ReasonFluxError | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(_watch, ctx.request_context.request, group.cancel_scope)
-        try:
-            outcome = await tool.ainvoke(call, {"callbacks": [_Progress(ctx)]})
-        except ReasonFluxError as error:
-            outcome = error
-        group.cancel_scope.cancel()
-    if isinstance(outcome, ToolMessage) and outcome.status != "error":
-        return outcome.text
-    raise ToolError(outcome.text if isinstance(outcome, ToolMessage) else str(outcome or "The client has gone."))
+    request = ctx.request_context.request
+    try:
+        done = await whole(tool.ainvoke(call, {"callbacks": [_Progress(ctx)]}), unless=_gone(request) if request else None)
+    except ReasonFluxError as error:
+        raise ToolError(str(error)) from error
+    if done is None or done.status == "error":
+        raise ToolError(done.text if done else "The client has gone.")
+    return str(done.text)
 
 
-async def _watch(request: Any, call: anyio.CancelScope) -> None:
-    """Cancels a call whose HTTP client has gone: in the protocols before 2026 nothing else tells it."""
-    while request and not await request.is_disconnected():
-        await anyio.sleep(1)
-    if request:
-        call.cancel()
+async def _gone(request: Request) -> None:
+    """Returns when an HTTP client has gone: in the protocols before 2026 nothing else tells it."""
+    while not await request.is_disconnected():
+        await asyncio.sleep(1)
 
 
 class _Progress(AsyncCallbackHandler):

@@ -27,7 +27,6 @@ IGNORED = frozenset(
         "service_tier",
         "store",
         "user",
-        "verbosity",
     )
 )
 """Parameters that leave a reply as it is, or are hints."""
@@ -212,9 +211,9 @@ def _text(part: object, place: str) -> str:
 
 
 def _only(given: JSON, known: tuple[str, ...], place: str) -> None:
-    """Refuses what else is set, so that a typing error does not pass in silence; a hint for a cache is none."""
+    """Refuses what else is set, so that a typing error is not missed; empty fields and hints for a cache pass."""
     for name, value in given.items():
-        if value is not None and name not in (*known, "cache_control"):
+        if value not in (None, [], {}) and name not in (*known, "cache_control"):
             param = f"{place}.{name}"
             text = f"Unrecognized request argument supplied: {param}. A user's message holds: {', '.join(known)}."
             raise Refused(text, param=param, code="unknown_parameter")

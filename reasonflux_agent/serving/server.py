@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.serving.guard import closing, error_response
 
 GRACE = 5
 """Seconds that requests get to conclude once their time is up, and the process to end after that."""
@@ -91,9 +92,8 @@ def _ended(app: Any) -> Any:
             if scope["type"] != "http":
                 raise
             if not begun:
-                head = [(b"content-type", b"text/plain; charset=utf-8")]
-                await send({"type": "http.response.start", "status": 503, "headers": head})
-            if not complete:
-                await send({"type": "http.response.body", "body": b"" if begun else b"The server was told to end."})
+                await error_response(closing())(scope, receive, send)
+            elif not complete:
+                await send({"type": "http.response.body", "body": b""})
 
     return whole

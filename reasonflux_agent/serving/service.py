@@ -11,18 +11,17 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from reasonflux_agent.calls import ENDING, Ending
 from reasonflux_agent.context import Context
+from reasonflux_agent.ending import ENDING, Ending
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.record import Recorder
+from reasonflux_agent.serving.guard import RETRY_AFTER, closing
 from reasonflux_agent.serving.requests import Refused
 
 QUEUE = 4
 """Requests that may wait, per run that may be under way."""
-RETRY_AFTER = 5
-"""Seconds that a client is told to wait when the queue is full."""
 
 
 class Service:
@@ -68,11 +67,6 @@ class Service:
         """Whether it was told to."""
         return bool(self._ending.reason)
 
-    def closing(self) -> Refused:
-        """What a request is told that has come to nothing by that."""
-        text = "The server was told to end before there was an answer. Next: send the request again, once a server is up."
-        return Refused(text, status=503, code="server_shutting_down", retry_after=RETRY_AFTER)
-
     async def run(self, strategy: str, problem: str, context: Context) -> AsyncGenerator[dict[str, Any], None]:
         """The run's events, from `begin` to `solution`; closing the iterator cancels the run and its model calls.
 
@@ -80,7 +74,7 @@ class Service:
         """
         async with self._place() as left:
             if self.ended:
-                raise self.closing()
+                raise closing()
             ENDING.set(self._ending)
             bounded = context.model_copy(update={"deadline": min(left, context.deadline or left)})
             stream = self._graphs[strategy].astream(

@@ -48,6 +48,7 @@ async def test_a_problem_that_cannot_be_taken_is_told_and_not_raised(asynchronou
         ({"problem": "Solve x + 2 = 5 for x.", "answer": "4"}, ["NO: x = 4 does not satisfy x + 2 = 5."]),
         ({"problem": "Add.", "answer": "8", "work": "3 + 4 = 8, so it is 8."}, ["NO: It is not true that 3 + 4 = 8."]),
         ({"problem": "Add.", "answer": ""}, ["NO: This does not hold: There is a final answer"]),
+        ({"problem": "Write it.", "answer": "10" * 60}, ["Nothing about this answer can be checked by calculation."]),
         ({"problem": "Prove it.", "answer": "7"}, ["Nothing about this answer can be checked by calculation."]),
         ({"problem": "Halve 1.", "answer": "0.5", "expected": "\\frac{1}{2}"}, ["yes: It means the same as \\frac{1}{2}."]),
         (

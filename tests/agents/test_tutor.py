@@ -15,7 +15,7 @@ from pydantic import Field
 
 from reasonflux_agent import Context
 from reasonflux_agent.agents.tutor import PROMPT, TALK, UNKNOWN, create_tutor
-from reasonflux_agent.errors import ModelError
+from reasonflux_agent.errors import InputError, ModelError, SpecError
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.graph.fakes import Shelf
 
@@ -65,7 +65,8 @@ class Tutor(BaseChatModel):
             return AIMessage("", tool_calls=[{"name": "talk", "args": {}, "id": "1"}])
         name, _, argument = last.text[1:].partition(" ")
         key, _, value = argument.partition(" = ")
-        return AIMessage("", tool_calls=[{"name": name, "args": {key: value} if key else {}, "id": "1"}])
+        given: Any = int(value) if value.isdecimal() else value  # as models write an answer
+        return AIMessage("", tool_calls=[{"name": name, "args": {key: given} if key else {}, "id": "1"}])
 
 
 class Chat:
@@ -157,6 +158,13 @@ async def test_a_model_that_calls_no_tool_is_refused(asynchronous: bool) -> None
             await agent.ainvoke(given) if asynchronous else agent.invoke(given)
 
 
+@pytest.mark.parametrize("given", [{}, {"messages": []}])
+async def test_an_empty_chat_is_refused(given: Any) -> None:
+    agent = create_tutor(Tutor(), retriever=Shelf())
+    with pytest.raises(InputError, match=r"no message to reply to\. Next: give `messages`"):
+        await agent.ainvoke(given)
+
+
 def test_the_solvers_tokens_stay_out_of_the_chats_stream() -> None:
     chat = Chat()
     given: Any = {"messages": [("human", f"/reason problem = {PROBLEM}")]}
@@ -166,7 +174,6 @@ def test_the_solvers_tokens_stay_out_of_the_chats_stream() -> None:
     assert not any("boxed" in text for text in texts)
 
 
-def test_an_unknown_model_is_refused_when_it_is_needed() -> None:
-    agent = create_tutor("nonsense", retriever=Shelf())
-    with pytest.raises(ValueError, match="names no model"):
-        agent.invoke({"messages": [("human", "hello")]})
+def test_an_unknown_model_is_refused_at_once() -> None:
+    with pytest.raises(SpecError, match="names no model"):
+        create_tutor("nonsense", retriever=Shelf())

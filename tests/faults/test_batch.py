@@ -46,17 +46,17 @@ def by_lot(shares: dict[str, float]) -> Plan:
     return plan
 
 
-def batch(folder: Path, url: str, *options: str) -> float:
-    """Runs `reasonflux batch`; returns its largest memory, in megabytes."""
+def batch(folder: Path, url: str, *options: str, status: int = 0) -> float:
+    """Runs `reasonflux batch`, which ends with `status`; returns its largest memory, in megabytes."""
     command = [sys.executable, "-m", "reasonflux_agent.cli", "batch", str(folder / "problems.jsonl"), "-q"]
     command += ["-o", str(folder / "out.jsonl"), "--record", str(folder / "records"), "--model", f"vllm:fake@{url}"]
     command += ["--effort", "low", "--concurrency", "24", "--deadline", str(DEADLINE), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     said = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert (process.returncode, "Traceback" in said) == (0, False), said
+    _, ended, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(ended)
+    assert (process.returncode, "Traceback" in said) == (status, False), said
     return used.ru_maxrss / 1024
 
 
@@ -77,7 +77,7 @@ def test_a_thousand_problems(tmp_path: Path) -> None:
 
     write_problems(tmp_path / "all", COUNT)
     with serving(by_lot(SHARES)) as server:
-        most = batch(tmp_path / "all", server.url)
+        most = batch(tmp_path / "all", server.url, status=1)  # rows failed
     rows = rows_of(tmp_path / "all")
     calls = [call for path in (tmp_path / "all" / "records").iterdir() for call in read_record(path).calls]
     met = Counter(fault for _, fault in server.log)

@@ -149,8 +149,8 @@ def test_without_an_answer_it_is_an_error(stream: bool) -> None:
 def test_ctrl_c_drains_too_and_a_second_one_does_not_wait() -> None:
     slow = Slow(quick="^$")
     with serve_fake(slow) as upstream, started("serve", upstream) as (url, process, log):
-        client = Asking(url, True)
-        assert until(lambda: slow.asked >= 3)
+        client, whole = Asking(url, True), Asking(url, False)
+        assert until(lambda: slow.asked >= 6)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         end(process, log, signal.SIGINT, 130, 5)
@@ -158,6 +158,8 @@ def test_ctrl_c_drains_too_and_a_second_one_does_not_wait() -> None:
         *_, last, done = client.reply[1].strip().split("\n\n")
         assert done == "data: [DONE]"
         assert json.loads(last.removeprefix("data: "))["error"]["code"] == "server_shutting_down"
+        whole.join(10)
+        assert (whole.reply[0], json.loads(whole.reply[1])["error"]["code"]) == (503, "server_shutting_down")
         slow.go.set()
 
 

@@ -90,6 +90,7 @@ def test_whatever_earlier_turns_hold_the_last_one_is_the_problem(history: list[A
         {"role": "user", "content": [{"type": "text", "text": "Add 2"}, {"type": "text", "text": "and 3."}]},
         {"role": "user", "content": [{"type": "text", "text": "Add 2\nand 3.", "cache_control": {"type": "ephemeral"}}]},
         {"role": "user", "content": "Add 2\nand 3.", "name": "me", "tool_calls": None, "cache_control": {"type": "ephemeral"}},
+        {"role": "user", "content": "Add 2\nand 3.", "tool_calls": [], "annotations": [], "additional_kwargs": {}},
     ],
 )
 def test_the_last_turn_may_be_a_text_or_parts_of_one(last: Any) -> None:

@@ -73,7 +73,7 @@ def test_what_is_not_markup_is_escaped() -> None:
 def test_prose_holds_no_element_of_the_writer(text: str) -> None:
     """Whatever is written: the markup is well formed, and has no element or attribute but ours."""
     tree = ElementTree.fromstring(re.sub(r"<math xmlns=\S+", "<math", prose(text).replace("<br>", "")))
-    known = {"div", "p", "strong", "code", "pre", "figure", "figcaption"}
+    known = {"div", "p", "span", "strong", "code", "pre", "figure", "figcaption"}
     assert all(e.tag in known or e.tag.startswith("m") for e in tree.iter())
     assert not any(name.startswith("on") or name in ("href", "src", "style") for e in tree.iter() for name in e.attrib)
 
@@ -170,7 +170,7 @@ QUESTION = Question(
 
 
 def test_an_untouched_form_is_the_trajectory_as_asked() -> None:
-    form = Elements(question_form("id", QUESTION.model_dump(mode="json"), "/answer", {})).fields
+    form = Elements(question_form("id", QUESTION.model_dump(mode="json"), "/answer", {}, "Attempt 1")).fields
     decision = Decision.model_validate(read_decision({**form, "action": ["edit"]}))
     expected = [step.model_copy(update={"work": step.work.strip()}) for step in QUESTION.steps]
     assert list(decision.steps) == expected

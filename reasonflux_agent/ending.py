@@ -1,4 +1,4 @@
-"""Runs that end as a whole when their caller is cancelled.
+"""Runs that end before their time: in their best answer so far (`Ending`), or at once and as a whole, when they are cancelled.
 
 LangGraph cancels the branches of a run in a task that it waits for. An anyio cancel scope (of MCP, Starlette, or the caller's
 `move_on_after`) cancels that task too, before it has begun, and the branches go on, with all their model calls.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import anyio
@@ -16,6 +17,37 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 T = TypeVar("T")
+
+
+class Ending:
+    """Ends runs on an event loop before their time, in their best answer so far: see `ENDING`."""
+
+    reason = ""
+    """Why, once they are to end."""
+
+    def __init__(self) -> None:
+        self._clocks: set[asyncio.Timeout] = set()
+
+    def end(self, reason: str) -> None:
+        """Ends the model calls under way; no other one begins."""
+        self.reason = reason
+        for clock in self._clocks:
+            if not clock.expired():
+                clock.reschedule(0)
+
+    @asynccontextmanager
+    async def bounds(self, seconds: float | None) -> AsyncIterator[None]:
+        """Raises TimeoutError after so many seconds, or at the end."""
+        async with asyncio.timeout(seconds) as clock:
+            self._clocks.add(clock)
+            try:
+                yield
+            finally:
+                self._clocks.discard(clock)
+
+
+ENDING: ContextVar[Ending | None] = ContextVar("reasonflux_ending", default=None)
+"""What ends the runs that are begun in this context."""
 
 
 class WholeGraph(StateGraph[Any, Any, Any, Any]):
@@ -53,20 +85,23 @@ async def relayed(parts: AsyncIterator[T]) -> AsyncGenerator[T, None]:
     task.result()
 
 
-async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, done in a task of its own; a caller who is cancelled waits until it has ended."""
+async def whole(work: Coroutine[Any, Any, T], *, unless: Coroutine[Any, Any, Any] | None = None) -> T | None:
+    """The result of `work`, done in a task of its own; None if `unless` is done first, and then `work` is cancelled.
+
+    A caller who is cancelled waits until it has ended.
+    """
     task = asyncio.create_task(work)
+    other = [asyncio.create_task(unless)] if unless else []
     try:
-        await asyncio.wait({task})
+        await asyncio.wait({task, *other}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
     finally:
-        await _ended(task)
-    return task.result()
+        for each in (task, *other):
+            await _ended(each)
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:
     """Cancels a task that goes on, and waits for its end, whatever cancels the caller meanwhile."""
     task.cancel()
     with anyio.CancelScope(shield=True):
-        await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()  # it is known, or nobody is left to hear of it
+        await asyncio.gather(task, return_exceptions=True)  # unlike `wait`, it waits also when it is cancelled itself
