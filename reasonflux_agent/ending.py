@@ -103,5 +103,14 @@ async def whole(work: Coroutine[Any, Any, T], *, unless: Coroutine[Any, Any, Any
 async def _ended(task: asyncio.Task[Any]) -> None:
     """Cancels a task that goes on, and waits for its end, whatever cancels the caller meanwhile."""
     task.cancel()
+    again = None
     with anyio.CancelScope(shield=True):
-        await asyncio.gather(task, return_exceptions=True)  # unlike `wait`, it waits also when it is cancelled itself
+        while not task.done():
+            try:
+                await asyncio.wait({task})  # not `gather`: that would cancel the task a second time, in the middle of its end
+            except asyncio.CancelledError as error:
+                again = error
+    if not task.cancelled():
+        task.exception()  # it is known, or nobody is left to hear of it
+    if again:
+        raise again
