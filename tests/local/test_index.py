@@ -101,7 +101,7 @@ def test_the_commands(index: Path, cache: Path) -> None:
     for arguments in (["pull", "tiny"], ["pull", "tiny", "--verify"]):
         ran = run(app, arguments)
         assert (ran.exit_code, ran.stdout.strip()) == (0, str(cache / "tiny.gguf"))
-    rows = {line.split("│")[1].strip(): line for line in run(app, ["list"]).stdout.splitlines() if line.count("│") > 4}
+    rows = {line.split("\t")[0]: line for line in run(app, ["list"]).stdout.splitlines() if "\t" in line}
     assert "yes" in rows["tiny"]
     assert "no" in rows["smollm2-135m"]
     assert "default" in rows["qwen2.5-coder-1.5b"]
