@@ -200,4 +200,4 @@ def test_mcp(stranger: Stranger) -> None:
             result = await client.call_tool("reason", {"problem": PROBLEM})
             return str(result.content[0].text)
 
-    assert "Answer: 7 (single" in asyncio.run(ask())
+    assert "Answer: 7 (agreed: 3 of 3 solutions)" in asyncio.run(ask())

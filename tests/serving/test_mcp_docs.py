@@ -50,5 +50,5 @@ def test_the_block_for_the_adapters_runs_in_their_environment(transport: str) ->
             connection = {"transport": "stdio", "command": COMMAND[0], "args": args, "env": ENV}
             program = re.sub(r'\{"transport": "http".*?\}', lambda _: repr(connection), program)
         out = run(ADAPTERS, program)
-    assert "Answer: 127 (agreed: " in out
+    assert "Answer: 127 (single: " in out
     assert '"uri": "templates://chapters/' in out
