@@ -130,7 +130,10 @@ def test_at_default_settings_standard_output_holds_the_work(fake: str) -> None:
         (["-3 + x = 5"], "begins with '-' is taken for options. Next: .*\n  .* solve -- '-3 \\+ x = 5'"),
         (["-x"], "No such option: -x. Next: .*\n  .* solve -- -x"),
         (["what", "is", "2", "+", "2"], "unexpected extra argument.*\n  .* solve 'what is 2 \\+ 2'"),
-        (["-m", "vllm:m", "what", "-q", "is", "it's"], "unexpected extra argument.*\n  .* solve -m vllm:m -q 'what is it'\"'\"'s'"),
+        (
+            ["-m", "vllm:m", "what", "-q", "is", "it's"],
+            "unexpected extra argument.*\n  .* solve -m vllm:m -q 'what is it'\"'\"'s'",
+        ),
     ],
 )
 def test_a_problem_that_is_not_quoted_gets_a_hint(args: list[str], says: str) -> None:
