@@ -145,7 +145,7 @@ def score(doc: Doc, results: list[Any]) -> dict[str, float]:
 
 
 def _right(doc: Doc, reply: str) -> bool:
-    return grade(extract_answer(reply), doc["answer"] or "", doc["unit"], problem=doc["problem"] or "")
+    return grade(extract_answer(reply), doc["answer"] or "", doc["unit"], problem=doc.get("problem") or "")
 
 
 def _problem(request: Any) -> str:
