@@ -14,8 +14,8 @@ type:
 	$(PYTHON) -m mypy
 	cd training/data && MYPYPATH=../.. $(PYTHON) -m mypy --config-file ../../pyproject.toml *.py
 
-test:              ## fast tests: shipped fakes, network closed
-	$(PYTHON) -m pytest -m "not faults"
+test:              ## fast tests: shipped fakes, network closed; a process a core, the tests of a file in one of them
+	$(PYTHON) -m pytest -n auto --dist loadfile -m "not faults"
 
 test-local:        ## with a real embedded model (fetches 98 MB once)
 	REASONFLUX_TEST_LOCAL=1 $(PYTHON) -m pytest -m local_model
