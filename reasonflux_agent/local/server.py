@@ -27,7 +27,7 @@ CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
 OPENMP = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 """llama.cpp's threads wait for one another many times a token. By default they spin while they wait, and where another process
-holds a core they spin for nothing: 0.2 tokens/s in the place of 8 (docs/LOG.md). So they spin for a moment, then sleep. GNU's
+holds a core they spin for nothing: 0.8 tokens/s in the place of 18 (docs/LOG.md). So they spin for a moment, then sleep. GNU's
 OpenMP run-time, which the wheel for Linux has, reads the first name; LLVM's and Intel's read the second (milliseconds)."""
 PROMPTS = 512
 """MiB for prompts that slots held before, to be taken up again: 18,000 tokens of the default model. llama.cpp takes 8 GB."""
