@@ -71,7 +71,7 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
         "slots": _number("REASONFLUX_SLOTS", SLOTS, "requests that a local: model decodes at once"),
         "context": CONTEXT,
         "prompts": PROMPTS,
-        "threads": _number("REASONFLUX_THREADS", _cores(), "threads that a local: model computes with"),
+        "threads": _number("REASONFLUX_THREADS", min(_cores(), 256), "threads that a local: model computes with"),
         "key": key,
     }
     with tempfile.TemporaryFile("w+", errors="replace") as log:
