@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from reasonflux_agent.context import Context as Context
     from reasonflux_agent.errors import ReasonFluxError as ReasonFluxError
     from reasonflux_agent.graph import create_reasonflux as create_reasonflux
-    from reasonflux_agent.library import TemplateLibrary as TemplateLibrary
     from reasonflux_agent.models import load_model as load_model
-    from reasonflux_agent.retrieval import TemplateRetriever as TemplateRetriever
     from reasonflux_agent.schema import Solution as Solution
     from reasonflux_agent.schema import Template as Template
+    from reasonflux_agent.templates import TemplateLibrary as TemplateLibrary
+    from reasonflux_agent.templates.retrieval import TemplateRetriever as TemplateRetriever
 
 _HOME = {
     "ReasonFlux": "api",
     "Context": "context",
     "ReasonFluxError": "errors",
     "create_reasonflux": "graph",
-    "TemplateLibrary": "library",
+    "TemplateLibrary": "templates",
     "load_model": "models",
-    "TemplateRetriever": "retrieval",
+    "TemplateRetriever": "templates.retrieval",
     "Solution": "schema",
     "Template": "schema",
 }

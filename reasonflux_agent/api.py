@@ -24,14 +24,14 @@ from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import afresh, both, create_reasonflux
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import unload
 from reasonflux_agent.models.specs import embedder_of, original_spec
 from reasonflux_agent.nodes import Event as Event
 from reasonflux_agent.nodes import event_of
-from reasonflux_agent.record import Recorder
+from reasonflux_agent.runs.record import Recorder
+from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
-from reasonflux_agent.threads import BEGUN, finished_calls, thread_ids, unknown_thread
+from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
 
 
@@ -74,7 +74,7 @@ class ReasonFlux:
         if own != [None, None]:  # what is given here is not overruled by the environment
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
-            from reasonflux_agent.retrieval import TemplateRetriever
+            from reasonflux_agent.templates.retrieval import TemplateRetriever
 
             library = library or template_path
             loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library

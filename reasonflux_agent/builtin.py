@@ -8,7 +8,7 @@ from reasonflux_agent.hookspecs import Register, hookimpl
 @hookimpl
 def register_libraries(register: Register) -> None:
     """`builtin`: the library in our own words."""
-    from reasonflux_agent.library import TemplateLibrary
+    from reasonflux_agent.templates import TemplateLibrary
 
     register("builtin", TemplateLibrary.builtin)
 
@@ -25,7 +25,7 @@ def register_strategies(register: Register) -> None:
 @hookimpl
 def register_checks(register: Register) -> None:
     """What can be checked without a model."""
-    from reasonflux_agent.checks import CHECKS
+    from reasonflux_agent.verify.verifiers import CHECKS
 
     for name, check in CHECKS.items():
         register(name, check)
@@ -34,7 +34,7 @@ def register_checks(register: Register) -> None:
 @hookimpl
 def register_benchmarks(register: Register) -> None:
     """Those that the papers report on, and GSM8K."""
-    from reasonflux_agent.evaluation.benchmarks import BENCHMARKS
+    from reasonflux_agent.jobs.evaluation.benchmarks import BENCHMARKS
 
     for name, benchmark in BENCHMARKS.items():
         register(name, benchmark)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reasonflux_agent.checks import run_checks
 from reasonflux_agent.effects import Body, Compute, Emit, Run, RunProgram
-from reasonflux_agent.exchanges import Exchange, Message, ParseError
-from reasonflux_agent.exchanges.program import OUTPUT, PROGRAM
-from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.models import Reply, reads_errors
-from reasonflux_agent.programs import ProgramResult, extract_program
+from reasonflux_agent.prompts import Exchange, Message, ParseError
+from reasonflux_agent.prompts.program import OUTPUT, PROGRAM
 from reasonflux_agent.schema import Candidate, Plan, StepResult
+from reasonflux_agent.verify.grading import extract_answer
+from reasonflux_agent.verify.programs import ProgramResult, extract_program
+from reasonflux_agent.verify.verifiers import run_checks
 
 PROGRAM_RUNS = 2
 """Programs of one solver reply that are run at most."""

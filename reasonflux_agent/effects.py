@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasonflux_agent import models
 from reasonflux_agent.context import Context
-from reasonflux_agent.exchanges import Exchange, Message, ParseError, Role, correction, plain
+from reasonflux_agent.prompts import Exchange, Message, ParseError, Role, correction, plain
 from reasonflux_agent.schema import Usage
 
 if TYPE_CHECKING:

@@ -27,14 +27,14 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Emit, Load, Run, Same
 from reasonflux_agent.ending import WholeGraph
 from reasonflux_agent.errors import InputError, SpecError
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.direct import DIRECT
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import check_spec
 from reasonflux_agent.nodes import Parts, add_router, single
 from reasonflux_agent.plugins import registered
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
+from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"

@@ -37,12 +37,12 @@ from reasonflux_agent.effects import (
     Search,
 )
 from reasonflux_agent.errors import InputError, searching
-from reasonflux_agent.exchanges import Role
-from reasonflux_agent.grading import aequivalent, equivalent
-from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.programs import arun_program, run_program
+from reasonflux_agent.prompts import Role
 from reasonflux_agent.schema import Usage
 from reasonflux_agent.state import Attempt, Attempted
+from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.verify.grading import aequivalent, equivalent
+from reasonflux_agent.verify.programs import arun_program, run_program
 
 DEPTH = 8
 """Templates that the default retriever finds for a query: more than are used, so that a replacement finds others."""
@@ -104,7 +104,7 @@ class Parts:
             return self.retriever
         with _BUILDING:
             if "built" not in vars(self):
-                from reasonflux_agent.retrieval import TemplateRetriever
+                from reasonflux_agent.templates.retrieval import TemplateRetriever
 
                 vars(self)["built"] = TemplateRetriever.from_library(self.library, k=DEPTH, mode=self.search)
         built: BaseRetriever = vars(self)["built"]

@@ -12,10 +12,10 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BeforeValidator
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.checks import meaning, objection, run_checks
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.grading import equivalent
 from reasonflux_agent.schema import Solution
+from reasonflux_agent.verify.grading import equivalent
+from reasonflux_agent.verify.verifiers import meaning, objection, run_checks
 
 FORMAL = frozenset({"complete", "answered", "not_repeating"})
 """Checks of a reply's form: that an answer passes them says nothing about whether it is right."""

@@ -17,7 +17,7 @@ from reasonflux_agent.agents.review import create_review
 from reasonflux_agent.agents.tutor import create_tutor
 from reasonflux_agent.context import RunSettings, Settings
 from reasonflux_agent.errors import InputError, SpecError
-from reasonflux_agent.local import server
+from reasonflux_agent.models.local import server
 from reasonflux_agent.testing import FakeModel
 from tests.graph.fakes import Scripted, Shelf
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import sympy
 
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.grading import equivalent
-from reasonflux_agent.library import TemplateLibrary, render_template
+from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.schema import Template
-from tests.library import answers
-from tests.library.recompute import CHECKS
+from reasonflux_agent.templates import TemplateLibrary, render_template
+from reasonflux_agent.verify.grading import equivalent
+from tests.templates import answers
+from tests.templates.recompute import CHECKS
 
 for module in pkgutil.iter_modules(answers.__path__):
     importlib.import_module(f"{answers.__name__}.{module.name}")
@@ -33,7 +33,7 @@ SHARE = 0.6
 
 def entries() -> Iterator[dict[str, Any]]:
     """Every template as it stands in the data files."""
-    for file in resources.files("reasonflux_agent.library").joinpath("data").iterdir():
+    for file in resources.files("reasonflux_agent.templates").joinpath("data").iterdir():
         if file.name.endswith(".json"):
             for sections in json.loads(file.read_text(encoding="utf-8")).values():
                 for templates in sections.values():

@@ -15,7 +15,7 @@ from reasonflux_agent import environment
 from reasonflux_agent.context import Context
 from reasonflux_agent.environment import OTHERS, SettingWarning, variable
 from reasonflux_agent.errors import InputError, SpecError
-from reasonflux_agent.threads import database
+from reasonflux_agent.runs.threads import database
 
 CHECKOUT = Path(__file__).parents[1]
 FIELDS = {variable(field) for field in Context.model_fields}

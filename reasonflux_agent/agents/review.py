@@ -24,11 +24,11 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.effects import AskPerson, Body, Emit, Run, Search
 from reasonflux_agent.errors import InputError, LibraryError
 from reasonflux_agent.graph import create_reasonflux
-from reasonflux_agent.library import TemplateLibrary, render_template
 from reasonflux_agent.nodes import Parts
 from reasonflux_agent.schema import Plan, Review, Step, StepResult, Value, Verdict
 from reasonflux_agent.state import Trajectory
 from reasonflux_agent.strategies.navigator import apply, document_id, navigator
+from reasonflux_agent.templates import TemplateLibrary, render_template
 
 Update = dict[str, Any]
 Action = Literal["approve", "edit", "accept", "redo", "finish", "stop"]

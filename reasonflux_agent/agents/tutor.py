@@ -19,11 +19,11 @@ from langgraph.types import Checkpointer
 
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.exchanges.steps import write_steps
-from reasonflux_agent.grading import equivalent
 from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
+from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.schema import Plan, Solution
 from reasonflux_agent.toolkit import Text
+from reasonflux_agent.verify.grading import equivalent
 
 PROMPT = """You are a patient tutor of mathematics. When the student brings a problem, call reason on it first; never solve
 it yourself. Then explain the first step of the way, in a few sentences, and ask the student to carry it out; go on step by
@@ -54,7 +54,7 @@ def create_tutor(
     from langchain.agents import create_agent
 
     from reasonflux_agent.agents.speaker import Speaker
-    from reasonflux_agent.retrieval import TemplateRetriever, template_search_tool
+    from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
 
     defaults = context or Context()
     model = model or defaults.navigator or DEFAULT_MODEL

@@ -21,7 +21,7 @@ from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
     from reasonflux_agent.api import ReasonFlux
-    from reasonflux_agent.batch.cluster import Work
+    from reasonflux_agent.jobs.batch.cluster import Work
 
 RAY = "On a Ray cluster (--engine ray)"
 
@@ -77,13 +77,13 @@ def batch(
     given here is taken from the environment, as for `solve`.
     """
     from reasonflux_agent.api import ReasonFlux
-    from reasonflux_agent.batch.actors import Health
-    from reasonflux_agent.batch.cluster import ray_engine
-    from reasonflux_agent.batch.local import local_engine
-    from reasonflux_agent.batch.local import solver as solver_of
-    from reasonflux_agent.batch.pace import Pace
-    from reasonflux_agent.batch.runner import STDOUT, hold, run_batch
     from reasonflux_agent.cli.batch_progress import BatchProgress
+    from reasonflux_agent.jobs.batch.actors import Health
+    from reasonflux_agent.jobs.batch.cluster import ray_engine
+    from reasonflux_agent.jobs.batch.local import local_engine
+    from reasonflux_agent.jobs.batch.local import solver as solver_of
+    from reasonflux_agent.jobs.batch.pace import Pace
+    from reasonflux_agent.jobs.batch.runner import STDOUT, hold, run_batch
 
     fields: dict[str, Any] = {
         "effort": effort,
@@ -144,7 +144,7 @@ def _place(library: str | None) -> str | None:
 
 def _work(flux: ReasonFlux, roles: dict[str, str], strategy: str, library: str | None, record: Path | None) -> Work:
     """What this command would do, for processes that have another environment and another working directory."""
-    from reasonflux_agent.batch.cluster import Work
+    from reasonflux_agent.jobs.batch.cluster import Work
 
     return Work(
         strategy=strategy,

@@ -6,9 +6,9 @@ import sys
 import time
 from datetime import timedelta
 
-from reasonflux_agent.batch.runner import Watcher
 from reasonflux_agent.cli.bar import Bar
-from reasonflux_agent.jsonl import Row
+from reasonflux_agent.jobs.batch.runner import Watcher
+from reasonflux_agent.runs.jsonl import Row
 
 EVERY = 10.0
 """Seconds between two lines, where standard error is no terminal."""

@@ -107,9 +107,9 @@ def run(
     The same command goes on where it was stopped. Progress goes to standard error, the results to standard output.
     """
     from reasonflux_agent.cli.eval_progress import EvalProgress
-    from reasonflux_agent.evaluation.methods import split_methods
-    from reasonflux_agent.evaluation.report import write_report
-    from reasonflux_agent.evaluation.runner import evaluate
+    from reasonflux_agent.jobs.evaluation.methods import split_methods
+    from reasonflux_agent.jobs.evaluation.report import write_report
+    from reasonflux_agent.jobs.evaluation.runner import evaluate
 
     fields = {
         "effort": effort,
@@ -157,7 +157,7 @@ def report(
     ] = None,
 ) -> None:
     """Write report.md and report.html into the folder, and print the former."""
-    from reasonflux_agent.evaluation.report import Prices, markdown, read_run, write_report
+    from reasonflux_agent.jobs.evaluation.report import Prices, markdown, read_run, write_report
 
     given = None
     if prices is not None:
@@ -177,7 +177,7 @@ def compare(
     method_b: Annotated[str | None, typer.Option(help="The method of the second to compare it with.")] = None,
 ) -> None:
     """Compare two evaluations, paired over the problems that both solved."""
-    from reasonflux_agent.evaluation.report import compare as compared
-    from reasonflux_agent.evaluation.report import read_run
+    from reasonflux_agent.jobs.evaluation.report import compare as compared
+    from reasonflux_agent.jobs.evaluation.report import read_run
 
     typer.echo(compared(read_run(first), read_run(second), method_a, method_b))

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from reasonflux_agent.cli.bar import Bar
 from reasonflux_agent.cli.report import printable, shorten
-from reasonflux_agent.evaluation.folder import Folder, Row
-from reasonflux_agent.evaluation.runner import Watcher
+from reasonflux_agent.jobs.evaluation.folder import Folder, Row
+from reasonflux_agent.jobs.evaluation.runner import Watcher
 
 
 class EvalProgress(Bar, Watcher):

@@ -26,6 +26,6 @@ def lm_eval(
     """Run lm-evaluation-harness with our model and tasks (its own options: --tasks, --limit ...)."""
     if not context.args or context.args[0] in ("-h", "--help"):
         typer.echo(f"{HELP}\n")
-    from reasonflux_agent.evaluation.harness import run
+    from reasonflux_agent.jobs.evaluation.harness import run
 
     run(context.args, data_dir)

@@ -60,8 +60,8 @@ def mcp(
         from reasonflux_agent.api import ReasonFlux
         from reasonflux_agent.context import Context
         from reasonflux_agent.ending import Ending
-        from reasonflux_agent.library import TemplateLibrary
         from reasonflux_agent.serving.mcp import conclude, create_mcp, create_mcp_app
+        from reasonflux_agent.templates import TemplateLibrary
 
         loaded, context, ending = TemplateLibrary.load(library), Context.from_env(), Ending()
         roles = navigator or model or context.navigator, solver or model or context.solver

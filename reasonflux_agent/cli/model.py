@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from reasonflux_agent.cli.exits import going_on
-from reasonflux_agent.local.fetch import ensure, path_of
-from reasonflux_agent.local.files import DEFAULT, KNOWN
+from reasonflux_agent.models.local.fetch import ensure, path_of
+from reasonflux_agent.models.local.files import DEFAULT, KNOWN
 
 app = typer.Typer(help="Fetch, list and find the files of the embedded models (local:NAME).", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.gguf on the hub.")]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.local.files import DEFAULT, KNOWN
+from reasonflux_agent.models.local.files import DEFAULT, KNOWN
 
 MODELS, HOW, LIMITS, OUTPUT = "Models", "How it is solved", "Limits", "Output"
 """Panels of the help."""

@@ -158,7 +158,7 @@ def _claim(open_: ExitStack, thread: str | None, checkpoints: str | None) -> str
             raise InputError("--checkpoints says where a thread is kept, and no --thread is given. Next: add --thread ID.")
         return None
     from reasonflux_agent.cli.report import shorten
-    from reasonflux_agent.threads import database, lock_thread, open_checkpointer, read_thread
+    from reasonflux_agent.runs.threads import database, lock_thread, open_checkpointer, read_thread
 
     if not thread.strip():
         raise InputError("--thread is empty. Next: give the run a name, for example --thread homework-3.")
@@ -185,8 +185,8 @@ async def _run(
     flux: ReasonFlux, problem: str, roles: dict[str, Any], progress: Progress, url: str | None, thread: str | None
 ) -> tuple[str, Solution]:
     """The id of the run, and its solution. On the event loop, because Ctrl-C ends a model call there at once."""
+    from reasonflux_agent.runs.threads import aopen_checkpointer
     from reasonflux_agent.schema import Solution
-    from reasonflux_agent.threads import aopen_checkpointer
 
     last: dict[str, Any] = {}
     config: RunnableConfig = {"callbacks": [progress]}

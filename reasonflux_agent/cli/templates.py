@@ -15,7 +15,7 @@ from reasonflux_agent.cli.words import TextCommand
 from reasonflux_agent.errors import InputError, LibraryError
 
 if TYPE_CHECKING:
-    from reasonflux_agent.library import TemplateLibrary
+    from reasonflux_agent.templates import TemplateLibrary
 
 app = typer.Typer(help="Look into a template library, search it, check one, convert one.", no_args_is_help=True)
 
@@ -50,7 +50,7 @@ def show(
     from rich.panel import Panel
     from rich.text import Text
 
-    from reasonflux_agent.library import render_template
+    from reasonflux_agent.templates import render_template
 
     t = _load(library).get(id)
     lines = [
@@ -78,7 +78,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the templates that fit a problem: score, id, name. Below the confidence floor nothing is printed."""
-    from reasonflux_agent.retrieval import TemplateRetriever
+    from reasonflux_agent.templates.retrieval import TemplateRetriever
 
     documents = TemplateRetriever.from_library(_load(library), embedder, k=k).invoke(query)
     if as_json:
@@ -114,7 +114,7 @@ def import_(
 
 
 def _load(source: str | Path) -> TemplateLibrary:
-    from reasonflux_agent.library import TemplateLibrary
+    from reasonflux_agent.templates import TemplateLibrary
 
     return TemplateLibrary.load(source)
 

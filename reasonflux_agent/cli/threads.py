@@ -16,8 +16,8 @@ from reasonflux_agent.cli.exits import STATUS, going_on
 if TYPE_CHECKING:
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.progress import Progress
+    from reasonflux_agent.runs.threads import Thread
     from reasonflux_agent.schema import Solution
-    from reasonflux_agent.threads import Thread
 
 app = typer.Typer(help="List the runs that are kept, delete one.", invoke_without_command=True)
 
@@ -40,7 +40,7 @@ def threads(
         return
     from reasonflux_agent.cli.report import printable, shorten
     from reasonflux_agent.cli.table import print_table
-    from reasonflux_agent.threads import database, list_threads
+    from reasonflux_agent.runs.threads import database, list_threads
 
     found = list_threads(database(checkpoints))
     if as_json:
@@ -60,7 +60,7 @@ def threads(
 @app.command()
 def delete(context: typer.Context, thread: Id, checkpoints: Checkpoints = None) -> None:
     """Delete all that is kept of a thread; run records stay."""
-    from reasonflux_agent.threads import database, delete_thread
+    from reasonflux_agent.runs.threads import database, delete_thread
 
     delete_thread(database(checkpoints or context.obj), thread)
 
@@ -82,7 +82,7 @@ def resume(
     from reasonflux_agent.cli.progress import Progress
     from reasonflux_agent.cli.solve import command, load_models, print_solution
     from reasonflux_agent.errors import ThreadError
-    from reasonflux_agent.threads import database, lock_thread, open_checkpointer, read_thread, thread_ids, unknown_thread
+    from reasonflux_agent.runs.threads import database, lock_thread, open_checkpointer, read_thread, thread_ids, unknown_thread
 
     url = database(checkpoints)
     with lock_thread(url, thread):
@@ -116,7 +116,7 @@ def resume(
 
 
 async def _resume(flux: ReasonFlux, url: str, thread: str, progress: Progress, limits: dict[str, Any]) -> Solution:
-    from reasonflux_agent.threads import aopen_checkpointer
+    from reasonflux_agent.runs.threads import aopen_checkpointer
 
     async with aopen_checkpointer(url) as saver:
         return await flux.with_checkpointer(saver).aresume(thread, config={"callbacks": [progress]}, **limits)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
-    from reasonflux_agent.local.server import Endpoint
+    from reasonflux_agent.models.local.server import Endpoint
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _load(spec: str, kind: str, name: str) -> BaseChatModel:
 
 
 def _load_local(spec: str, name: str) -> BaseChatModel:
-    from reasonflux_agent.local.fetch import ensure
-    from reasonflux_agent.local.server import serve
+    from reasonflux_agent.models.local.fetch import ensure
+    from reasonflux_agent.models.local.server import serve
 
     _files[spec] = ensure(name)
     return _local_client(spec, name, serve(_files[spec]))
@@ -124,7 +124,7 @@ _files: dict[str, Path] = {}
 
 def unload(specs: Set[str], kept: Set[str]) -> None:
     """Stops the embedded servers of `local:` specs, but for those whose file is one of `kept` as well."""
-    from reasonflux_agent.local.server import stop
+    from reasonflux_agent.models.local.server import stop
 
     for path in {_files[spec] for spec in specs & _files.keys()} - {_files[spec] for spec in kept & _files.keys()}:
         stop(path)
@@ -236,7 +236,7 @@ def read_reply(message: AIMessage) -> Reply:
 
 def _boxed(thought: str) -> str:
     """The final answer of a thought, in a box, if it stands in one there; else nothing."""
-    from reasonflux_agent.grading import extract_answer
+    from reasonflux_agent.verify.grading import extract_answer
 
     answer = extract_answer(thought) if "\\boxed" in thought else None
     stated = answer and re.search(rf"\\boxed\s*\{{\s*{re.escape(answer)}\s*\}}", thought)

@@ -17,8 +17,8 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
-from reasonflux_agent.local.speed import Speed
 from reasonflux_agent.models.failures import ReplyError
+from reasonflux_agent.models.local.speed import Speed
 from reasonflux_agent.models.loops import WINDOW, loops
 from reasonflux_agent.models.pool import Pool, Server
 from reasonflux_agent.models.replies import abound, announce, bound, httpx, readable

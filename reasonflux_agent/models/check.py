@@ -10,9 +10,9 @@ from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, cast
 
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.plan import PLAN
 from reasonflux_agent.models import CallOptions, Reply, call_kwargs, describe, load_model, model_error, read_reply
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.plan import PLAN
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

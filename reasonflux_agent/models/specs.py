@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import SpecError, without_password
-from reasonflux_agent.local.files import KNOWN
+from reasonflux_agent.models.local.files import KNOWN
 
 VLLM_URL = "http://localhost:8000/v1"
 

@@ -14,11 +14,11 @@ from langchain_core.language_models import BaseChatModel
 from reasonflux_agent.context import Context
 from reasonflux_agent.ending import ENDING, Ending
 from reasonflux_agent.graph import create_reasonflux
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.record import Recorder
+from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.serving.guard import RETRY_AFTER, closing
 from reasonflux_agent.serving.requests import Refused
+from reasonflux_agent.templates import TemplateLibrary
 
 QUEUE = 4
 """Requests that may wait, per run that may be under way."""

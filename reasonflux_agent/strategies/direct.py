@@ -8,9 +8,9 @@ from langgraph.graph import StateGraph
 
 from reasonflux_agent.candidates import candidate
 from reasonflux_agent.effects import Body, Emit, Run
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.nodes import Parts, single
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.direct import DIRECT
 
 
 def direct(parts: Parts) -> StateGraph[Any, Any, Any, Any]:

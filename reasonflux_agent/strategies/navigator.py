@@ -13,19 +13,19 @@ from langchain_core.documents import Document
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.candidates import candidate, solve
-from reasonflux_agent.checks import objection
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Compute, Emit, NodeBody, OutOfBudget, Run, Search
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.answer import ANSWER
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.exchanges.refine import REFINE
-from reasonflux_agent.exchanges.review import REVIEW
-from reasonflux_agent.exchanges.solve import STEP, WHOLE, demonstrate
-from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.nodes import Parts, add_router
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.answer import ANSWER
+from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.prompts.refine import REFINE
+from reasonflux_agent.prompts.review import REVIEW
+from reasonflux_agent.prompts.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
+from reasonflux_agent.verify.grading import extract_answer
+from reasonflux_agent.verify.verifiers import objection
 
 Update = dict[str, Any]
 

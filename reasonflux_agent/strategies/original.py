@@ -14,9 +14,9 @@ from langgraph.graph import END, START, StateGraph
 from reasonflux_agent.candidates import candidate
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Emit, OutOfBudget, Run, Search
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
 from reasonflux_agent.nodes import Parts, add_router
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
 from reasonflux_agent.schema import Plan, Step, StepResult
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 

@@ -9,10 +9,10 @@ from langgraph.graph import END, START, StateGraph
 from reasonflux_agent.candidates import candidate, solve
 from reasonflux_agent.context import Context
 from reasonflux_agent.effects import Body, Emit, Run
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.propose import PROPOSE
-from reasonflux_agent.exchanges.solve import WHOLE
 from reasonflux_agent.nodes import Parts
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.propose import PROPOSE
+from reasonflux_agent.prompts.solve import WHOLE
 from reasonflux_agent.schema import Plan
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.cli.batch import _open
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.batch.test_runner import rows_of, sums, written
 from tests.processes import heed_interrupts

@@ -14,9 +14,9 @@ import openai
 import pytest
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.batch.local import solver
-from reasonflux_agent.batch.pace import FEW, Pace, retry_after
 from reasonflux_agent.errors import ModelError
+from reasonflux_agent.jobs.batch.local import solver
+from reasonflux_agent.jobs.batch.pace import FEW, Pace, retry_after
 from reasonflux_agent.testing import FakeModel
 from tests.batch.servers import Busy, serving
 from tests.batch.test_runner import batch, rows_of, sums, written

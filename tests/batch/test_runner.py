@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.batch.local import Solve, local_engine, solver
-from reasonflux_agent.batch.rows import Index, Job
-from reasonflux_agent.batch.runner import AHEAD, GIVE_UP, Watcher, failure, hold, run_batch
 from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.jobs.batch.local import Solve, local_engine, solver
+from reasonflux_agent.jobs.batch.rows import Index, Job
+from reasonflux_agent.jobs.batch.runner import AHEAD, GIVE_UP, Watcher, failure, hold, run_batch
 from reasonflux_agent.testing import FakeModel
 
 OUTCOME = {**failure(ModelError("")), "answer": "1", "status": "answered", "votes": 1.0, "error": None, "fault": None}
@@ -302,8 +302,8 @@ def test_the_index_finds_what_it_was_given() -> None:
 
 MANY = """
 import asyncio, json, os, resource, sys
-from reasonflux_agent.batch.local import local_engine
-from reasonflux_agent.batch.runner import hold, run_batch
+from reasonflux_agent.jobs.batch.local import local_engine
+from reasonflux_agent.jobs.batch.runner import hold, run_batch
 path, count, ordered = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
 with open(path + "/p", "w") as file:
     for n in range(count):

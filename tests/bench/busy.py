@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.models import CallOptions, call_kwargs, load_model
+from reasonflux_agent.prompts.direct import DIRECT
 from tests.bench.prefix import MODEL
 from tests.bench.timing import Row, printed
 

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.retrieval import add_templates, template_text
-from reasonflux_agent.retrieval.embeddings import load_embeddings, unit_rows
-from reasonflux_agent.retrieval.index import template_document
-from reasonflux_agent.retrieval.vectors import import_faiss
-from reasonflux_agent.retrieval.vectorstore import FaissStore
 from reasonflux_agent.schema import Example, Template
+from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates.retrieval import add_templates, template_text
+from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
+from reasonflux_agent.templates.retrieval.index import template_document
+from reasonflux_agent.templates.retrieval.vectors import import_faiss
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 from tests.bench.timing import Row
 
 SEED = 2502
@@ -190,8 +190,8 @@ def _milliseconds(seconds: list[float]) -> Row:
 
 OPENING = """
 import json, re, sys, time
-from reasonflux_agent.retrieval.embeddings import load_embeddings
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 import faiss
 embedder = load_embeddings("wordllama")
 embedder.embed_query("warm")

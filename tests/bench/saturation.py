@@ -13,7 +13,7 @@ from typing import Any
 import openai
 
 from reasonflux_agent import ReasonFlux
-from reasonflux_agent.exchanges.plan import PLAN
+from reasonflux_agent.prompts.plan import PLAN
 from tests.bench.timing import Row, interleave
 
 CONCURRENCY, LATENCIES, ROUNDS = (32, 256), (1.0, 4.0), 3

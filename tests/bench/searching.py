@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.retrieval import TemplateRetriever
-from reasonflux_agent.retrieval.embeddings import load_embeddings
+from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates.retrieval import TemplateRetriever
+from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
 from tests.bench.timing import Row, interleave
 
 SIZES = (500, 10_000)

@@ -11,8 +11,8 @@ import os
 import time
 from typing import Any
 
-from reasonflux_agent.exchanges.direct import DIRECT
 from reasonflux_agent.models import CallOptions, call_kwargs, load_model, read_reply
+from reasonflux_agent.prompts.direct import DIRECT
 from tests.bench.prefix import MODEL
 from tests.bench.timing import Row, printed
 

@@ -14,9 +14,9 @@ IMPORT = "import time; t = time.perf_counter(); import reasonflux_agent; print(t
 INDEX = """
 import sys, time
 import faiss
-from reasonflux_agent.retrieval import index_library
-from reasonflux_agent.retrieval.embeddings import load_embeddings
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.retrieval import index_library
+from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 from tests.bench.searching import library
 templates, embedder = library(500), load_embeddings("wordllama")
 index_library(templates, embedder, cache_dir=sys.argv[1]).save(sys.argv[1] + "/store")

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.cli.exits import EXITS, explain
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.processes import heed_interrupts
 

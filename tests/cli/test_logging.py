@@ -14,7 +14,7 @@ from reasonflux_agent.errors import InputError
 def noisy() -> None:
     for name in ("httpx", "openai._base_client", "psycopg.pool", "langgraph", "uvicorn.error", "root"):
         logging.getLogger(name).warning("a word of %s", name)
-    logging.getLogger("reasonflux_agent.checks").error("a word of ours")
+    logging.getLogger("reasonflux_agent.verify.verifiers").error("a word of ours")
     raise InputError("It failed.")
 
 c.app.command()(noisy)

@@ -14,7 +14,7 @@ import typer.main
 from reasonflux_agent.cli import app
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, SpecError
-from reasonflux_agent.local.files import DEFAULT, KNOWN
+from reasonflux_agent.models.local.files import DEFAULT, KNOWN
 from reasonflux_agent.testing import serve_fake
 from tests.cli.test_cli import run
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import DownloadError, InputError
-from reasonflux_agent.evaluation.benchmarks import BENCHMARKS, Benchmark, _download, digest, load, title
-from reasonflux_agent.local.store import models_dir
+from reasonflux_agent.jobs.evaluation.benchmarks import BENCHMARKS, Benchmark, _download, digest, load, title
+from reasonflux_agent.models.local.store import models_dir
 from reasonflux_agent.plugins import registered
 
 DEV = ["math500", "aime24", "aime25", "amc23", "olympiadbench", "gaokao2023en", "gsm8k"]
@@ -145,7 +145,7 @@ def test_a_changed_layout_is_named(tmp_path: Path) -> None:
 
 def test_an_unreachable_hub_is_said_and_the_local_way_named() -> None:
     pytest.importorskip("datasets")
-    program = "from reasonflux_agent.evaluation.benchmarks import load\nload('aime24')"
+    program = "from reasonflux_agent.jobs.evaluation.benchmarks import load\nload('aime24')"
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "REASONFLUX_CACHE": "/nonexistent"}
     done = subprocess.run(
         [sys.executable, "-c", program], env={"PATH": "", **environment}, capture_output=True, text=True, timeout=300

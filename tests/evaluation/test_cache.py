@@ -17,8 +17,8 @@ from langchain_tests.integration_tests.cache import AsyncCacheTestSuite, SyncCac
 
 from reasonflux_agent.calls import ASKED
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.evaluation.cache import ModelReplies, opened
-from reasonflux_agent.evaluation.runner import evaluate
+from reasonflux_agent.jobs.evaluation.cache import ModelReplies, opened
+from reasonflux_agent.jobs.evaluation.runner import evaluate
 from reasonflux_agent.models import CallOptions, load_model
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.evaluation.test_runner import rows_of, sums

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.evaluation.benchmarks import load
-from reasonflux_agent.evaluation.solving import judged
-from reasonflux_agent.grading import extract_answer
+from reasonflux_agent.jobs.evaluation.benchmarks import load
+from reasonflux_agent.jobs.evaluation.solving import judged
+from reasonflux_agent.verify.grading import extract_answer
 from tests.evaluation.test_benchmarks import DEV
 
 RESPELLED = [(r"\frac", r"\dfrac"), (r"\left(", "("), (r"\right)", ")"), ("(", r"\left("), (")", r"\right)"), (", ", ",")]

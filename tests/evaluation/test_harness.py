@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.exchanges.solve import REASON
+from reasonflux_agent.prompts.solve import REASON
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.cli.test_cli import DEAD
@@ -22,7 +22,7 @@ lm_eval = pytest.importorskip("lm_eval", reason="lm-eval is not installed: pip i
 
 from lm_eval.api.instance import Instance  # noqa: E402
 
-from reasonflux_agent.evaluation.harness import TASKS, ReasonFluxLM, boxed, rows, run, score  # noqa: E402
+from reasonflux_agent.jobs.evaluation.harness import TASKS, ReasonFluxLM, boxed, rows, run, score  # noqa: E402
 
 pytestmark = pytest.mark.harness
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import InputError, RecordError
-from reasonflux_agent.evaluation.measures import compare_rows
-from reasonflux_agent.evaluation.report import Prices, compare, html, markdown, read_run, write_report
-from reasonflux_agent.evaluation.tables import tables
+from reasonflux_agent.jobs.evaluation.measures import compare_rows
+from reasonflux_agent.jobs.evaluation.report import Prices, compare, html, markdown, read_run, write_report
+from reasonflux_agent.jobs.evaluation.tables import tables
 
 BENCH = "toy"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.evaluation.report import write_report
+from reasonflux_agent.jobs.evaluation.report import write_report
 from tests.evaluation.test_report import row, write_run
 
 pytestmark = pytest.mark.browser

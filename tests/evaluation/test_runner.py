@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.evaluation.folder import Folder, key_of
-from reasonflux_agent.evaluation.results import read_run
-from reasonflux_agent.evaluation.runner import Watcher, evaluate
-from reasonflux_agent.evaluation.solving import _outcome
-from reasonflux_agent.grading import pool
-from reasonflux_agent.record import read_record
+from reasonflux_agent.jobs.evaluation.folder import Folder, key_of
+from reasonflux_agent.jobs.evaluation.results import read_run
+from reasonflux_agent.jobs.evaluation.runner import Watcher, evaluate
+from reasonflux_agent.jobs.evaluation.solving import _outcome
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
+from reasonflux_agent.verify.grading import pool
 from tests.models.recorder import Recorder, reply, serving
 
 METHODS = ["direct", "self-consistency@3", "no-templates,effort=low"]
@@ -376,7 +376,7 @@ async def test_a_grader_that_is_killed_costs_one_problem(tmp_path: Path) -> None
 
 SCRIPT = """
 import asyncio, sys
-from reasonflux_agent.evaluation.runner import evaluate
+from reasonflux_agent.jobs.evaluation.runner import evaluate
 problems, url, out = sys.argv[1:]
 asyncio.run(evaluate([problems], ["direct", "no-templates"], model=f"vllm:fake@{url}", out=out, concurrency=3))
 """

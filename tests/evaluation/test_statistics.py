@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.evaluation.statistics import (
+from reasonflux_agent.jobs.evaluation.statistics import (
     maj_at_k,
     mcnemar,
     mean_interval,

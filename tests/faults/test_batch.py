@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from tests.faults.server import Plan, serving
 
 pytestmark = pytest.mark.faults

@@ -13,7 +13,7 @@ import pytest
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import ModelError
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.schema import Solution
 from tests.faults.server import FAULTS, serving
 

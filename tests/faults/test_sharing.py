@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.templates import TemplateLibrary
 from tests.faults import workers
 from tests.local.hub import Hub, serving
 

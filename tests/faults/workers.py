@@ -8,11 +8,11 @@ from pathlib import Path
 
 from langchain_core.documents import Document
 
-from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.local.fetch import ensure
-from reasonflux_agent.retrieval import index_library, template_text
-from reasonflux_agent.retrieval.embeddings import load_embeddings
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.models.local.fetch import ensure
+from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates.retrieval import index_library, template_text
+from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 
 EXACT = 0.9999
 """The cosine of a text with itself, nearly."""

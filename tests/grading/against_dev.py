@@ -20,8 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from reasonflux_agent import grading
-from reasonflux_agent.grading import pool
+from reasonflux_agent.verify import grading
+from reasonflux_agent.verify.grading import pool
 
 SETS = ("pairs", "variants", "nonmath")
 Row = dict[str, Any]
@@ -84,7 +84,7 @@ def counts(errors: list[tuple[Row, bool | None]], labelled: list[Row]) -> str:
 
 def median(labelled: list[Row]) -> float:
     """Seconds of the median comparison in this process, without those that need the worker."""
-    from reasonflux_agent.grading import answers
+    from reasonflux_agent.verify.grading import answers
 
     spent = []
     for row in labelled:

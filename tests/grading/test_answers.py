@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent import grading
-from reasonflux_agent.grading import answers
+from reasonflux_agent.verify import grading
+from reasonflux_agent.verify.grading import answers
 from tests.grading.tables import EQUAL, HOSTILE, UNEQUAL
 
 

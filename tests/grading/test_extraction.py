@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reasonflux_agent.grading import equivalent, extract_answer
-from tests.checks import measure
+from reasonflux_agent.verify.grading import equivalent, extract_answer
+from tests.verifiers import measure
 
 STATED = [
     # Minerva, lm-evaluation-harness, GSM8K, MMLU-Pro, BIG-Bench Hard

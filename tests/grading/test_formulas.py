@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.grading.arithmetic import FormulaError, close
-from reasonflux_agent.grading.formulas import MAX_LENGTH, evaluate, read, same
+from reasonflux_agent.verify.grading.arithmetic import FormulaError, close
+from reasonflux_agent.verify.grading.formulas import MAX_LENGTH, evaluate, read, same
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent import grading
-from reasonflux_agent.grading import pool
+from reasonflux_agent.verify import grading
+from reasonflux_agent.verify.grading import pool
 from tests.grading import against_dev
 from tests.grading.reasons import NOISE, POLICY
 

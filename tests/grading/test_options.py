@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from reasonflux_agent import ReasonFlux, grading
-from reasonflux_agent.evaluation.benchmarks import Item
-from reasonflux_agent.evaluation.solving import judged
+from reasonflux_agent import ReasonFlux
+from reasonflux_agent.jobs.evaluation.benchmarks import Item
+from reasonflux_agent.jobs.evaluation.solving import judged
 from reasonflux_agent.testing import FakeModel, mathematician
+from reasonflux_agent.verify import grading
 
 SUM = "What is 1/2 + 1/2? (A) 1 (B) 2 (C) 1/2"
 NAMES = "Who is the tallest?\nOptions:\n(A) Alice\n(B) Bob\n(C) Claire"

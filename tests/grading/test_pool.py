@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent import grading
-from reasonflux_agent.grading import pool
-from reasonflux_agent.grading.worker import _guard, _number
+from reasonflux_agent.verify import grading
+from reasonflux_agent.verify.grading import pool
+from reasonflux_agent.verify.grading.worker import _guard, _number
 from tests.ticking import ticking
 
 HANGING = r"9^{9^{9^9}}"
@@ -64,7 +64,7 @@ def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_workers_end_with_their_parent() -> None:
     script = (
-        "import os, signal; from reasonflux_agent import grading; from reasonflux_agent.grading import pool\n"
+        "import os, signal; from reasonflux_agent import grading; from reasonflux_agent.verify.grading import pool\n"
         rf"assert grading.equivalent({NEEDS_WORKER[0][0]!r}, {NEEDS_WORKER[0][1]!r}, seconds=60)"
         "\n"
         "print(next(iter(pool._alive)).process.pid, flush=True)\n"

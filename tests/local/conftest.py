@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.local.files import KNOWN, ModelFile
+from reasonflux_agent.models.local.files import KNOWN, ModelFile
 
 CONTENT = b"GGUF" + bytes(range(256)) * 12_000  # three chunks of a megabyte
 

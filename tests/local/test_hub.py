@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from reasonflux_agent.errors import DownloadError
-from reasonflux_agent.local.fetch import ensure
-from reasonflux_agent.local.files import KNOWN, ModelFile
+from reasonflux_agent.models.local.fetch import ensure
+from reasonflux_agent.models.local.files import KNOWN, ModelFile
 from tests.local.conftest import CONTENT
 from tests.local.hub import Hub, serving
 
@@ -140,7 +140,7 @@ def test_a_page_in_place_of_a_model_is_refused(hub: Hub) -> None:
 
 def test_processes_that_want_one_file_fetch_it_once(hub: Hub, cache: Path) -> None:
     hub.path = "/owner/repo/resolve/main/any.gguf"
-    code = "from reasonflux_agent.local.fetch import ensure; print(ensure('owner/repo/any.gguf'))"
+    code = "from reasonflux_agent.models.local.fetch import ensure; print(ensure('owner/repo/any.gguf'))"
     ran = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     paths = {process.communicate(timeout=60)[0].strip() for process in ran}
     assert paths == {str(cache / "owner" / "repo" / "any.gguf")}

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from reasonflux_agent.cli.model import app
 from reasonflux_agent.errors import DownloadError
-from reasonflux_agent.local.fetch import ensure
-from reasonflux_agent.local.files import KNOWN, ModelFile
+from reasonflux_agent.models.local.fetch import ensure
+from reasonflux_agent.models.local.files import KNOWN, ModelFile
 from tests.local.conftest import CONTENT
 
 PIECES = (CONTENT[:1_500_000], CONTENT[1_500_000:])

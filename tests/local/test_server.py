@@ -20,9 +20,9 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 
 from reasonflux_agent.errors import ModelError
-from reasonflux_agent.local.fetch import ensure
-from reasonflux_agent.local.server import CONTEXT, serve
 from reasonflux_agent.models import CallOptions, Reply, call_kwargs, load_model, model_error, read_reply
+from reasonflux_agent.models.local.fetch import ensure
+from reasonflux_agent.models.local.server import CONTEXT, serve
 from reasonflux_agent.models.loops import loops
 
 pytestmark = pytest.mark.local_model
@@ -159,7 +159,7 @@ def test_a_file_that_does_not_load_is_said(tmp_path: Path) -> None:
 def test_a_server_that_died_is_said_and_started_again() -> None:
     code = (
         "from reasonflux_agent.models import load_model, model_error\n"
-        "from reasonflux_agent.local import server\n"
+        "from reasonflux_agent.models.local import server\n"
         f"model = load_model({SPEC!r})\n"
         f"assert load_model({SPEC!r}) is model\n"
         "(_, process), = server._running.values()\n"
@@ -179,8 +179,8 @@ def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
     code = (
         "import httpx\n"
         "from reasonflux_agent.errors import InputError\n"
-        "from reasonflux_agent.local.fetch import ensure\n"
-        "from reasonflux_agent.local.server import serve\n"
+        "from reasonflux_agent.models.local.fetch import ensure\n"
+        "from reasonflux_agent.models.local.server import serve\n"
         "try:\n"
         "    at = serve(ensure('smollm2-135m'))\n"
         "    print(httpx.get(f'{at.url}/props', headers={'Authorization': f'Bearer {at.key}'}).json()['total_slots'])\n"
@@ -208,7 +208,7 @@ def test_the_environment_sets_how_many_requests_are_decoded_at_once() -> None:
 def test_threads_wait_asleep_unless_the_user_says_otherwise(given: dict[str, str], found: dict[str, str]) -> None:
     code = (
         "from reasonflux_agent.models import load_model\n"
-        "from reasonflux_agent.local import server\n"
+        "from reasonflux_agent.models.local import server\n"
         f"load_model({SPEC!r})\n"
         "(_, process), = server._running.values()\n"
         "print(open(f'/proc/{process.pid}/environ').read().replace(chr(0), chr(10)))\n"
@@ -224,7 +224,7 @@ def test_threads_wait_asleep_unless_the_user_says_otherwise(given: dict[str, str
 def llama(**settings: object) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
     """The server's process with its standard input, to which the settings went, and its output."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "reasonflux_agent.local.llama"],
+        [sys.executable, "-m", "reasonflux_agent.models.local.llama"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -264,7 +264,7 @@ def test_the_server_ends_with_its_process(busy: bool) -> None:
     code = (
         "import threading, time\n"
         "from reasonflux_agent.models import load_model\n"
-        "from reasonflux_agent.local import server\n"
+        "from reasonflux_agent.models.local import server\n"
         f"model = load_model({SPEC!r})\n"
         "(_, process), = server._running.values()\n"
         "print(process.pid, flush=True)\n"
@@ -285,7 +285,7 @@ def test_the_server_ends_when_its_process_is_killed() -> None:
     code = (
         "import os, signal\n"
         "from reasonflux_agent.models import load_model\n"
-        "from reasonflux_agent.local import server\n"
+        "from reasonflux_agent.models.local import server\n"
         f"load_model({SPEC!r})\n"
         "(_, process), = server._running.values()\n"
         "print(process.pid, flush=True)\n"

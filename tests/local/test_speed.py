@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from reasonflux_agent.local.speed import Speed
+from reasonflux_agent.models.local.speed import Speed
 
 
 def test_a_server_far_slower_than_it_was_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -124,7 +124,7 @@ def test_a_forked_child_opens_connections_of_its_own() -> None:
 
 def test_importing_the_module_imports_nothing_heavy() -> None:
     code = (
-        "import sys, reasonflux_agent.models, reasonflux_agent.local.fetch, reasonflux_agent.local.server\n"
+        "import sys, reasonflux_agent.models, reasonflux_agent.models.local.fetch, reasonflux_agent.models.local.server\n"
         "heavy = {'langchain_core', 'langchain_openai', 'openai', 'httpx', 'xllamacpp', 'numpy', 'torch', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

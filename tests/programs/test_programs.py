@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent import programs
-from reasonflux_agent.programs import MAX_CODE, MAX_OUTPUT, arun_program, extract_program, run_program
+from reasonflux_agent.verify import programs
+from reasonflux_agent.verify.programs import MAX_CODE, MAX_OUTPUT, arun_program, extract_program, run_program
 from tests.ticking import ticking
 
 
@@ -190,7 +190,7 @@ async def test_the_event_loop_goes_on() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_is_told_that_it_cannot_run_programs() -> None:
     script = (
-        "import os; from reasonflux_agent.programs import run_program\n"
+        "import os; from reasonflux_agent.verify.programs import run_program\n"
         "assert run_program('1 + 1').output == '2'\n"
         "if os.fork() == 0:\n"
         "    os._exit('spawn' not in (run_program('1 + 1').error or ''))\n"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reasonflux_agent.programs import run_program
+from reasonflux_agent.verify.programs import run_program
 
 LIKE_PYTHON = [
     "print(1)\nimport sys\nsys.exit()\nprint(2)",

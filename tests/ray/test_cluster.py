@@ -185,8 +185,8 @@ def test_an_address_of_no_cluster_is_said_in_one_line(tmp_path: Path, address: s
 NO_ROOM = """
 import asyncio, sys
 from pathlib import Path
-from reasonflux_agent.batch.cluster import Work, ray_engine
-from reasonflux_agent.batch.runner import hold, run_batch
+from reasonflux_agent.jobs.batch.cluster import Work, ray_engine
+from reasonflux_agent.jobs.batch.runner import hold, run_batch
 async def run(problems, out, address):
     engine = ray_engine(Work("direct", None, None, {}), 1, address=address, gpus=1, patience=2)
     with open(problems, "rb") as source, hold(out, source) as output:

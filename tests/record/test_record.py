@@ -17,7 +17,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import InputError, ModelError, RecordError
-from reasonflux_agent.record import FORMAT, VERSION, Record, Recorder, read_record
+from reasonflux_agent.runs.record import FORMAT, VERSION, Record, Recorder, read_record
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.graph.fakes import Scripted, Shelf
 

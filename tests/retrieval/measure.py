@@ -24,12 +24,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.models import CallOptions, call_kwargs, load_model, read_reply
-from reasonflux_agent.retrieval import TemplateRetriever
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.schema import Plan
+from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates.retrieval import TemplateRetriever
 
 LABELS = Path(__file__).with_name("labels.jsonl")
 KS = (1, 3, 5)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from reasonflux_agent.cli.templates import app
 from reasonflux_agent.errors import InputError, LibraryError
-from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.templates import TemplateLibrary
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.retrieval.lexical import formulas, shapes
+from reasonflux_agent.templates.retrieval.lexical import formulas, shapes
 
 
 def test_numbers_signs_and_names_of_sequences_are_blurred() -> None:

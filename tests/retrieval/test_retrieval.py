@@ -16,15 +16,21 @@ from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests, ToolsIntegrationTests
 
-from reasonflux_agent import ReasonFlux, retrieval
+from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.library import TemplateLibrary, render_template
-from reasonflux_agent.retrieval import TemplateRetriever, add_templates, index_library, template_search_tool, template_text
-from reasonflux_agent.retrieval.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
-from reasonflux_agent.retrieval.index import template_document
-from reasonflux_agent.retrieval.lexical import Bm25, words
-from reasonflux_agent.retrieval.vectorstore import FaissStore
 from reasonflux_agent.schema import Example, Template
+from reasonflux_agent.templates import TemplateLibrary, render_template, retrieval
+from reasonflux_agent.templates.retrieval import (
+    TemplateRetriever,
+    add_templates,
+    index_library,
+    template_search_tool,
+    template_text,
+)
+from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
+from reasonflux_agent.templates.retrieval.index import template_document
+from reasonflux_agent.templates.retrieval.lexical import Bm25, words
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 from reasonflux_agent.testing import FakeModel
 from tests.ticking import ticking
 
@@ -195,8 +201,8 @@ def test_an_embedder_that_loses_texts_is_one_error() -> None:
 
 def test_two_processes_at_once_leave_a_good_cache(tmp_path: Path) -> None:
     code = (
-        "from reasonflux_agent.library import TemplateLibrary as L\n"
-        "from reasonflux_agent.retrieval import index_library\n"
+        "from reasonflux_agent.templates import TemplateLibrary as L\n"
+        "from reasonflux_agent.templates.retrieval import index_library\n"
         "print(len(index_library(L.builtin(), 'hash')))\n"
     )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -253,7 +259,7 @@ def test_a_warm_index_of_500_templates_loads_in_50_ms() -> None:
 
 def test_importing_is_light() -> None:
     heavy = "{'faiss', 'numpy', 'wordllama', 'torch', 'langchain_openai'}"
-    code = f"import sys, reasonflux_agent.retrieval; print(*({heavy} & sys.modules.keys()))"
+    code = f"import sys, reasonflux_agent.templates.retrieval; print(*({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

@@ -15,9 +15,9 @@ import pytest
 from langchain_core.documents import Document
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.retrieval.vectors import import_faiss
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
+from reasonflux_agent.templates.retrieval.vectors import import_faiss
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 from tests.retrieval.test_vectorstore import RNG, SmallStore, filled, found, numbered, random_store, reopened
 
 

@@ -10,8 +10,8 @@ from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 
 RNG = np.random.default_rng(7)
 TEXTS = ["the cat sat", "a dog ran far", "the cat ran"]

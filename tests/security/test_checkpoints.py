@@ -22,8 +22,8 @@ from langgraph.checkpoint.serde.jsonplus import (
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import ReasonFluxError
+from reasonflux_agent.runs.threads import aopen_checkpointer, list_threads, open_checkpointer, read_thread
 from reasonflux_agent.testing import FakeModel
-from reasonflux_agent.threads import aopen_checkpointer, list_threads, open_checkpointer, read_thread
 
 ON: Any = {"configurable": {"thread_id": "one"}}
 

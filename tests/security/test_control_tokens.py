@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reasonflux_agent import ReasonFlux
-from reasonflux_agent.exchanges import plain
+from reasonflux_agent.prompts import plain
 from tests.graph.fakes import Scripted
 
 TOKENS = [

@@ -26,12 +26,12 @@ from starlette.types import ASGIApp
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.serving.app import create_app
 from reasonflux_agent.serving.mcp import create_mcp
 from reasonflux_agent.serving.service import Service
 from reasonflux_agent.serving.ui.routes import create_ui_app
 from reasonflux_agent.serving.ui.runs import Runs
+from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.testing import FakeModel
 from tests.graph.fakes import Scripted
 from tests.security.test_files import LINES, spoilt_lines

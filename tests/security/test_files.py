@@ -1,5 +1,5 @@
 """Every file that is read, damaged at random: a typed error of ours or a value, never another exception. (The library's JSON
-is fuzzed in tests/library.)"""
+is fuzzed in tests/templates.)"""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonflux_agent.batch.rows import parse, read_jobs
 from reasonflux_agent.errors import ReasonFluxError, RecordError
-from reasonflux_agent.evaluation.benchmarks import load
-from reasonflux_agent.evaluation.results import read_run
-from reasonflux_agent.jsonl import to_line
-from reasonflux_agent.library import TemplateLibrary
-from reasonflux_agent.record import Recorder, read_record
-from reasonflux_agent.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.retrieval.vectorstore import FaissStore
+from reasonflux_agent.jobs.batch.rows import parse, read_jobs
+from reasonflux_agent.jobs.evaluation.benchmarks import load
+from reasonflux_agent.jobs.evaluation.results import read_run
+from reasonflux_agent.runs.jsonl import to_line
+from reasonflux_agent.runs.record import Recorder, read_record
 from reasonflux_agent.serving.ui.view import news, sections
+from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
+from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
 from tests.security.texts import json_values
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +162,7 @@ def test_evaluations(place: Path, config: Any, results: bytes) -> None:
 
 @given(st.data())
 def test_libraries(place: Path, data: st.DataObject) -> None:
-    """Bytes of a library's file, where tests/library takes its values."""
+    """Bytes of a library's file, where tests/templates takes its values."""
     content = bytearray((ROOT / "tests/plugin_package/reasonflux_example/templates.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -221,7 +221,7 @@ def test_imported_training_rows(read_row: Callable[[Any, str], JSON], row: Any, 
 @given(spoilt_lines(LINES))
 def test_records_on_the_run_page(place: Path, content: bytes) -> None:
     """As the page reads them: what `record.reading` is around."""
-    from reasonflux_agent.record import reading
+    from reasonflux_agent.runs.record import reading
 
     path = place / "shown.jsonl"
     path.write_bytes(content)

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from reasonflux_agent import ReasonFlux
-from reasonflux_agent.checks import CHECKS
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.grading import extract_answer
 from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.plugins import manager
+from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.testing import FakeModel
+from reasonflux_agent.verify.grading import extract_answer
+from reasonflux_agent.verify.verifiers import CHECKS
 from tests.security.test_replies import PARSERS
 from tests.security.texts import MARKS
 

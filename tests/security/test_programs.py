@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonflux_agent.programs import MAX_OUTPUT, run_program
+from reasonflux_agent.verify.programs import MAX_OUTPUT, run_program
 
 CANARY = "canary-77c1"
 MODULES = ("os", "sys", "io", "subprocess", "socket", "ctypes", "pickle", "builtins", "importlib", "asyncio", "pathlib", "math")

@@ -12,23 +12,23 @@ import pytest
 from hypothesis import given, settings
 from langchain_core.messages import AIMessage
 
-from reasonflux_agent.checks import run_checks
-from reasonflux_agent.exchanges import Exchange, ParseError
-from reasonflux_agent.exchanges.answer import ANSWER
-from reasonflux_agent.exchanges.direct import DIRECT
-from reasonflux_agent.exchanges.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.exchanges.program import PROGRAM
-from reasonflux_agent.exchanges.propose import PROPOSE
-from reasonflux_agent.exchanges.refine import REFINE
-from reasonflux_agent.exchanges.review import REVIEW
-from reasonflux_agent.exchanges.solve import STEP, WHOLE
-from reasonflux_agent.grading import answers, extract_answer
-from reasonflux_agent.library.text import Tally, clean, example_of
 from reasonflux_agent.models import read_reply
-from reasonflux_agent.programs import extract_program
-from reasonflux_agent.retrieval.lexical import shapes
+from reasonflux_agent.prompts import Exchange, ParseError
+from reasonflux_agent.prompts.answer import ANSWER
+from reasonflux_agent.prompts.direct import DIRECT
+from reasonflux_agent.prompts.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
+from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.prompts.program import PROGRAM
+from reasonflux_agent.prompts.propose import PROPOSE
+from reasonflux_agent.prompts.refine import REFINE
+from reasonflux_agent.prompts.review import REVIEW
+from reasonflux_agent.prompts.solve import STEP, WHOLE
 from reasonflux_agent.serving.ui.html import formula, prose
+from reasonflux_agent.templates.retrieval.lexical import shapes
+from reasonflux_agent.templates.text import Tally, clean, example_of
+from reasonflux_agent.verify.grading import answers, extract_answer
+from reasonflux_agent.verify.programs import extract_program
+from reasonflux_agent.verify.verifiers import run_checks
 from tests.security.texts import MARKS, long, texts
 
 EXCHANGES: tuple[Exchange[Any], ...] = (

@@ -21,10 +21,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from reasonflux_agent import Context, ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import DownloadError, InputError, ModelError, ReasonFluxError, SpecError, ThreadError, redacted
-from reasonflux_agent.local.fetch import ensure
 from reasonflux_agent.models import load_model
+from reasonflux_agent.models.local.fetch import ensure
+from reasonflux_agent.runs.threads import list_threads, open_checkpointer
 from reasonflux_agent.testing import serve_fake
-from reasonflux_agent.threads import list_threads, open_checkpointer
 from tests.serving.servers import ENVIRONMENT, served, until
 
 CANARY = "canary-5f2a9c71"
@@ -313,8 +313,8 @@ def test_an_empty_variable_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_grading_workers_and_programs_see_no_environment() -> None:
-    from reasonflux_agent.grading import pool
-    from reasonflux_agent.programs import run_program
+    from reasonflux_agent.verify.grading import pool
+    from reasonflux_agent.verify.programs import run_program
 
     assert not {name for name in pool._ENVIRONMENT if name in KEYS}
     for code in ("import os\nprint(os.environ)", "import os\nprint(os.getenv('VLLM_API_KEY'))", "import sys\nprint(vars(sys))"):

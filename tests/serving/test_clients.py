@@ -14,7 +14,7 @@ import openai
 import pytest
 from langchain_openai import ChatOpenAI
 
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import serve_fake
 from tests.serving.servers import COMMAND, ENVIRONMENT, Server, Silent, Upstream, served, silent, until
 

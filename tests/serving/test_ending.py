@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.serving.mcp_server import ENV
 from tests.serving.servers import until

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.agents.review import Decision, DraftStep, Question
 from reasonflux_agent.cli import app
-from reasonflux_agent.record import Record, read_record
+from reasonflux_agent.runs.record import Record, read_record
 from reasonflux_agent.serving.ui.formulas import mathml
 from reasonflux_agent.serving.ui.html import formula, prose, tag
 from reasonflux_agent.serving.ui.question import question_form, read_decision

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.processes import heed_interrupts
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
+from reasonflux_agent.runs.threads import Thread, open_checkpointer, read_thread
 from reasonflux_agent.testing import mathematician, serve_fake
-from reasonflux_agent.threads import Thread, open_checkpointer, read_thread
 from tests.threads.worker import THREAD, start
 
 UNREADABLE = "I would rather not say."

@@ -12,9 +12,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
+from reasonflux_agent.runs.threads import aopen_checkpointer, open_checkpointer
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
-from reasonflux_agent.threads import aopen_checkpointer, open_checkpointer
 from tests.cli.test_cli import run
 
 PROBLEM = "Add 20 and 22."

@@ -15,8 +15,8 @@ import pytest
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import ThreadError
+from reasonflux_agent.runs.threads import delete_thread, list_threads, lock_thread, open_checkpointer
 from reasonflux_agent.testing import mathematician, serve_fake
-from reasonflux_agent.threads import delete_thread, list_threads, lock_thread, open_checkpointer
 from tests.graph.fakes import Scripted, Shelf
 from tests.serving.servers import ENVIRONMENT
 from tests.threads.postgres import serve_postgres

@@ -21,8 +21,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, ThreadError
-from reasonflux_agent.record import read_record
-from reasonflux_agent.threads import (
+from reasonflux_agent.runs.record import read_record
+from reasonflux_agent.runs.threads import (
     alock_thread,
     aopen_checkpointer,
     database,
@@ -251,7 +251,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         ReasonFlux(Scripted({"plan": RuntimeError("gone")}), retriever=Shelf(), checkpointer=saver).solve(
             PROBLEM, config=ON_ONE
         )
-    holds = "import sys, time; from reasonflux_agent.threads import lock_thread\n"
+    holds = "import sys, time; from reasonflux_agent.runs.threads import lock_thread\n"
     holds += "with lock_thread(sys.argv[1], 'one'):\n    print('held', flush=True)\n    time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", holds, url], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -341,7 +341,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("extra", "url"), [("sqlite", "x.sqlite"), ("postgres", "postgresql://h/x")])
 def test_a_missing_package_is_named(tmp_path: Path, extra: str, url: str) -> None:
     code = f"import sys; sys.modules['langgraph.checkpoint.{extra}'] = None\n"
-    code += f"from reasonflux_agent.threads import list_threads; list_threads({url!r})"
+    code += f"from reasonflux_agent.runs.threads import list_threads; list_threads({url!r})"
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -19,7 +19,7 @@ os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is import
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import ThreadError
-from reasonflux_agent.threads import aopen_checkpointer, open_checkpointer
+from reasonflux_agent.runs.threads import aopen_checkpointer, open_checkpointer
 from tests.graph.fakes import Shelf
 
 PROBLEM = "What is 3 + 4?"

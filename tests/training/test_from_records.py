@@ -16,9 +16,9 @@ import pytest
 import step_dpo
 
 from reasonflux_agent.errors import InputError, RecordError
-from reasonflux_agent.exchanges.direct import DIRECT
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.exchanges.propose import PROPOSE
+from reasonflux_agent.prompts.direct import DIRECT
+from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.testing import mathematician
 
 from .conftest import CHECKOUT, assert_golden, left, read, write_lines

@@ -136,7 +136,7 @@ def test_deepspeed_accepts_its_files(factory: dict[str, Any]) -> None:
 
 @pytest.mark.llamafactory
 def test_llama_factory_reads_our_rows_as_the_graph_writes_them(factory: dict[str, Any]) -> None:
-    from reasonflux_agent.exchanges.plan import PLAN
+    from reasonflux_agent.prompts.plan import PLAN
 
     asked = PLAN.render("What is 10 plus 5?")
     row = factory["data"]["navigator_sft"][0]

@@ -13,9 +13,9 @@ import trajectory_dpo
 from structure import SHOWN, read, write
 
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.exchanges import ParseError
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.prompts import ParseError
+from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 
 from . import conftest

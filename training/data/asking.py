@@ -12,10 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from records import is_right
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.evaluation.benchmarks import Item
-from reasonflux_agent.exchanges import Exchange, Message, ParseError
-from reasonflux_agent.exchanges.solve import WHOLE
-from reasonflux_agent.grading import extract_answer
+from reasonflux_agent.jobs.evaluation.benchmarks import Item
 from reasonflux_agent.models import (
     TRIES,
     CallOptions,
@@ -26,6 +23,9 @@ from reasonflux_agent.models import (
     retries_itself,
     transient,
 )
+from reasonflux_agent.prompts import Exchange, Message, ParseError
+from reasonflux_agent.prompts.solve import WHOLE
+from reasonflux_agent.verify.grading import extract_answer
 
 
 def ask(model: BaseChatModel, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0, seed: int = 0) -> Reply:
@@ -69,7 +69,7 @@ class Pool:
     @classmethod
     def of(cls, items: Sequence[Item], embedder: str) -> Pool:
         """Embeds the problems. Raises SpecError, MissingExtraError, ModelError."""
-        from reasonflux_agent.retrieval.embeddings import load_embeddings, unit_rows
+        from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
 
         if not items:
             raise InputError("There is no problem to work on: none was given, or all are in the benchmarks.")

@@ -28,11 +28,11 @@ from structure import TEMPLATE
 
 from reasonflux_agent.effects import PARSE_TRIES
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.evaluation.benchmarks import Item, load
-from reasonflux_agent.exchanges import ParseError, correction
-from reasonflux_agent.library import TemplateLibrary
+from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.prompts import ParseError, correction
 from reasonflux_agent.schema import Example, Template
+from reasonflux_agent.templates import TemplateLibrary
 
 ASIDE = 5
 """One problem in so many is set aside to measure the effect."""
@@ -147,8 +147,8 @@ def _fresh(
     drafts: Sequence[tuple[Item, Template]], known: Sequence[Template], embedder: str, double: float
 ) -> list[tuple[Item, Template]]:
     """Those that no earlier one says already, by name or embedding, each with an id of its own."""
-    from reasonflux_agent.retrieval import template_text
-    from reasonflux_agent.retrieval.embeddings import load_embeddings, unit_rows
+    from reasonflux_agent.templates.retrieval import template_text
+    from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
 
     # without the examples: these differ by nature
     texts = [template_text(t.model_copy(update={"example": None})) for t in (*known, *(t for _, t in drafts))]

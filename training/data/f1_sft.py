@@ -20,10 +20,10 @@ from files import digest
 from records import Solved, attempts, read_gold, read_solved, record_files
 from rows import alpaca
 
-from reasonflux_agent.exchanges.direct import DIRECT
-from reasonflux_agent.library import TemplateLibrary, render_template
-from reasonflux_agent.record import reading
+from reasonflux_agent.prompts.direct import DIRECT
+from reasonflux_agent.runs.record import reading
 from reasonflux_agent.schema import Candidate, Review
+from reasonflux_agent.templates import TemplateLibrary, render_template
 
 
 def main(argv: Sequence[str] | None = None) -> None:

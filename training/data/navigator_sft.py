@@ -21,11 +21,11 @@ from common import Build, Result, arguments, run
 from records import Solved, read_gold, read_solved, record_files
 from rows import alpaca, thought
 
-from reasonflux_agent.exchanges import Exchange, ParseError
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.exchanges.propose import PROPOSE
-from reasonflux_agent.exchanges.steps import write_steps
-from reasonflux_agent.record import reading
+from reasonflux_agent.prompts import Exchange, ParseError
+from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.prompts.propose import PROPOSE
+from reasonflux_agent.prompts.steps import write_steps
+from reasonflux_agent.runs.record import reading
 from reasonflux_agent.schema import Candidate, Plan
 from reasonflux_agent.voting import weight
 

@@ -10,10 +10,10 @@ from typing import Any
 from files import digest_files
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.evaluation.benchmarks import Item, load
-from reasonflux_agent.grading import grade
-from reasonflux_agent.record import Record, read_record, reading
+from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
+from reasonflux_agent.runs.record import Record, read_record, reading
 from reasonflux_agent.schema import Candidate, Solution
+from reasonflux_agent.verify.grading import grade
 
 JSON = dict[str, Any]
 

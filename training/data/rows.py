@@ -10,7 +10,7 @@ from typing import Any, Literal
 from files import digest_files
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.evaluation.benchmarks import load
+from reasonflux_agent.jobs.evaluation.benchmarks import load
 
 JSON = dict[str, Any]
 Kind = Literal["alpaca", "sharegpt", "preference"]

@@ -20,8 +20,8 @@ from common import Build, Result, arguments, run
 from records import Solved, attempts, is_right, read_gold, read_solved, record_files
 from rows import JSON, preference, thought
 
-from reasonflux_agent.grading import extract_answer
-from reasonflux_agent.record import reading
+from reasonflux_agent.runs.record import reading
+from reasonflux_agent.verify.grading import extract_answer
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reasonflux_agent.exchanges import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
 from reasonflux_agent.schema import Example, Template
 
 FORM = """Description: what the method does, in one line

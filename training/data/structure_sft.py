@@ -17,8 +17,8 @@ from files import digest
 from rows import alpaca
 from structure import render_describe, write
 
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.schema import Template
+from reasonflux_agent.templates import TemplateLibrary
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent import ReasonFlux
-from reasonflux_agent.record import read_record
+from reasonflux_agent.runs.record import read_record
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from reasonflux_agent.exchanges.plan import PLAN
-from reasonflux_agent.library import TemplateLibrary, render_template
+from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.templates import TemplateLibrary, render_template
 
 END, START, LAST = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CHAT = """{%- if messages[0].role != 'system' %}<|im_start|>system

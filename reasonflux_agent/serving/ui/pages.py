@@ -9,7 +9,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from reasonflux_agent.context import EFFORTS
-from reasonflux_agent.record import Record
+from reasonflux_agent.runs.record import Record
 from reasonflux_agent.serving.ui.html import Html, formula, inline, join, prose, tag
 from reasonflux_agent.serving.ui.view import settings
 

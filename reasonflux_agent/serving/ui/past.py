@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reasonflux_agent.record import FORMAT
+from reasonflux_agent.runs.record import FORMAT
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.ui.pages import Row
 from reasonflux_agent.serving.ui.runs import Runs

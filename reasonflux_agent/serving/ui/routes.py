@@ -18,8 +18,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 
 from reasonflux_agent.errors import InputError, LibraryError, ReasonFluxError, RecordError
-from reasonflux_agent.library import render_template
-from reasonflux_agent.record import Record, reading
+from reasonflux_agent.runs.record import Record, reading
 from reasonflux_agent.serving.guard import Guard
 from reasonflux_agent.serving.metrics import Metrics
 from reasonflux_agent.serving.ui import formulas
@@ -30,6 +29,7 @@ from reasonflux_agent.serving.ui.question import Form, drops, is_changed, questi
 from reasonflux_agent.serving.ui.runs import REVIEW, Runs
 from reasonflux_agent.serving.ui.tree import branches
 from reasonflux_agent.serving.ui.view import news, sections
+from reasonflux_agent.templates import render_template
 
 log = logging.getLogger("reasonflux_agent.serving")
 JSON = dict[str, Any]

@@ -27,11 +27,11 @@ from reasonflux_agent.calls import CHECKPOINTER
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
 from reasonflux_agent.graph import create_reasonflux
-from reasonflux_agent.library import TemplateLibrary
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.record import Record, Recorder, read_record
+from reasonflux_agent.runs.record import Record, Recorder, read_record
+from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
 from reasonflux_agent.serving.ui.drafts import Drafts
-from reasonflux_agent.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
+from reasonflux_agent.templates import TemplateLibrary
 
 log = logging.getLogger("reasonflux_agent.serving")
 JSON = dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reasonflux_agent.record import Record
+from reasonflux_agent.runs.record import Record
 
 JSON = dict[str, Any]
 TOKENS = {"prompt": "prompt_tokens", "cached": "cached_tokens", "output": "completion_tokens"}

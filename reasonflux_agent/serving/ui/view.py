@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from reasonflux_agent.record import Record
+from reasonflux_agent.runs.record import Record
 from reasonflux_agent.serving.ui.html import Html, code, formula, inline, join, prose, tag
 from reasonflux_agent.serving.ui.tree import Branch, Trajectory, Try, branches, usage
 from reasonflux_agent.voting import weight

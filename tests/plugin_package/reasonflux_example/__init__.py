@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @hookimpl
 def register_libraries(register: Register) -> None:
     """`ReasonFlux(library="example")`: the templates of templates.json, in the format that `TemplateLibrary.load` reads."""
-    from reasonflux_agent.library import TemplateLibrary
+    from reasonflux_agent.templates import TemplateLibrary
 
     path = Path(__file__).with_name("templates.json")
     register("example", lambda: TemplateLibrary.load(path))  # called when the library is first asked for

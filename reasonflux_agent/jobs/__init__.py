@@ -1,0 +1,1 @@
+"""Many problems: evaluations and batches."""

@@ -1,0 +1,21 @@
+"""answer (solver): the final answer of a trajectory whose steps did not state it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts.solve import BOXED, text
+from reasonflux_agent.schema import Plan, StepResult
+
+TASK = f"Task: the steps are done. State the result that the problem asks for, in one or two sentences, and {BOXED}"
+
+
+def render(
+    problem: str, plan: Plan, results: Sequence[StepResult], templates: Mapping[str, str] | None = None
+) -> list[Message]:
+    """The request for the final answer, given all step results."""
+    return user(brief(problem, templates=templates, plan=plan, results=results), TASK)
+
+
+ANSWER: Exchange[str] = Exchange("answer", "solver", render, text, max_tokens=300)

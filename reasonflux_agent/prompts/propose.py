@@ -1,0 +1,31 @@
+"""propose (navigator): ReasonFlux v2's proposer: abstraction, conditions and high-level steps, in one reply."""
+
+from __future__ import annotations
+
+import re
+
+from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts.steps import read_plan
+from reasonflux_agent.schema import Plan
+
+TASK = """Task: write down how such a problem is solved in general; do not solve it. First a line that begins with
+"Kind:" and names the mathematical idea behind the problem, then a line that begins with "Conditions:" and says what is known
+and what is asked, then 2 to 5 numbered lines, each a high-level step."""
+
+_CONDITIONS = re.compile(r"^[^\w\n]*conditions[^\w\n:]*:(.+)$", re.IGNORECASE | re.MULTILINE)
+
+
+def render(problem: str) -> list[Message]:
+    """The request for an abstraction and its steps."""
+    return user(brief(problem), TASK)
+
+
+def parse(reply: str) -> Plan:
+    """Abstraction (with the conditions, where given) and steps. Raises ParseError if there is no step."""
+    plan = read_plan(reply)
+    said = _CONDITIONS.search(reply)
+    conditions = f"Conditions: {said[1].strip(' *')}" if said else ""
+    return plan.model_copy(update={"abstraction": f"{plan.abstraction} {conditions}".strip()})
+
+
+PROPOSE: Exchange[Plan] = Exchange("propose", "navigator", render, parse, max_tokens=400)

@@ -1,0 +1,1 @@
+"""What is right: grading of answers, verifiers of solutions, and programs in isolation."""
