@@ -217,11 +217,8 @@ def json_schema() -> JSON:
 
 def labels_of(metadata: Mapping[str, Any] | None) -> Labels | None:
     """Return the labels that a model call carries in its callback metadata; None for a call outside a run of ours."""
-    found = (
-        {name: metadata[key] for name in Labels.model_fields if (key := f"{PREFIX}{name}") in (metadata or {})}
-        if metadata
-        else {}
-    )
+    given = metadata or {}
+    found = {name: given[PREFIX + name] for name in Labels.model_fields if PREFIX + name in given}
     return Labels(**found) if found.get("run") else None
 
 
