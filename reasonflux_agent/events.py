@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from reasonflux_agent.models import Reply
 from reasonflux_agent.schema import Plan, Review, Solution, StepResult
 
 JSON = dict[str, Any]
@@ -95,8 +96,8 @@ class CallEnded(Event):
     model: str = ""
     messages: tuple[dict[str, str], ...] = ()
     """What was sent: `role` and `content` of each message."""
-    reply: JSON | None = None
-    """The fields of `models.Reply`; None if the call failed."""
+    reply: Reply | None = None
+    """None if the call failed."""
     error: str | None = None
     seconds: float = 0.0
 

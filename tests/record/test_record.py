@@ -17,6 +17,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import InputError, ModelError, RecordError
+from reasonflux_agent.events import CallEnded
 from reasonflux_agent.runs.record import FORMAT, VERSION, Record, Recorder, read_record
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.graph.fakes import Scripted, Shelf
@@ -29,8 +30,8 @@ def only(directory: Path) -> Record:
     return read_record(path)
 
 
-def prompt(call: dict[str, Any]) -> str:
-    return "\n\n".join(message["content"] for message in call["messages"])
+def prompt(call: CallEnded) -> str:
+    return "\n\n".join(message["content"] for message in call.messages)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -41,9 +42,9 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
     solution = await flux.asolve(PROBLEM) if asynchronous else flux.solve(PROBLEM)
     record = only(tmp_path)
     assert sorted(prompt(call) for call in record.calls) == sorted(model.calls)
-    assert [call["reply"]["text"] for call in record.calls] == [mathematician(prompt(call)) for call in record.calls]
-    assert {call["node"] for call in record.calls} == set(solution.usage)
-    assert all(call["seconds"] >= 0 for call in record.calls)
+    assert [call.reply.text for call in record.calls] == [mathematician(prompt(call)) for call in record.calls]
+    assert {call.node for call in record.calls} == set(solution.usage)
+    assert all(call.seconds >= 0 for call in record.calls)
     assert record.solution == solution
     assert record.header["problem"] == PROBLEM
     assert (record.header["format"], record.header["version"]) == (FORMAT, VERSION)
@@ -54,18 +55,18 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
 def test_the_lines_are_in_order_and_end_in_the_solution(tmp_path: Path) -> None:
     flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, drafts=0, refine=True, opinions=True)
     flux.solve(PROBLEM)
-    kinds = [line["type"] for line in only(tmp_path).lines]
+    kinds = [event.type for event in only(tmp_path).events[1:]]
     assert kinds == [
-        "call", "plan", "templates", "call", "refined", "call", "step", "call", "review", "candidate", "solution"
+        "call", "plan", "templates", "call", "refined", "call", "step", "candidate", "call", "review", "solution"
     ]  # fmt: skip
-    times = [line["time"] for line in only(tmp_path).lines]
+    times = [event.time for event in only(tmp_path).events[1:]]
     assert times == sorted(times)
 
 
 def test_what_a_model_got_wrong_is_kept_raw(tmp_path: Path) -> None:
     ReasonFlux(Scripted({"plan": "A poem."}), retriever=Shelf(), record=tmp_path, effort="low").solve(PROBLEM)
-    unparsed = [line for line in only(tmp_path).lines if line["type"] == "unparsed"]
-    assert [line["reply"] for line in unparsed] == ["A poem."] * 2
+    unparsed = [event for event in only(tmp_path).events if event.type == "unparsed"]
+    assert [event.reply for event in unparsed] == ["A poem."] * 2
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,8 @@ def test_what_a_model_got_wrong_is_kept_raw(tmp_path: Path) -> None:
 def test_the_thought_is_in_the_record_apart_from_the_reply(tmp_path: Path, reply: Any) -> None:
     ReasonFlux(Scripted({"reason": reply}), strategy="direct", record=tmp_path).solve(PROBLEM)
     (call,) = only(tmp_path).calls
-    assert call["reply"]["reasoning"] == "a secret thought"
-    assert call["reply"]["text"] == "Thus \\boxed{7}."
+    assert call.reply.reasoning == "a secret thought"
+    assert call.reply.text == "Thus \\boxed{7}."
 
 
 def test_a_failed_call_is_in_the_record(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_failed_call_is_in_the_record(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         flux.solve(PROBLEM)
     record = only(tmp_path)
-    assert record.calls[-1]["error"] == "RuntimeError: out of order"
+    assert record.calls[-1].error == "RuntimeError: out of order"
     assert record.solution is None
 
 
@@ -153,7 +154,7 @@ def test_a_killed_run_leaves_a_readable_record(tmp_path: Path) -> None:
         worker.wait()
     record = only(tmp_path)
     assert record.header["problem"] == PROBLEM
-    assert [call["node"] for call in record.calls] == ["plan", "refine"]
+    assert [call.node for call in record.calls] == ["plan", "refine"]
     assert record.solution is None
 
 
@@ -175,13 +176,13 @@ def test_a_line_that_a_kill_cut_is_left_out(tmp_path: Path, lines: list[str]) ->
         path.write_text("\n".join([*lines[:-1], lines[-1][:keep]]), encoding="utf-8")
         record = read_record(path)
         assert record.solution is None
-        assert len(record.lines) == len(lines) - 2
+        assert len(record.events[1:]) == len(lines) - 2
 
 
 def test_a_cut_inside_a_letter_is_left_out(tmp_path: Path, lines: list[str]) -> None:
     path = tmp_path / "cut.jsonl"
     path.write_bytes("\n".join(lines[:3]).encode() + b'\n{"type": "call", "x": "\xe2\x82')
-    assert len(read_record(path).lines) == 2
+    assert len(read_record(path).events[1:]) == 2
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,10 @@ def test_a_cut_inside_a_letter_is_left_out(tmp_path: Path, lines: list[str]) -> 
         (lambda rows: ["[1, 2]", *rows[1:]], "damaged in line 1"),
         (lambda rows: [rows[0], rows[1][:-9], *rows[2:]], "damaged in line 2"),
         (lambda rows: [rows[0], "[" * 100_000, *rows[1:]], "damaged in line 2"),
-        (lambda rows: [rows[0].replace('"version": 1', '"version": 99', 1), *rows[1:]], "has version 99.*reads version 1"),
+        (
+            lambda rows: [rows[0].replace('"version": 2', '"version": 99', 1), *rows[1:]],
+            "has version 99.*reads the versions 1 and 2",
+        ),
     ],
     ids=["empty", "text", "foreign", "no header", "list", "damaged", "deep", "other version"],
 )
@@ -216,7 +220,7 @@ def test_lines_of_no_known_type_are_kept(tmp_path: Path, lines: list[str]) -> No
     path = tmp_path / "new.jsonl"
     path.write_text("\n".join([*lines, json.dumps({"type": "remark", "text": "from a later minor version"})]))
     record = read_record(path)
-    assert record.lines[-1]["type"] == "remark"
+    assert record.events[1:][-1].title == "remark"
     assert record.solution is not None
     assert record.solution.answer == "7"
 
