@@ -202,7 +202,7 @@ class _Work:
         return CallEnded(
             **self._labels(),
             role=self.wanted.role,
-            model=models.describe(self.model),
+            model=str(getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or ""),
             messages=tuple(self.wanted.messages),
             reply=reply,
             error=redacted(f"{type(error).__name__}: {error}")[:2000] if error else None,

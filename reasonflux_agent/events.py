@@ -94,6 +94,7 @@ class CallEnded(Event):
     role: str
     """`navigator` or `solver`."""
     model: str = ""
+    """The name by which its server knows it; `Begin.parts` has the spec."""
     messages: tuple[dict[str, str], ...] = ()
     """What was sent: `role` and `content` of each message."""
     reply: Reply | None = None
@@ -198,6 +199,8 @@ AnyEvent = Annotated[
 ]
 """All events; `AnyEvent` is what `ReasonFlux.stream` yields and what a record holds."""
 _READER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+TYPES = frozenset(kind.model_fields["type"].default for kind in Event.__subclasses__())
+"""The values of `type`."""
 
 
 def read_event(data: object) -> AnyEvent:

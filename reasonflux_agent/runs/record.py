@@ -21,7 +21,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from reasonflux_agent import __version__
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError
-from reasonflux_agent.events import PREFIX, AnyEvent, Begin, CallEnded, Concluded, read_event
+from reasonflux_agent.events import PREFIX, TYPES, AnyEvent, Begin, CallEnded, Concluded, read_event
 from reasonflux_agent.schema import Solution
 
 FORMAT = "reasonflux-record"
@@ -132,7 +132,8 @@ def read_record(path: str | Path) -> Record:
         header = {**rows[0], "type": "begin"}
         _ = header["run"], header["time"], header["problem"]
         lines = [row for row in rows[1:] if row["type"] != "begin"]
-        begin, *events = map(read_event, _upgraded([header, *lines]) if version == 1 else [header, *lines])
+        rows = list(_upgraded([header, *lines]) if version == 1 else [header, *lines])
+        begin, *events = (read_event(row if row["type"] in TYPES else _note(row, header["run"])) for row in rows)
         return Record(header, (begin, *_once(events)))
 
 
@@ -150,6 +151,11 @@ def reading(path: str | Path) -> Iterator[None]:
     except _MISSHAPEN as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise RecordError(f"The record {path} is damaged: {why}. Next: take it out, or solve its problem again.") from None
+
+
+def _note(row: JSON, run: str) -> JSON:
+    """A line of an unknown type: a plugin's, or a later version's."""
+    return {"run": run, "type": "note", "title": row["type"], "data": row, "time": row.get("time", 0.0)}
 
 
 def _once(events: Sequence[AnyEvent]) -> list[AnyEvent]:
@@ -195,9 +201,6 @@ def _upgraded(rows: Sequence[JSON]) -> Iterator[JSON]:
         line = {"node": "", "number": 0, **row, **labels, "run": rows[0]["run"]}
         if row["type"] == "unparsed":
             line["prompt"] = row["exchange"]
-        known = ("begin", "plan", "templates", "refined", "call", "unparsed", "step", "program", "review", "decision")
-        if row["type"] not in (*known, "candidate", "solution"):
-            line |= {"type": "note", "title": row["type"], "data": row}
         yield line
 
 

@@ -63,48 +63,6 @@ def is_right(answer: str | None, item: Item) -> bool:
     return grade(answer, item.answer, item.unit, problem=item.problem)
 
 
-def seconds(self) -> float:
-    """Of all its model calls, summed."""
-    return seconds(self.record)
-
-
-def record_files(paths: Sequence[Path]) -> dict[str, Path]:
-    """All records (*.jsonl) in these files and folders, by a key that changes with their content. Raises InputError."""
-    found = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.jsonl")))]
-    if not found:
-        raise InputError(f"There is no record in {', '.join(map(str, paths))}. Next: name a folder that `--record` wrote.")
-    # by content, so that neither the folder's place nor the order of its files matters, and a copy counts once
-    return dict(sorted((digest_files([file])["sha256"][:16], file) for file in found))
-
-
-def read_gold(path: Path) -> dict[str, Item]:
-    """Problem, blanks evened out -> its item, from rows with `problem` and `answer`. Raises InputError."""
-    return {_evened(item.problem): item for item in load(str(path))}
-
-
-def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
-    """The run of a record, or in words why there is none. Raises RecordError for what is damaged."""
-    with reading(path):
-        record = read_record(path)
-        item, solution = gold.get(_evened(record.begin.problem)), record.solution
-    if item is None:
-        return "no gold answer"
-    return Solved(record, solution, item) if solution else "unfinished"
-
-
-def is_right(answer: str | None, item: Item) -> bool:
-    """Whether an answer is the gold one, with its unit or without."""
-    return grade(answer, item.answer, item.unit, problem=item.problem)
-
-
-def attempts(record: Record) -> list[list[JSON]]:
-    """The lines of each attempt: attempts that ran at once are interleaved in a record."""
-    found: dict[str, list[JSON]] = {}
-    for line in record.lines:
-        found.setdefault(line.get("task", "").partition("|")[0], []).append(line)
-    return list(found.values())
-
-
 def seconds(record: Record) -> float:
     """What the model calls of a record took, summed."""
     return sum(call.seconds for call in record.calls)
