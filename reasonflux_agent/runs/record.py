@@ -130,11 +130,13 @@ def read_record(path: str | Path) -> Record:
         )
     with reading(path):
         header = {**rows[0], "type": "begin"}
-        _ = header["run"], header["time"], header["problem"]
+        _ = header["problem"]
         lines = [row for row in rows[1:] if row["type"] != "begin"]
         rows = list(_upgraded([header, *lines]) if version == 1 else [header, *lines])
-        begin, *events = (read_event(row if row["type"] in TYPES else _note(row, header["run"])) for row in rows)
-        return Record(header, (begin, *_once(events)))
+        begin, *events = (read_event(row if row["type"] in TYPES else _note(row, str(header.get("run", "")))) for row in rows)
+        record = Record(header, (begin, *_once(events)))
+        _ = record.begin, record.header["time"]
+        return record
 
 
 _MISSHAPEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -198,7 +200,7 @@ def _upgraded(rows: Sequence[JSON]) -> Iterator[JSON]:
         if row["type"] == "call":
             calls[unit] = task.rpartition("|")[2].rpartition(":")[2] or f"call {number}"
         labels = {"attempt": names.get(branch, ""), "unit": unit, "call": calls.get(unit, "")}
-        line = {"node": "", "number": 0, **row, **labels, "run": rows[0]["run"]}
+        line = {"node": "", "number": 0, **row, **labels, "run": rows[0].get("run")}
         if row["type"] == "unparsed":
             line["prompt"] = row["exchange"]
         yield line

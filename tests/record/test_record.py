@@ -17,7 +17,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import InputError, ModelError, RecordError
-from reasonflux_agent.events import CallEnded
+from reasonflux_agent.events import CallEnded, describe, read_event
 from reasonflux_agent.runs.record import FORMAT, VERSION, Record, Recorder, read_record
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.graph.fakes import Scripted, Shelf
@@ -230,3 +230,42 @@ def test_a_line_without_a_type_is_damage(tmp_path: Path, lines: list[str]) -> No
     path.write_text("\n".join([*lines[:2], "{}", *lines[2:]]))
     with pytest.raises(RecordError, match="line 3"):
         read_record(path)
+
+
+# Version 1, as the package before 0.1.0 wrote it: tests/record/version1 holds records of fakes that it wrote.
+
+OLD = sorted((Path(__file__).parent / "version1").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_a_record_of_version_1_is_read_as_one_of_this_version(path: Path) -> None:
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    record = read_record(path)
+    assert record.header["version"] == 1
+    assert [event.type for event in record.events] == ["begin", *(line["type"] for line in lines[1:])]
+    assert record.solution is not None
+    assert record.solution.answer == "7"
+    assert [call.reply.text for call in record.calls if call.reply] == [
+        line["reply"]["text"] for line in lines if "reply" in line
+    ]
+    assert {event.run for event in record.events} == {path_run(lines)}
+    assert set(record.attempts) == {candidate.attempt for candidate in record.solution.candidates}
+    for event in record.events:
+        if event.type in ("plan", "step", "program", "unparsed"):
+            assert event.call in {call.call for call in record.calls if call.attempt == event.attempt}
+    assert all(describe(event) for event in record.events if event.type != "call")
+
+
+def test_every_event_of_a_run_says_where_it_belongs(tmp_path: Path) -> None:
+    flux = ReasonFlux(FakeModel(), retriever=Shelf(), record=tmp_path, effort="high", reviews=1)
+    solution = flux.solve(PROBLEM)
+    record = only(tmp_path)
+    assert record.header["version"] == VERSION
+    assert set(record.attempts) == {candidate.attempt for candidate in solution.candidates}
+    assert all(event.node and event.unit and event.time and event.run == record.begin.run for event in record.events)
+    assert len({call.call for call in record.calls}) == solution.total.calls
+    for event in record.events:
+        if event.type in ("plan", "refined", "step", "program", "candidate") and event.attempt:
+            made = {call.call: call for call in record.calls}[event.call] if event.call else None
+            assert made is None or (made.attempt, made.node) == (event.attempt, event.node)
+    assert all(read_event(event.to_json()) == event for event in record.events)
