@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from asking import Pool, ask, solves, to_key
+from asking import Similar, ask, solves, to_key
 from common import Build, Result, arguments, run
 from files import digest
 from langchain_core.language_models import BaseChatModel
@@ -29,7 +29,7 @@ from structure import TEMPLATE
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
-from reasonflux_agent.prompts import ParseError, correction
+from reasonflux_agent.prompts import ParseError, correction, plain
 from reasonflux_agent.run import PARSE_TRIES
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
@@ -75,8 +75,8 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     build.stages.update({"training set": len(given), "training set: in a benchmark": len(given) - len(items)})
     random.Random(args.seed).shuffle(items)
     cut = len(items) // ASIDE
-    aside, pool = Pool.of(items[:cut], args.embedder), Pool.of(items[cut:], args.embedder)
-    read = {to_key(item): item for item in pool.items if solutions.get(item.id)}
+    aside, others = Similar.of(items[:cut], args.embedder), Similar.of(items[cut:], args.embedder)
+    read = {to_key(item): item for item in others.items if solutions.get(item.id)}
     read = dict(list(read.items())[: args.limit])
 
     written = build.each("solutions", read, lambda item: _written(writer, item, solutions[item.id]), args.jobs)
@@ -87,11 +87,11 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     alone = cache(lambda item: bool(solves(solver, item, args.max_tokens)["correct"]))
 
     def compared(template: Template, problems: Sequence[Item]) -> dict[str, int]:
-        shown = sum(solves(solver, item, args.max_tokens, shown=[template])["correct"] for item in problems)
+        shown = sum(solves(solver, item, args.max_tokens, templates=[template])["correct"] for item in problems)
         return {"problems": len(problems), "with": shown, "without": sum(alone(item) for item in problems)}
 
     def tried(pair: tuple[Item, Template]) -> Result:
-        counts = compared(pair[1], pool.similar(pair[0], args.similar))
+        counts = compared(pair[1], others.to(pair[0], args.similar))
         return {"outcome": "kept" if counts["with"] > counts["without"] else "no help", **counts}
 
     trials = build.each("templates", {_key(pair): pair for pair in fresh}, tried, args.jobs)
@@ -99,11 +99,11 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     if not kept:
         raise InputError(f"No template helped, and nothing was written. What became of them: {dict(build.stages)}.")
 
-    whole = Pool.of((*aside.items, *(item for item, _ in kept)), args.embedder)
+    whole = Similar.of((*aside.items, *(item for item, _ in kept)), args.embedder)
     used = [item.id for item, _ in kept]
 
     def measured(pair: tuple[Item, Template]) -> Result:
-        return {"outcome": "measured", **compared(pair[1], whole.similar(pair[0], args.effect, used))}
+        return {"outcome": "measured", **compared(pair[1], whole.to(pair[0], args.effect, used))}
 
     effects = build.each("effect", {_key(pair): pair for pair in kept}, measured, args.jobs)
     TemplateLibrary(tuple(template for _, template in kept), build.out.stem).save(build.out)
@@ -125,15 +125,15 @@ def _solutions(path: Path) -> dict[str, str]:
 
 def _written(writer: BaseChatModel, item: Item, solution: str) -> Result:
     messages = TEMPLATE.render(item.problem, solution)
-    for attempt in range(1, PARSE_TRIES + 1):
-        reply = ask(writer, messages, TEMPLATE.max_tokens or 400)
+    for _ in range(PARSE_TRIES):
+        reply = ask(writer, plain(messages), TEMPLATE.max_tokens or 400)
         try:
             template = TEMPLATE.parse(reply.text)
             break
         except ParseError as error:
-            if attempt == PARSE_TRIES:
-                return {"outcome": "unreadable", "reply": reply.text}
             messages = TEMPLATE.render(item.problem, solution) + correction(reply.text, error)
+    else:
+        return {"outcome": "unreadable", "reply": reply.text}
     if reply.truncated or len(template.flow) < 2 or not template.description:
         return {"outcome": "incomplete"}
     steps = tuple(line.strip() for line in solution.replace(". ", ".\n").splitlines() if line.strip())

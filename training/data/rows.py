@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from files import digest_files
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import load
+from reasonflux_agent.prompts import Message, plain
 
 JSON = dict[str, Any]
 Kind = Literal["alpaca", "sharegpt", "preference"]
@@ -19,9 +20,12 @@ GRAM = 13
 """Words in a row that a training row may not share with a benchmark's problem (the length used for GPT-3 and since)."""
 
 
-def alpaca(messages: Sequence[Mapping[str, str]], output: str) -> JSON:
-    """An SFT row of the v1 shape: the last message asks, earlier turns are history. `messages` hold no system message."""
-    turns = [message["content"] for message in messages]
+def alpaca(messages: Sequence[Message], output: str) -> JSON:
+    """An SFT row of the v1 shape: the last message asks, earlier turns are history. `messages` hold no system message.
+
+    As in all rows, the messages stand as the graph sends them (`plain`).
+    """
+    turns = [message["content"] for message in plain(messages)]
     row: JSON = {"instruction": turns[-1], "input": "", "output": output}
     if len(turns) > 1:
         row["history"] = [list(pair) for pair in zip(turns[:-1:2], turns[1::2], strict=True)]
@@ -33,10 +37,10 @@ def thought(text: str) -> str:
     return f"<think>\n{text.strip()}\n</think>\n\n" if text.strip() else ""
 
 
-def preference(messages: Sequence[Mapping[str, str]], chosen: str, rejected: str) -> JSON:
+def preference(messages: Sequence[Message], chosen: str, rejected: str) -> JSON:
     """A preference row of LLaMA-Factory's sharegpt shape."""
     names = {"user": "human", "assistant": "gpt"}
-    said = [{"from": names[message["role"]], "value": message["content"]} for message in messages]
+    said = [{"from": names[message["role"]], "value": message["content"]} for message in plain(messages)]
     return {
         "conversations": said,
         "chosen": {"from": "gpt", "value": chosen},
