@@ -3,10 +3,10 @@ r"""F1 SFT: problem -> one long template-augmented chain of thought that ends in
     python training/data/f1_sft.py RECORDS... --gold data/train/math_train.jsonl --out data/f1_sft.json \
         --benchmarks data/benchmarks
 
-Distilled from runs that were graded right. The thought is made of what the run held: the kind of problem, the templates,
-the steps, and the work, with the tries that a review turned down and what it said of them. Nothing is written by a model
-here. The prompt is the one of the strategy `direct`. Rows are alpaca; the thought stands between <think> and </think>, as
-the DeepSeek-R1 models write it, so the recipe's template must keep it (`deepseekr1`). One row a problem: the longest.
+The rows come from runs that were graded right. The thought is made of the run's own parts: the kind of problem, the templates,
+the steps, and the work, with the tries that a review turned down and the review's words. No model is asked here. The prompt is
+the one of the strategy `direct`. Rows are alpaca; the thought stands between <think> and </think>, as the DeepSeek-R1 models
+write it, so the recipe's template must keep it (`deepseekr1`). One row a problem: the longest.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _result_of(solved: Solved, flows: Mapping[str, str]) -> Result:
     planned = [(candidate, _tries(solved, candidate)) for candidate in solved.right if candidate.plan]
-    # a model that reasons alone has nobody who runs its programs
+    # a model that reasons alone has no interpreter for its programs
     alone = [(c, tries) for c, tries in planned if not any("```" in text for text in (c.text, *(text for text, _ in tries)))]
     if not alone:
         return {"outcome": "by a program" if planned else "answer wrong"}

@@ -4,10 +4,10 @@ r"""Navigator SFT: problem -> trajectory, from runs whose planned solution was g
         --benchmarks data/benchmarks
 
 Rows are alpaca (`instruction`, `input`, `output`, and the shown conversations as `history`): the prompt is the one that the
-graph sends, the output a thought between <think> and </think> and then the trajectory in the form that the graph reads.
-The thought is the navigator's own where it thought aloud, else what the record tells: the kind of problem and the
-templates that were found. A reply too long for the graph's token limit is left out, and counted. One row a problem:
-the solution with the most weight in a vote, of equals the shortest.
+graph sends; the output is a thought between <think> and </think>, then the trajectory in the form that the graph reads.
+The thought is the navigator's own if it thought aloud; otherwise it names the kind of problem and the templates that were
+found. A reply too long for the graph's token limit is left out, and counted. One row a problem: that of the solution with the
+most weight in a vote, and of equal ones the shortest.
 """
 
 from __future__ import annotations

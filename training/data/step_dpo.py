@@ -3,11 +3,11 @@ r"""Step preference: a wrong step and its corrected version, from the redos in r
     python training/data/step_dpo.py RECORDS... --gold data/train/math_train.jsonl --out data/step_dpo.json \
         --benchmarks data/benchmarks
 
-Where a review had a step done again, the prompt of the first try is paired with the accepted text (chosen) and the one that
-was turned down (rejected). A whole solution in one reply must have been wrong before and right after, by grading; a step,
-which has no answer of its own, counts where its run ended right. A try that ran a program is left out: its text holds what
-the interpreter printed, which the model is not to invent. A thought stands in front of its reply, as the model gave it. Rows
-are LLaMA-Factory's sharegpt preference data.
+If a review had a step done again, the prompt of the first try is paired with the accepted text (chosen) and the text that
+was turned down (rejected). The prompt is the one that the run sent. A whole solution in one reply must have been wrong before
+and right after, by grading; a step, which has no answer of its own, counts if its run ended right. A try that ran a program is
+left out: its text holds what the interpreter printed, which the model must not learn to invent. A thought precedes its reply,
+as the model gave it. Rows are LLaMA-Factory's sharegpt preference data.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _steps(events: Sequence[AnyEvent], whole: bool) -> Iterator[list[_Try]]:
 
 
 def _pair(tries: Sequence[_Try], rejected: _Try, whole: Solved | None) -> Result:
-    """A try that was turned down beside the last one; or why not. `whole`: the run, if a try is a whole solution."""
+    """The pair of a try that was turned down and the last one, or why there is none. `whole`: the run, if tries are whole."""
     chosen = tries[-1]
     if "```output" in chosen.text + rejected.text:
         return {"outcome": "by a program"}

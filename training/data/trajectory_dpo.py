@@ -43,6 +43,9 @@ from reasonflux_agent.strategies.search import document_id, looked_up, standing_
 from reasonflux_agent.templates import TemplateLibrary, write_atomically
 from reasonflux_agent.templates.retrieval import TemplateRetriever
 
+SETTINGS = ("prompt", "samples", "similar", "templates", "informed", "temperature", "max_tokens", "library", "embedder", "seed")
+"""Options on which the rewards depend."""
+
 
 def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] | None = None) -> None:
     """The command; `models` (navigator, solver) take the place of the specs."""
@@ -69,19 +72,7 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     if args.samples < 2 or min(args.similar, args.jobs) < 1 or args.max_tokens < 1 or not 0 < args.margin <= 1:
         raise InputError("--samples is 2 or more; --similar, --jobs and --max-tokens 1 or more; --margin above 0, at most 1.")
     named = models or {"navigator": load_model(args.navigator), "solver": load_model(args.solver or args.navigator)}
-    names = (
-        "prompt",
-        "samples",
-        "similar",
-        "templates",
-        "informed",
-        "temperature",
-        "max_tokens",
-        "library",
-        "embedder",
-        "seed",
-    )
-    settings = {name: getattr(args, name) for name in names} | {role: describe(model) for role, model in named.items()}
+    settings = {name: getattr(args, name) for name in SETTINGS} | {role: describe(model) for role, model in named.items()}
     library = None
     if args.templates > 0 and args.prompt == "plan":
         library = TemplateLibrary.load(args.library)
@@ -101,17 +92,16 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     work = _Work(args, similar, retriever, named["navigator"], named["solver"])
     units = {to_key(item): item for item in clean[: args.limit]}
     results = build.each("problems", units, work.rewarded, args.jobs)
-    rows: list[tuple[str, JSON]] = []
+    rows, lines = list[tuple[str, JSON]](), b""
     for item, result in zip(units.values(), results, strict=True):
         if result["outcome"] == "rewarded":
-            made = result["trajectories"]
-            result |= _pair(made, args.margin)
-            if result["outcome"] == "kept":
-                best, worst = (made[result[name]]["reply"] for name in ("chosen", "rejected"))
-                rows.append((item.problem, preference(PROMPTS[args.prompt].render(item.problem), best, worst)))
+            result |= _pair(result["trajectories"], args.margin)
+        if result["outcome"] == "kept":
+            best, worst = (result["trajectories"][result[side]]["reply"] for side in ("chosen", "rejected"))
+            rows.append((item.problem, preference(PROMPTS[args.prompt].render(item.problem), best, worst)))
+        lines += to_line({"problem": item.problem, **result})
     for outcome in ("kept", "tie", "below the margin"):
         build.stages[f"pairs: {outcome}"] = sum(result["outcome"] == outcome for result in results)
-    lines = b"".join(to_line({"problem": item.problem, **result}) for item, result in zip(units.values(), results, strict=True))
     write_atomically(build.beside(".rewards.jsonl"), lines)
     build.write(rows, "preference")
 
