@@ -95,7 +95,7 @@ print(solution.strategy, solution.answer, [(c.source, c.checks["no_apology"]) fo
         "2 Weigh thirds",
         "('puzzles/scales/weigh-thirds',) False",
         "True",
-        "double_check 7 [("double_check", True), ('program', True)]",
+        "double_check 7 [('double_check', True), ('program', True)]",
     ]
 
 
