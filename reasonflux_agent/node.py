@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.calls import OutOfBudget
 from reasonflux_agent.context import Context
-from reasonflux_agent.events import Labels
+from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, labels_of, read_event
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Actions, Blocking, Concurrent, NodeBody, Run
 from reasonflux_agent.schema import Usage, Value
@@ -122,3 +124,15 @@ def add_router(
 ) -> None:
     """Add conditional edges. `targets` defaults to those of the Literal that `route` returns."""
     graph.add_conditional_edges(source, Router(route), list(targets or get_args(get_type_hints(route)["return"])))
+
+
+def stream_event(part: tuple[Any, str, Any]) -> AnyEvent | None:
+    """Return the event in a part of LangGraph's stream (modes `custom` and `messages`, subgraphs on), if it is one of ours."""
+    _, mode, data = part
+    if mode == "custom":
+        return read_event(data) if isinstance(data, dict) and data.get("run") and "type" in data else None
+    chunk, metadata = data
+    labels = labels_of(metadata)
+    if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:
+        return None
+    return Token(**labels.model_dump(), role=metadata.get(f"{PREFIX}role", ""), text=chunk.text, time=round(time.time(), 3))
