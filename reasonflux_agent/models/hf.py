@@ -20,7 +20,7 @@ class TransformersChat(BaseChatModel):
     spec: str
     model_name: str
     max_tokens: int = 2048
-    """Of a reply, where the call does not say."""
+    """Of a reply, if the call does not say."""
 
     _model: Any = PrivateAttr()
     _tokenizer: Any = PrivateAttr()
@@ -28,9 +28,9 @@ class TransformersChat(BaseChatModel):
 
     @classmethod
     def load(cls, spec: str, name: str) -> Self:
-        """The model in the directory `name`, or of that id on the hub; on the GPUs where there are any.
+        """Return the model in the directory `name`, or of that id on the hub; on the GPUs if there are any.
 
-        Raises MissingExtraError without transformers and torch, SpecError when there is no such model.
+        Raises MissingExtraError without transformers and torch, SpecError if there is no such model.
         """
         try:
             import torch

@@ -1,4 +1,4 @@
-"""The hub's way to a model file, against a stand-in on this machine."""
+"""A model file from the hub: huggingface_hub against a stand-in on this machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_file_is_fetched_once_and_shown(hub: Hub, cache: Path, monkeypatch: py
     assert seen[-1] == (len(CONTENT), len(CONTENT), "tiny")
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
     assert ensure("tiny") == path
-    assert (hub.asked, hub.tokens) == ([""], ["Bearer secret"])
+    assert (hub.asked, hub.tokens, hub.leaked) == ([""], ["Bearer secret"] * 2, [""])
     assert sorted(p.name for p in cache.iterdir()) == ["tiny.gguf", "tiny.gguf.lock", "tiny.gguf.verified.json"]
 
 
