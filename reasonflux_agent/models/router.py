@@ -2,8 +2,8 @@
 
 The calls of a run share the beginning of their prompts, and each server has a prefix cache of its own. So they go to one
 server, which the run's name alone decides (rendezvous hashing: every process decides alike, and a lost server moves only its
-own runs), unless that server has more than its share under way (consistent hashing with bounded loads, arXiv 1608.01350). A call
-of no run goes to the server that has the fewest calls under way. Only the calls of this process are counted.
+own runs), unless that server has more than its share under way (consistent hashing with bounded loads, arXiv 1608.01350). A
+call of no run goes to the server that has the fewest calls under way. Only the calls of this process are counted.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ class Hub:
         self.pause = 0.0
         """Seconds that each megabyte takes."""
         self.ranges = True
+        self.refusal = ""
+        """What to say with an HTTP 403; empty: the file is given."""
         self.asked: list[str] = []
         """The Range header of each GET that reached the file."""
         self.tokens: list[str] = []
@@ -46,7 +48,9 @@ def serving(hub: Hub) -> Iterator[Hub]:
         def do_GET(self) -> None:
             if self.path == hub.path:
                 hub.tokens.append(self.headers.get("authorization", ""))
-                self.send_response(302)
+                self.send_response(403 if hub.refusal else 302)
+                if hub.refusal:
+                    self.send_header("x-error-message", hub.refusal)
                 if hub.linked:
                     self.send_header("x-linked-etag", f'"{hub.linked}"')
                 self.send_header("x-linked-size", str(len(hub.content)))
