@@ -81,11 +81,19 @@ def check_model(spec: str | BaseChatModel, *, at_once: int = 8, timeout: float =
     return [Checked(urls[0] if urls else describe(model), findings, round(time.monotonic() - begun, 1))]
 
 
-class Probe:
-    """One server under examination."""
+def _name(model: BaseChatModel) -> str:
+    return str(getattr(model, "model_name", None) or getattr(model, "model", ""))
 
-    def __init__(self, model: BaseChatModel, at_once: int, timeout: float) -> None:
-        self.model, self.at_once, self.timeout = model, at_once, timeout
+
+def _line(text: str, length: int) -> str:
+    return " ".join(text.split())[:length]
+
+
+class Probe:
+    """One server under examination: each check of CHECKS is a method."""
+
+    def __init__(self, model: BaseChatModel, calls: int, timeout: float) -> None:
+        self.model, self.calls, self.timeout = model, calls, timeout
         self.tokens = TOKENS
 
     def options(self, **options: Any) -> dict[str, Any]:
@@ -122,132 +130,108 @@ class Probe:
         """`first`, read."""
         return read_reply(self.first)
 
+    def reachable(self) -> Outcome:
+        return True, f"{len(self.cards)} models listed" if self.cards else "it lists no models"
 
-def _name(model: BaseChatModel) -> str:
-    return str(getattr(model, "model_name", None) or getattr(model, "model", ""))
+    def serves(self) -> Outcome:
+        name, cards = _name(self.model), self.cards
+        if parent := cards.get(name, {}).get("parent"):
+            return True, f"{name}, an adapter of {parent}"
+        try:
+            return bool(self.first), name
+        except Exception as error:
+            if getattr(error, "status_code", None) == 404 and cards:
+                return False, f"no {name!r}; it serves: {', '.join(map(repr, cards))}"
+            raise
 
+    def context(self) -> Outcome:
+        cards = (self.cards.get(_name(self.model), {}), *self.cards.values())  # an adapter's says nothing, its base's does
+        said = (card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx") for card in cards)
+        tokens = next(filter(None, said), None)
+        return (None, "the server does not say") if tokens is None else (tokens >= CONTEXT, f"{tokens} tokens")
 
-def _line(text: str, length: int) -> str:
-    return " ".join(text.split())[:length]
+    def answers(self) -> Outcome:
+        reply = self.first_reply
+        return bool(reply.text.strip() or reply.reasoning), _line(reply.text or reply.reasoning, 60)
 
+    def plans(self) -> Outcome:
+        reply = self.first_reply
+        if reply.reasoning:
+            reply = self.ask(PLAN.render(problem=PROBLEM))
+            if reply.truncated and not reply.text.strip():
+                return None, f"{THINKING} tokens ended in its thought"
+        try:
+            return True, f"{len(PLAN.parse(reply.text).steps)} steps"
+        except ParseError as error:
+            return False, str(error)
 
-def _reachable(probe: Probe) -> Outcome:
-    return True, f"{len(probe.cards)} models listed" if probe.cards else "it lists no models"
+    def usage(self) -> Outcome:
+        read, written = self.first_reply.prompt_tokens, self.first_reply.completion_tokens
+        return read > 0 and written > 0, f"{read} prompt, {written} completion tokens"
 
+    def limit(self) -> Outcome:
+        reply = self.ask("Count from 1 to 100, in digits.", max_tokens=16)
+        found = f"{reply.completion_tokens} of 16 tokens" + ("" if reply.truncated else ", and not said to be cut")
+        return reply.truncated and reply.completion_tokens <= 16, found
 
-def _serves(probe: Probe) -> Outcome:
-    name, cards = _name(probe.model), probe.cards
-    if parent := cards.get(name, {}).get("parent"):
-        return True, f"{name}, an adapter of {parent}"
-    try:
-        return bool(probe.first), name
-    except Exception as error:
-        if getattr(error, "status_code", None) == 404 and cards:
-            return False, f"no {name!r}; it serves: {', '.join(map(repr, cards))}"
-        raise
+    def stream(self) -> Outcome:
+        chunks = list(self.model.stream("Name three colours.", **self.options()))
+        tokens = read_reply(cast(Any, reduce(add, chunks))).completion_tokens
+        return len(chunks) > 2 and tokens > 0, f"{len(chunks)} pieces, {tokens} tokens counted"
 
+    def cached(self) -> Outcome:
+        reply = self.ask(PLAN.render(problem=PROBLEM), max_tokens=4)
+        return reply.cached_tokens > 0, f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens, asked a second time"
 
-def _context(probe: Probe) -> Outcome:
-    cards = (probe.cards.get(_name(probe.model), {}), *probe.cards.values())  # an adapter's says nothing, its base's does
-    said = (card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx") for card in cards)
-    tokens = next(filter(None, said), None)
-    return (None, "the server does not say") if tokens is None else (tokens >= CONTEXT, f"{tokens} tokens")
+    def logprobs(self) -> Outcome:
+        value = self.first_reply.logprob
+        return value is not None, "none" if value is None else f"{value:.2f} a token"
 
+    def reasoning(self) -> Outcome:
+        text = str(self.first.text)
+        if "</think>" in text or text.lstrip().startswith("<think>"):
+            return False, "in the text, between <think> and </think>: it is read, but tools and schemas may trip over it"
+        return (True, "in a field of its own") if self.first_reply.reasoning else (None, "this model shows no thought")
 
-def _answers(probe: Probe) -> Outcome:
-    reply = probe.first_reply
-    return bool(reply.text.strip() or reply.reasoning), _line(reply.text or reply.reasoning, 60)
+    def stop(self) -> Outcome:
+        reply = self.ask("Count from 1 to 9, in digits, separated by commas.", stop=("5",))
+        if reply.reasoning and not reply.text.strip():
+            return None, "its thought held the string"
+        return "4" in reply.text and "5" not in reply.text, reply.text.strip()[:40]
 
+    def schema(self) -> Outcome:
+        reply = self.ask("Write a poem about the number 42.", schema=SCHEMA)
+        seen = _line(reply.text, 60)
+        if reply.truncated:  # small models fill the blanks that JSON allows
+            begun = reply.text.lstrip().startswith("{"), f"{seen} (cut)"
+            return begun if seen else (None, f"{self.tokens} tokens ended in its thought")
+        try:
+            value = json.loads(reply.text)
+        except ValueError:
+            return False, seen
+        return isinstance(value, dict) and sorted(value) == sorted(SCHEMA["required"]), seen
 
-def _plans(probe: Probe) -> Outcome:
-    reply = probe.first_reply
-    if reply.reasoning:
-        reply = probe.ask(PLAN.render(problem=PROBLEM))
-        if reply.truncated and not reply.text.strip():
-            return None, f"{THINKING} tokens ended in its thought"
-    try:
-        return True, f"{len(PLAN.parse(reply.text).steps)} steps"
-    except ParseError as error:
-        return False, str(error)
+    def tools(self) -> Outcome:
+        message = self.model.bind_tools([TOOL]).invoke("What is the weather in Paris now? Call the tool.", **self.options())
+        calls = getattr(message, "tool_calls", [])
+        return bool(calls), str(calls[0]["args"]) if calls else f"none; it said: {_line(str(message.text), 40)}"
 
+    def at_once(self) -> Outcome:
+        def seconds(count: int) -> float:
+            begun = time.monotonic()
+            prompts: list[Any] = [f"Count upwards from {n}, in digits." for n in range(count)]
+            self.model.batch(prompts, {"max_concurrency": count}, **self.options(max_tokens=24))
+            return time.monotonic() - begun
 
-def _usage(probe: Probe) -> Outcome:
-    read, written = probe.first_reply.prompt_tokens, probe.first_reply.completion_tokens
-    return read > 0 and written > 0, f"{read} prompt, {written} completion tokens"
+        alone, together = seconds(1), seconds(self.calls)
+        return True, f"{self.calls} calls in the time of {max(1.0, together / alone):.1f}"
 
-
-def _limit(probe: Probe) -> Outcome:
-    reply = probe.ask("Count from 1 to 100, in digits.", max_tokens=16)
-    found = f"{reply.completion_tokens} of 16 tokens" + ("" if reply.truncated else ", and not said to be cut")
-    return reply.truncated and reply.completion_tokens <= 16, found
-
-
-def _stream(probe: Probe) -> Outcome:
-    chunks = list(probe.model.stream("Name three colours.", **probe.options()))
-    tokens = read_reply(cast(Any, reduce(add, chunks))).completion_tokens
-    return len(chunks) > 2 and tokens > 0, f"{len(chunks)} pieces, {tokens} tokens counted"
-
-
-def _cached(probe: Probe) -> Outcome:
-    reply = probe.ask(PLAN.render(problem=PROBLEM), max_tokens=4)
-    return reply.cached_tokens > 0, f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens, asked a second time"
-
-
-def _logprobs(probe: Probe) -> Outcome:
-    value = probe.first_reply.logprob
-    return value is not None, "none" if value is None else f"{value:.2f} a token"
-
-
-def _reasoning(probe: Probe) -> Outcome:
-    text = str(probe.first.text)
-    if "</think>" in text or text.lstrip().startswith("<think>"):
-        return False, "in the text, between <think> and </think>: it is read, but tools and schemas may trip over it"
-    return (True, "in a field of its own") if probe.first_reply.reasoning else (None, "this model shows no thought")
-
-
-def _stop(probe: Probe) -> Outcome:
-    reply = probe.ask("Count from 1 to 9, in digits, separated by commas.", stop=("5",))
-    if reply.reasoning and not reply.text.strip():
-        return None, "its thought held the string"
-    return "4" in reply.text and "5" not in reply.text, reply.text.strip()[:40]
-
-
-def _schema(probe: Probe) -> Outcome:
-    reply = probe.ask("Write a poem about the number 42.", schema=SCHEMA)
-    seen = _line(reply.text, 60)
-    if reply.truncated:  # small models fill the blanks that JSON allows
-        begun = reply.text.lstrip().startswith("{"), f"{seen} (cut)"
-        return begun if seen else (None, f"{probe.tokens} tokens ended in its thought")
-    try:
-        value = json.loads(reply.text)
-    except ValueError:
-        return False, seen
-    return isinstance(value, dict) and sorted(value) == sorted(SCHEMA["required"]), seen
-
-
-def _tools(probe: Probe) -> Outcome:
-    message = probe.model.bind_tools([TOOL]).invoke("What is the weather in Paris now? Call the tool.", **probe.options())
-    calls = getattr(message, "tool_calls", [])
-    return bool(calls), str(calls[0]["args"]) if calls else f"none; it said: {_line(str(message.text), 40)}"
-
-
-def _at_once(probe: Probe) -> Outcome:
-    def seconds(count: int) -> float:
-        begun = time.monotonic()
-        prompts: list[Any] = [f"Count upwards from {n}, in digits." for n in range(count)]
-        probe.model.batch(prompts, {"max_concurrency": count}, **probe.options(max_tokens=24))
-        return time.monotonic() - begun
-
-    alone, together = seconds(1), seconds(probe.at_once)
-    return True, f"{probe.at_once} calls in the time of {max(1.0, together / alone):.1f}"
-
-
-def _seed(probe: Probe) -> Outcome:
-    if "seed" not in probe.options(seed=1):
-        return False, "this kind of model takes none"
-    options = {"temperature": 1.5, "seed": 1, "max_tokens": 16}
-    first, again = (probe.ask("Invent a name for a cat.", **options).text for _ in range(2))
-    return first == again, f"{first.strip()[:30]!r} twice" if first == again else "two samples of one seed differ"
+    def seed(self) -> Outcome:
+        if "seed" not in self.options(seed=1):
+            return False, "this kind of model takes none"
+        options = {"temperature": 1.5, "seed": 1, "max_tokens": 16}
+        first, again = (self.ask("Invent a name for a cat.", **options).text for _ in range(2))
+        return first == again, f"{first.strip()[:30]!r} twice" if first == again else "two samples of one seed differ"
 
 
 class Check(NamedTuple):
@@ -260,22 +244,26 @@ class Check(NamedTuple):
 
 
 CHECKS = (
-    Check("reachable", True, _reachable, "start it, or correct the URL; with --api-key: set VLLM_API_KEY here too"),
-    Check("serves this model", True, _serves, "--served-model-name NAME; an adapter: --enable-lora --lora-modules NAME=PATH"),
-    Check("answers", True, _answers, "--chat-template FILE, if the model's tokenizer has none"),
-    Check("context", True, _context, f"--max-model-len {2 * CONTEXT} (at least {CONTEXT})"),
-    Check("usage counted", True, _usage, "a server that fills `usage`; vLLM does"),
-    Check("token limit", True, _limit, "a server that honours `max_tokens` and says finish_reason `length`; vLLM does"),
-    Check("streams with usage", True, _stream, "a server that knows stream_options.include_usage; vLLM does"),
-    Check("several at once", True, _at_once, "--max-num-seqs 256; less: --max-concurrency here"),
-    Check("plans in form", False, _plans, "a larger navigator, or one trained for it (training/)"),
-    Check("cached tokens", False, _cached, "--enable-prefix-caching --enable-prompt-tokens-details"),
-    Check("log-probabilities", False, _logprobs, "--max-logprobs 20 (0 forbids them)"),
-    Check("reasoning apart", False, _reasoning, "--reasoning-parser deepseek_r1 (or qwen3, ...: the model's)"),
-    Check("stop strings", False, _stop, "a server that honours `stop`; vLLM does"),
-    Check("JSON schema", False, _schema, "a server with constrained decoding; vLLM has it: see --structured-outputs-config"),
-    Check("tool calls", False, _tools, "--enable-auto-tool-choice --tool-call-parser hermes (or the model's own)"),
-    Check("seed", False, _seed, "a server that honours `seed`; vLLM does (exactly so only when it is otherwise idle)"),
+    Check("reachable", True, Probe.reachable, "start it, or correct the URL; with --api-key: set VLLM_API_KEY here too"),
+    Check(
+        "serves this model", True, Probe.serves, "--served-model-name NAME; an adapter: --enable-lora --lora-modules NAME=PATH"
+    ),
+    Check("answers", True, Probe.answers, "--chat-template FILE, if the model's tokenizer has none"),
+    Check("context", True, Probe.context, f"--max-model-len {2 * CONTEXT} (at least {CONTEXT})"),
+    Check("usage counted", True, Probe.usage, "a server that fills `usage`; vLLM does"),
+    Check("token limit", True, Probe.limit, "a server that honours `max_tokens` and says finish_reason `length`; vLLM does"),
+    Check("streams with usage", True, Probe.stream, "a server that knows stream_options.include_usage; vLLM does"),
+    Check("several at once", True, Probe.at_once, "--max-num-seqs 256; less: --max-concurrency here"),
+    Check("plans in form", False, Probe.plans, "a larger navigator, or one trained for it (training/)"),
+    Check("cached tokens", False, Probe.cached, "--enable-prefix-caching --enable-prompt-tokens-details"),
+    Check("log-probabilities", False, Probe.logprobs, "--max-logprobs 20 (0 forbids them)"),
+    Check("reasoning apart", False, Probe.reasoning, "--reasoning-parser deepseek_r1 (or qwen3, ...: the model's)"),
+    Check("stop strings", False, Probe.stop, "a server that honours `stop`; vLLM does"),
+    Check(
+        "JSON schema", False, Probe.schema, "a server with constrained decoding; vLLM has it: see --structured-outputs-config"
+    ),
+    Check("tool calls", False, Probe.tools, "--enable-auto-tool-choice --tool-call-parser hermes (or the model's own)"),
+    Check("seed", False, Probe.seed, "a server that honours `seed`; vLLM does (exactly so only when it is otherwise idle)"),
 )
 """In this order. A server that fails one of the first `FIRST` checks is asked nothing else."""
 FIRST = 3

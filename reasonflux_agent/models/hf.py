@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any, Self
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -60,7 +59,7 @@ class TransformersChat(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: Any = None,
         *,
         max_tokens: int | None = None,
         temperature: float | None = None,
