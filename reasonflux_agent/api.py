@@ -26,7 +26,7 @@ from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.events import AnyEvent
 from reasonflux_agent.graph import afresh, create_reasonflux
 from reasonflux_agent.models import unload
-from reasonflux_agent.models.specs import embedder_of, original_spec
+from reasonflux_agent.models.specs import spec_of_path
 from reasonflux_agent.node import stream_event
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.record import Recorder
@@ -66,7 +66,10 @@ class ReasonFlux:
         template_path: str | None = None,
         **context: Unpack[Settings],
     ) -> None:
-        ways = {"navigator": (navigator, original_spec(navigator_path)), "solver": (solver, original_spec(inference_path))}
+        ways = {
+            "navigator": (navigator, navigator_path and spec_of_path(navigator_path, "hf")),
+            "solver": (solver, inference_path and spec_of_path(inference_path, "hf")),
+        }
         for role, names in ways.items():
             if len([one for one in (model, *names) if one is not None]) > 1:
                 raise InputError(f"The {role} is given twice; `model` plays both roles. Next: give one of them.")
@@ -76,10 +79,11 @@ class ReasonFlux:
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
             from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates.retrieval.embeddings import SPECS
 
             library = library or template_path
             loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
-            retriever = TemplateRetriever.from_library(loaded, embeddings=embedder_of(template_matcher_path))
+            retriever = TemplateRetriever.from_library(loaded, embeddings=spec_of_path(template_matcher_path, "st", SPECS))
         self._own = resolve_models(*own)
         self._graph = create_reasonflux(
             strategy=strategy,

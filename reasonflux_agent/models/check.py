@@ -1,4 +1,4 @@
-"""Whether a model's server can do what the graph asks of it, found out by asking: `reasonflux models check SPEC`."""
+"""Finds out by asking whether a model's server can do what the graph asks of it: `reasonflux models check SPEC`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from reasonflux_agent.models import CallOptions, Reply, call_kwargs, describe, load_model, model_error, read_reply
 from reasonflux_agent.prompts import ParseError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CONTEXT = 4096
 """Tokens that a planned run needs: a prompt with templates, and a reply of the default length."""
 TOKENS, THINKING = 64, 1024
-"""Tokens of a reply here at most; of a model that thinks first."""
+"""Tokens of a reply here at most, and of one from a model that thinks first."""
 PROBLEM = "Pens cost 3 dollars and notebooks 5 dollars. Ann buys 4 pens and 2 notebooks. How many dollars does she pay?"
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -29,9 +29,14 @@ SCHEMA: dict[str, Any] = {
     "required": ["even", "kind"],
     "additionalProperties": False,
 }
+TOOL: dict[str, Any] = {
+    "name": "weather",
+    "description": "The weather in a city, now.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
 
 Outcome = tuple[bool | None, str]
-"""(whether it can; None: that could not be found out, or does not matter here; what was seen)."""
+"""(whether the server can do it, what was seen). None: unknown, or of no importance for this model."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,10 @@ class Finding:
     check: str
     ok: bool | None
     needed: bool
-    """Whether the graph cannot do without; else it merely helps."""
+    """Whether the graph needs it; else it merely helps."""
     found: str
     fix: str = ""
-    """What to set on the server (vLLM's flags); empty where it can."""
+    """What to set on the server (vLLM's flags); empty if the server can do it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Checked:
     """What was found about one server."""
 
     server: str
-    """Its URL, or the model's spec where there is none."""
+    """Its URL, or the model's spec if it has none."""
     findings: tuple[Finding, ...]
     seconds: float
 
@@ -63,9 +68,9 @@ class Checked:
 
 
 def check_model(spec: str | BaseChatModel, *, at_once: int = 8, timeout: float = 60.0) -> list[Checked]:
-    """Asks the model's server, or each of its servers, for all that the graph uses; about twenty short calls each.
+    """Ask the model's server, or each of its servers, for all that the graph uses; about twenty short calls each.
 
-    `timeout` is in seconds for each call. Raises what `load_model` raises; what a server does wrong is a finding.
+    `timeout` is in seconds for each call. Raises what `load_model` raises; a server's failures are findings.
     """
     model = load_model(spec)
     urls: tuple[str, ...] = getattr(model, "urls", ())
@@ -76,11 +81,19 @@ def check_model(spec: str | BaseChatModel, *, at_once: int = 8, timeout: float =
     return [Checked(urls[0] if urls else describe(model), findings, round(time.monotonic() - begun, 1))]
 
 
-class Probe:
-    """One server under examination."""
+def _name(model: BaseChatModel) -> str:
+    return str(getattr(model, "model_name", None) or getattr(model, "model", ""))
 
-    def __init__(self, model: BaseChatModel, at_once: int, timeout: float) -> None:
-        self.model, self.at_once, self.timeout = model, at_once, timeout
+
+def _line(text: str, length: int) -> str:
+    return " ".join(text.split())[:length]
+
+
+class Probe:
+    """One server under examination: each check of CHECKS is a method."""
+
+    def __init__(self, model: BaseChatModel, calls: int, timeout: float) -> None:
+        self.model, self.calls, self.timeout = model, calls, timeout
         self.tokens = TOKENS
 
     def options(self, **options: Any) -> dict[str, Any]:
@@ -89,21 +102,20 @@ class Probe:
         return call_kwargs(self.model, CallOptions(**given))
 
     def ask(self, prompt: Any, **options: Any) -> Reply:
-        """One call."""
+        """The reply to one call."""
         return read_reply(self.model.invoke(prompt, **self.options(**options)))
 
     @cached_property
     def cards(self) -> dict[str, Any]:
-        """The models that the server lists, by name; empty where it lists none."""
+        """The models that the server lists, by name; empty if it lists none."""
         import openai
 
         client = getattr(self.model, "root_client", None)
-        if client is None:
-            return {}
         try:
-            return {card.id: card.model_dump() for card in client.with_options(max_retries=0, timeout=10).models.list()}
+            listed = client.with_options(max_retries=0, timeout=10).models.list() if client else ()
         except openai.NotFoundError:
             return {}
+        return {card.id: card.model_dump() for card in listed}
 
     @cached_property
     def first(self) -> AIMessage:
@@ -113,143 +125,116 @@ class Probe:
             self.tokens = THINKING
         return message
 
+    @property
+    def first_reply(self) -> Reply:
+        """`first`, read."""
+        return read_reply(self.first)
 
-def _name(model: BaseChatModel) -> str:
-    return str(getattr(model, "model_name", None) or getattr(model, "model", ""))
+    def reachable(self) -> Outcome:
+        return True, f"{len(self.cards)} models listed" if self.cards else "it lists no models"
 
+    def serves(self) -> Outcome:
+        name, cards = _name(self.model), self.cards
+        if parent := cards.get(name, {}).get("parent"):
+            return True, f"{name}, an adapter of {parent}"
+        try:
+            return bool(self.first), name
+        except Exception as error:
+            if getattr(error, "status_code", None) == 404 and cards:
+                return False, f"no {name!r}; it serves: {', '.join(map(repr, cards))}"
+            raise
 
-def _reachable(probe: Probe) -> Outcome:
-    return True, f"{len(probe.cards)} models listed" if probe.cards else "it lists no models"
+    def context(self) -> Outcome:
+        cards = (self.cards.get(_name(self.model), {}), *self.cards.values())  # an adapter's says nothing, its base's does
+        said = (card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx") for card in cards)
+        tokens = next(filter(None, said), None)
+        return (None, "the server does not say") if tokens is None else (tokens >= CONTEXT, f"{tokens} tokens")
 
+    def answers(self) -> Outcome:
+        reply = self.first_reply
+        return bool(reply.text.strip() or reply.reasoning), _line(reply.text or reply.reasoning, 60)
 
-def _serves(probe: Probe) -> Outcome:
-    name, cards = _name(probe.model), probe.cards
-    if parent := cards.get(name, {}).get("parent"):
-        return True, f"{name}, an adapter of {parent}"
-    try:
-        return bool(probe.first), name
-    except Exception as error:
-        if getattr(error, "status_code", None) == 404 and cards:
-            return False, f"no {name!r}; it serves: {', '.join(map(repr, cards))}"
-        raise
+    def plans(self) -> Outcome:
+        reply = self.first_reply
+        if reply.reasoning:
+            reply = self.ask(PLAN.render(problem=PROBLEM))
+            if reply.truncated and not reply.text.strip():
+                return None, f"{THINKING} tokens ended in its thought"
+        try:
+            return True, f"{len(PLAN.parse(reply.text).steps)} steps"
+        except ParseError as error:
+            return False, str(error)
 
+    def usage(self) -> Outcome:
+        read, written = self.first_reply.prompt_tokens, self.first_reply.completion_tokens
+        return read > 0 and written > 0, f"{read} prompt, {written} completion tokens"
 
-def _context(probe: Probe) -> Outcome:
-    cards = (probe.cards.get(_name(probe.model), {}), *probe.cards.values())  # an adapter's does not say: its base's does
-    said = (card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx") for card in cards)
-    tokens = next(filter(None, said), None)
-    return (None, "the server does not say") if tokens is None else (tokens >= CONTEXT, f"{tokens} tokens")
+    def limit(self) -> Outcome:
+        reply = self.ask("Count from 1 to 100, in digits.", max_tokens=16)
+        found = f"{reply.completion_tokens} of 16 tokens" + ("" if reply.truncated else ", and not said to be cut")
+        return reply.truncated and reply.completion_tokens <= 16, found
 
+    def stream(self) -> Outcome:
+        chunks = list(self.model.stream("Name three colours.", **self.options()))
+        tokens = read_reply(cast(Any, reduce(add, chunks))).completion_tokens
+        return len(chunks) > 2 and tokens > 0, f"{len(chunks)} pieces, {tokens} tokens counted"
 
-def _answers(probe: Probe) -> Outcome:
-    reply = read_reply(probe.first)
-    return bool(reply.text.strip() or reply.reasoning), " ".join((reply.text or reply.reasoning).split())[:60]
+    def cached(self) -> Outcome:
+        reply = self.ask(PLAN.render(problem=PROBLEM), max_tokens=4)
+        return reply.cached_tokens > 0, f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens, asked a second time"
 
+    def logprobs(self) -> Outcome:
+        value = self.first_reply.logprob
+        return value is not None, "none" if value is None else f"{value:.2f} a token"
 
-def _plans(probe: Probe) -> Outcome:
-    reply = read_reply(probe.first)
-    if reply.reasoning:
-        reply = probe.ask(PLAN.render(problem=PROBLEM))
-        if reply.truncated and not reply.text.strip():
-            return None, f"{THINKING} tokens ended in its thought"
-    try:
-        return True, f"{len(PLAN.parse(reply.text).steps)} steps"
-    except ParseError as error:
-        return False, str(error)
+    def reasoning(self) -> Outcome:
+        text = str(self.first.text)
+        if "</think>" in text or text.lstrip().startswith("<think>"):
+            return False, "in the text, between <think> and </think>: it is read, but tools and schemas may trip over it"
+        return (True, "in a field of its own") if self.first_reply.reasoning else (None, "this model shows no thought")
 
+    def stop(self) -> Outcome:
+        reply = self.ask("Count from 1 to 9, in digits, separated by commas.", stop=("5",))
+        if reply.reasoning and not reply.text.strip():
+            return None, "its thought held the string"
+        return "4" in reply.text and "5" not in reply.text, reply.text.strip()[:40]
 
-def _usage(probe: Probe) -> Outcome:
-    reply = read_reply(probe.first)
-    counted = reply.prompt_tokens > 0 and reply.completion_tokens > 0
-    return counted, f"{reply.prompt_tokens} prompt, {reply.completion_tokens} completion tokens"
+    def schema(self) -> Outcome:
+        reply = self.ask("Write a poem about the number 42.", schema=SCHEMA)
+        seen = _line(reply.text, 60)
+        if reply.truncated:  # small models fill the blanks that JSON allows
+            begun = reply.text.lstrip().startswith("{"), f"{seen} (cut)"
+            return begun if seen else (None, f"{self.tokens} tokens ended in its thought")
+        try:
+            value = json.loads(reply.text)
+        except ValueError:
+            return False, seen
+        return isinstance(value, dict) and sorted(value) == sorted(SCHEMA["required"]), seen
 
+    def tools(self) -> Outcome:
+        message = self.model.bind_tools([TOOL]).invoke("What is the weather in Paris now? Call the tool.", **self.options())
+        calls = getattr(message, "tool_calls", [])
+        return bool(calls), str(calls[0]["args"]) if calls else f"none; it said: {_line(str(message.text), 40)}"
 
-def _limit(probe: Probe) -> Outcome:
-    reply = probe.ask("Count from 1 to 100, in digits.", max_tokens=16)
-    return reply.truncated and reply.completion_tokens <= 16, f"{reply.completion_tokens} of 16 tokens" + (
-        "" if reply.truncated else ", and not said to be cut"
-    )
+    def at_once(self) -> Outcome:
+        def seconds(count: int) -> float:
+            begun = time.monotonic()
+            prompts: list[Any] = [f"Count upwards from {n}, in digits." for n in range(count)]
+            self.model.batch(prompts, {"max_concurrency": count}, **self.options(max_tokens=24))
+            return time.monotonic() - begun
 
+        alone, together = seconds(1), seconds(self.calls)
+        return True, f"{self.calls} calls in the time of {max(1.0, together / alone):.1f}"
 
-def _stream(probe: Probe) -> Outcome:
-    chunks = list(probe.model.stream("Name three colours.", **probe.options()))
-    reply = read_reply(cast(Any, reduce(add, chunks)))
-    return len(chunks) > 2 and reply.completion_tokens > 0, f"{len(chunks)} pieces, {reply.completion_tokens} tokens counted"
-
-
-def _cached(probe: Probe) -> Outcome:
-    reply = probe.ask(PLAN.render(problem=PROBLEM), max_tokens=4)
-    return reply.cached_tokens > 0, f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens, asked a second time"
-
-
-def _logprobs(probe: Probe) -> Outcome:
-    value = read_reply(probe.first).logprob
-    return value is not None, "none" if value is None else f"{value:.2f} a token"
-
-
-def _reasoning(probe: Probe) -> Outcome:
-    text = str(probe.first.text)
-    if "</think>" in text or text.lstrip().startswith("<think>"):
-        return False, "in the text, between <think> and </think>: it is read, but tools and schemas may trip over it"
-    return (True, "in a field of its own") if read_reply(probe.first).reasoning else (None, "this model shows no thought")
-
-
-def _stop(probe: Probe) -> Outcome:
-    reply = probe.ask("Count from 1 to 9, in digits, separated by commas.", stop=("5",))
-    if reply.reasoning and not reply.text.strip():
-        return None, "its thought held the string"
-    return "4" in reply.text and "5" not in reply.text, reply.text.strip()[:40]
-
-
-def _schema(probe: Probe) -> Outcome:
-    reply = probe.ask("Write a poem about the number 42.", schema=SCHEMA)
-    if reply.truncated and not reply.text.strip():
-        return None, f"{probe.tokens} tokens ended in its thought"
-    seen = " ".join(reply.text.split())[:60]
-    if reply.truncated:  # small models fill the blanks that JSON allows
-        return reply.text.lstrip().startswith("{"), f"{seen} (cut)"
-    try:
-        value = json.loads(reply.text)
-    except ValueError:
-        return False, seen
-    return isinstance(value, dict) and sorted(value) == sorted(SCHEMA["required"]), seen
-
-
-def _tools(probe: Probe) -> Outcome:
-    tool = {
-        "name": "weather",
-        "description": "The weather in a city, now.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    }
-    asked = "What is the weather in Paris now? Call the tool."
-    message = probe.model.bind_tools([tool]).invoke(asked, **probe.options())
-    calls = getattr(message, "tool_calls", [])
-    return bool(calls), str(calls[0]["args"]) if calls else f"none; it said: {' '.join(str(message.text).split())[:40]}"
+    def seed(self) -> Outcome:
+        if "seed" not in self.options(seed=1):
+            return False, "this kind of model takes none"
+        options = {"temperature": 1.5, "seed": 1, "max_tokens": 16}
+        first, again = (self.ask("Invent a name for a cat.", **options).text for _ in range(2))
+        return first == again, f"{first.strip()[:30]!r} twice" if first == again else "two samples of one seed differ"
 
 
-def _at_once(probe: Probe) -> Outcome:
-    def seconds(count: int) -> float:
-        begun = time.monotonic()
-        prompts: list[Any] = [f"Count upwards from {n}, in digits." for n in range(count)]
-        probe.model.batch(prompts, {"max_concurrency": count}, **probe.options(max_tokens=24))
-        return time.monotonic() - begun
-
-    alone, together = seconds(1), seconds(probe.at_once)
-    return True, f"{probe.at_once} calls in the time of {max(1.0, together / alone):.1f}"
-
-
-def _seed(probe: Probe) -> Outcome:
-    def sample(seed: int) -> str:
-        return probe.ask("Invent a name for a cat.", temperature=1.5, seed=seed, max_tokens=16).text
-
-    if "seed" not in probe.options(seed=1):
-        return False, "this kind of model takes none"
-    first, again = sample(1), sample(1)
-    return first == again, f"{first.strip()[:30]!r} twice" if first == again else "two samples of one seed differ"
-
-
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """A question to a server."""
 
     name: str
@@ -259,24 +244,28 @@ class Check:
 
 
 CHECKS = (
-    Check("reachable", True, _reachable, "start it, or correct the URL; with --api-key: set VLLM_API_KEY here too"),
-    Check("serves this model", True, _serves, "--served-model-name NAME; an adapter: --enable-lora --lora-modules NAME=PATH"),
-    Check("answers", True, _answers, "--chat-template FILE, if the model's tokenizer has none"),
-    Check("context", True, _context, f"--max-model-len {2 * CONTEXT} (at least {CONTEXT})"),
-    Check("usage counted", True, _usage, "a server that fills `usage`; vLLM does"),
-    Check("token limit", True, _limit, "a server that honours `max_tokens` and says finish_reason `length`; vLLM does"),
-    Check("streams with usage", True, _stream, "a server that knows stream_options.include_usage; vLLM does"),
-    Check("several at once", True, _at_once, "--max-num-seqs 256; less: --max-concurrency here"),
-    Check("plans in form", False, _plans, "a larger navigator, or one trained for it (training/)"),
-    Check("cached tokens", False, _cached, "--enable-prefix-caching --enable-prompt-tokens-details"),
-    Check("log-probabilities", False, _logprobs, "--max-logprobs 20 (0 forbids them)"),
-    Check("reasoning apart", False, _reasoning, "--reasoning-parser deepseek_r1 (or qwen3, ...: the model's)"),
-    Check("stop strings", False, _stop, "a server that honours `stop`; vLLM does"),
-    Check("JSON schema", False, _schema, "a server with constrained decoding; vLLM has it: see --structured-outputs-config"),
-    Check("tool calls", False, _tools, "--enable-auto-tool-choice --tool-call-parser hermes (or the model's own)"),
-    Check("seed", False, _seed, "a server that honours `seed`; vLLM does (exactly so only when it is otherwise idle)"),
+    Check("reachable", True, Probe.reachable, "start it, or correct the URL; with --api-key: set VLLM_API_KEY here too"),
+    Check(
+        "serves this model", True, Probe.serves, "--served-model-name NAME; an adapter: --enable-lora --lora-modules NAME=PATH"
+    ),
+    Check("answers", True, Probe.answers, "--chat-template FILE, if the model's tokenizer has none"),
+    Check("context", True, Probe.context, f"--max-model-len {2 * CONTEXT} (at least {CONTEXT})"),
+    Check("usage counted", True, Probe.usage, "a server that fills `usage`; vLLM does"),
+    Check("token limit", True, Probe.limit, "a server that honours `max_tokens` and says finish_reason `length`; vLLM does"),
+    Check("streams with usage", True, Probe.stream, "a server that knows stream_options.include_usage; vLLM does"),
+    Check("several at once", True, Probe.at_once, "--max-num-seqs 256; less: --max-concurrency here"),
+    Check("plans in form", False, Probe.plans, "a larger navigator, or one trained for it (training/)"),
+    Check("cached tokens", False, Probe.cached, "--enable-prefix-caching --enable-prompt-tokens-details"),
+    Check("log-probabilities", False, Probe.logprobs, "--max-logprobs 20 (0 forbids them)"),
+    Check("reasoning apart", False, Probe.reasoning, "--reasoning-parser deepseek_r1 (or qwen3, ...: the model's)"),
+    Check("stop strings", False, Probe.stop, "a server that honours `stop`; vLLM does"),
+    Check(
+        "JSON schema", False, Probe.schema, "a server with constrained decoding; vLLM has it: see --structured-outputs-config"
+    ),
+    Check("tool calls", False, Probe.tools, "--enable-auto-tool-choice --tool-call-parser hermes (or the model's own)"),
+    Check("seed", False, Probe.seed, "a server that honours `seed`; vLLM does (exactly so only when it is otherwise idle)"),
 )
-"""In this order; of a server that fails one of the first `FIRST`, nothing else is asked."""
+"""In this order. A server that fails one of the first `FIRST` checks is asked nothing else."""
 FIRST = 3
 
 

@@ -18,6 +18,7 @@ from zlib import crc32
 from langchain_core.embeddings import Embeddings
 
 from reasonflux_agent.errors import MissingExtraError, ModelError, SpecError
+from reasonflux_agent.models.retries import TRIES
 
 SPECS = {
     "wordllama": "static word vectors, 256 numbers, in the wheel: instant, no torch",
@@ -144,7 +145,13 @@ class EndpointEmbeddings(KeyedEmbeddings):
 
         self._model, self._url = model, url
         key = SecretStr(os.environ.get("OPENAI_API_KEY") or "none")
-        self._inner = OpenAIEmbeddings(model=model, openai_api_base=url, openai_api_key=key, check_embedding_ctx_length=False)
+        self._inner = OpenAIEmbeddings(
+            model=model,
+            openai_api_base=url,
+            openai_api_key=key,
+            check_embedding_ctx_length=False,
+            max_retries=TRIES - 1,
+        )
         self.key = f"openai-{_slug(f'{model}@{url}')}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
