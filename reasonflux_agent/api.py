@@ -290,9 +290,9 @@ class ReasonFlux:
         return {**how, "config": with_session(how["config"], finished=finished)}, None, fresh
 
 
+_MODES = ["custom", "messages"]
 _OPEN: WeakSet[ReasonFlux] = WeakSet()
 """All that have run and are still referred to."""
-_MODES = ["custom", "messages"]
 
 
 def _outcomes(states: list[Any]) -> list[Solution | Exception]:
