@@ -25,7 +25,7 @@ from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.graph import afresh, both, create_reasonflux
 from reasonflux_agent.models import unload
-from reasonflux_agent.models.specs import embedder_of, original_spec
+from reasonflux_agent.models.specs import original_spec
 from reasonflux_agent.nodes import Event as Event
 from reasonflux_agent.nodes import event_of
 from reasonflux_agent.runs.record import Recorder
@@ -74,11 +74,12 @@ class ReasonFlux:
         if own != [None, None]:  # what is given here is not overruled by the environment
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates import TemplateRetriever
+            from reasonflux_agent.templates.embeddings import original_embedder
 
             library = library or template_path
             loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
-            retriever = TemplateRetriever.from_library(loaded, embeddings=embedder_of(template_matcher_path))
+            retriever = TemplateRetriever.from_library(loaded, embeddings=original_embedder(template_matcher_path))
         self._own = both(*own)
         self._graph = create_reasonflux(
             strategy=strategy,

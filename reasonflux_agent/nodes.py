@@ -104,7 +104,7 @@ class Parts:
             return self.retriever
         with _BUILDING:
             if "built" not in vars(self):
-                from reasonflux_agent.templates.retrieval import TemplateRetriever
+                from reasonflux_agent.templates import TemplateRetriever
 
                 vars(self)["built"] = TemplateRetriever.from_library(self.library, k=DEPTH, mode=self.search)
         built: BaseRetriever = vars(self)["built"]

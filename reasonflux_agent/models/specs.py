@@ -66,11 +66,6 @@ def original_spec(path: str | None) -> str | None:
     return path if ":" in path and not Path(path).is_dir() else f"hf:{path}"
 
 
-def embedder_of(path: str) -> str:
-    """`st:` for a directory or hub id, as the original ReasonFlux took them; any embedder's spec as it is."""
-    return path if ":" in path or path in ("wordllama", "minilm", "hash") else f"st:{path}"
-
-
 def _is_url(text: str) -> bool:
     try:
         url = urlsplit(text)
