@@ -32,7 +32,12 @@ def index_library(library: TemplateLibrary, embeddings: str | Embeddings, *, cac
     EXACT_UP_TO templates. Raises SpecError, MissingExtraError, ModelError.
     """
     embedder = load_embeddings(embeddings)
-    store = _store_for(len(library))(embedder)
+    kind = FaissStore
+    if len(library) > EXACT_UP_TO:
+        from reasonflux_agent.templates.large import LargeStore
+
+        kind = LargeStore
+    store = kind(embedder)
     vectors = vectors_of([template_text(template) for template in library], embedder, cache_dir)
     store.add_vectors(vectors, [template_document(template) for template in library])
     return store
@@ -80,14 +85,6 @@ def vectors_of(texts: Sequence[str], embedder: Embeddings, cache_dir: str | Path
         with suppress(OSError), atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, table, allow_pickle=False)
     return np.stack([known[key] for key in keys])
-
-
-def _store_for(count: int) -> type[FaissStore]:
-    if count <= EXACT_UP_TO:
-        return FaissStore
-    from reasonflux_agent.templates.large import LargeStore
-
-    return LargeStore
 
 
 def _encode(texts: Sequence[str], embedder: Embeddings) -> Any:

@@ -12,17 +12,11 @@ from reasonflux_agent.templates.library import TemplateLibrary
 from reasonflux_agent.templates.rendering import subject
 
 WORDS = 0.02
-"""What a point of BM25 counts beside the cosine (the best hits have about 18 points and a cosine of 0.5). Recall is the same
-from 0.015 to 0.05, and lower by reciprocal ranks.
-
-Measured with tests/retrieval/measure.py on 155 labelled problems, % with a fitting template among the first 1 / 3 / 5:
-wordllama alone 25 / 42 / 50, with words 29 / 51 / 58; minilm alone 32 / 50 / 58, with words 36 / 59 / 65; the search of v1
-with minilm 15 / 28 / 34. Without the example's problem in the embedded text wordllama alone has 21 / 36 / 40."""
+"""What a point of BM25 counts beside the cosine (the best hits have about 18 points and a cosine of 0.5)."""
 FORMULAS = 0.015
-"""What a point of BM25 over pieces of formulas counts beside that: wordllama 29 / 51 / 58 -> 32 / 55 / 62."""
+"""What a point of BM25 over pieces of formulas counts beside that."""
 SAME_FORMULA = 0.5
-"""What a formula counts that the template states too, up to numbers, signs and names. Recall on those problems, which hold
-few such, is the same from 0 to 0.6; of ten linear recurrences, two find their template first with 0, and all with 0.5."""
+"""What a formula counts that the template states too, up to numbers, signs and names. docs/retrieval.md has the measurements."""
 LONG = 10
 """Characters from which on a blurred formula says anything (`a_1 = 3` is everywhere)."""
 K1, B = 1.2, 0.75
