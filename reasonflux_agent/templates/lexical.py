@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reasonflux_agent.templates.library import TemplateLibrary
-from reasonflux_agent.templates.rendering import subject
+from reasonflux_agent.templates.rendering import subject, template_text
 
 WORDS = 0.02
 """What a point of BM25 counts beside the cosine (the best hits have about 18 points and a cosine of 0.5)."""
@@ -42,7 +42,7 @@ class Overlap:
     """Scores the templates of a library by the words and formulas that they share with a query."""
 
     def __init__(self, library: TemplateLibrary) -> None:
-        stated = [formulas(f"{subject(t)}\n{t.example.problem if t.example else ''}") for t in library]
+        stated = [formulas(template_text(t)) for t in library]
         self._words = Bm25(words(subject(t)) for t in library)
         self._formulas = Bm25(map(pieces, stated))
         self._rows = {template.id: row for row, template in enumerate(library)}
