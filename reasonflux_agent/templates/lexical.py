@@ -16,7 +16,7 @@ WORDS = 0.02
 FORMULAS = 0.015
 """What a point of BM25 over pieces of formulas counts beside that."""
 SAME_FORMULA = 0.5
-"""What a formula counts that the template states too, up to numbers, signs and names. docs/retrieval.md has the measurements."""
+"""What a formula counts that the template states too, up to numbers, signs and names; docs/retrieval.md has measurements."""
 LONG = 10
 """Characters from which on a blurred formula says anything (`a_1 = 3` is everywhere)."""
 K1, B = 1.2, 0.75
