@@ -36,6 +36,9 @@ from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
 
 
+JSON = dict[str, Any]
+
+
 class ReasonFlux:
     """Solves problems by planning with thought templates.
 
@@ -78,12 +81,12 @@ class ReasonFlux:
         if own != [None, None]:  # what is given here is not overruled by the environment
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
-            from reasonflux_agent.templates.retrieval.embeddings import SPECS
+            from reasonflux_agent.templates import TemplateRetriever
+            from reasonflux_agent.templates.embeddings import SPECS
 
             library = library or template_path
-            loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
-            retriever = TemplateRetriever.from_library(loaded, embeddings=spec_of_path(template_matcher_path, "st", SPECS))
+            loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library or "builtin")
+            retriever = TemplateRetriever.from_library(loaded, spec_of_path(template_matcher_path, "st", SPECS))
         self._own = resolve_models(*own)
         self._graph = create_reasonflux(
             strategy=strategy,
@@ -261,13 +264,8 @@ class ReasonFlux:
         return self._checkpointer
 
     def _resumed(
-        self,
-        saver: BaseCheckpointSaver[Any],
-        thread: str,
-        snapshot: StateSnapshot,
-        config: RunnableConfig | None,
-        context: dict[str, Any],
-    ) -> tuple[dict[str, Any], Solution | None, dict[str, Any]]:
+        self, saver: BaseCheckpointSaver[Any], thread: str, snapshot: StateSnapshot, config: RunnableConfig | None, fields: JSON
+    ) -> tuple[JSON, Solution | None, JSON]:
         """How to go on with a run; the Solution of a finished one; the new state of one that is to go on past its limit."""
         if snapshot.created_at is None:
             raise unknown_thread(thread, thread_ids(saver))
@@ -279,11 +277,11 @@ class ReasonFlux:
                 f"Next: ReasonFlux(strategy={begun['strategy']!r}, ...).resume({thread!r})."
             )
         before = begun["context"] if begun else self.context.model_dump(exclude_unset=True)
-        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **context}))
+        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **fields}))
         fresh: dict[str, Any] = {}
         if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
             solution = Solution.model_validate(snapshot.values["solution"])
-            if not (context and solution.status == "exhausted"):
+            if not (fields and solution.status == "exhausted"):
                 return how, solution, fresh
             fresh = afresh(how["context"].of_strategy(self._begun["strategy"] or ""))
         finished = by_what_was_asked(finished_calls(saver, thread))

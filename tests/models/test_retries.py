@@ -16,7 +16,7 @@ from reasonflux_agent.models import retries
 from reasonflux_agent.models.chat import ServerChat
 from reasonflux_agent.models.retries import DOWNLOAD_TRIES, LONGEST, TRIES, WAIT, call_with_retries, retry_policy, transient
 from reasonflux_agent.run import PARSE_TRIES
-from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
+from reasonflux_agent.templates.embeddings import load_embeddings
 
 DOCS = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 REQUEST = httpx.Request("POST", "http://127.0.0.1/")

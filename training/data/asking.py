@@ -57,7 +57,7 @@ class Pool:
     @classmethod
     def of(cls, items: Sequence[Item], embedder: str) -> Pool:
         """Embeds the problems. Raises SpecError, MissingExtraError, ModelError."""
-        from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
+        from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
         if not items:
             raise InputError("There is no problem to work on: none was given, or all are in the benchmarks.")

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import cache_root
 
 
 def models_dir() -> Path:
-    """REASONFLUX_CACHE/models, else reasonflux/models in XDG_CACHE_HOME or ~/.cache."""
-    root = os.environ.get("REASONFLUX_CACHE")
-    if not root:
-        root = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "reasonflux")
-    return Path(root).expanduser() / "models"
+    """Return the folder `models` in the cache."""
+    return cache_root() / "models"
 
 
 def verify(path: Path, sha256: str, *, rehash: bool = False) -> bool:
