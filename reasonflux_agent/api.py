@@ -236,8 +236,7 @@ class ReasonFlux:
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
         return [{"problem": each} for each in problems], how
 
-    reason = solve
-    """The original's name for `solve`."""
+    reason = solve  # the original's name
 
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
