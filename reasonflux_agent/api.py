@@ -35,7 +35,6 @@ from reasonflux_agent.schema import Solution
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
 
-
 JSON = dict[str, Any]
 
 
