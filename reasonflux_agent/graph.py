@@ -175,9 +175,8 @@ async def draft(state: Attempt, run: Run) -> Update:
 
 async def verify(state: State, run: Run, strategy: str) -> Update:
     """Count the votes. If they are settled, or nothing is left to sample, conclude; else ask for more attempts."""
-    if is_unread(state) and (asks := state.get("problem") or "") != state.get(
-        "asked"
-    ):  # LangGraph writes an attempt's problem back while it streams events
+    # while LangGraph streams events, it writes an attempt's problem back
+    if is_unread(state) and (asks := state.get("problem") or "") != state.get("asked"):
         return {"problem": asks}  # `problem` lasts one step: pass it on to `begin`
     candidates = [Candidate(**row) for row in state.get("candidates") or ()]
     standing = await tally(candidates, partial(run.same, problem=state["asked"]))
@@ -208,7 +207,7 @@ def conclude(
 ) -> Solution:
     """Return the Solution for this result of the vote."""
     best = candidates[standing.leader] if standing.leader is not None else (candidates[-1] if candidates else None)
-    # the leader may be a direct sample; then the trajectory of a planned candidate that agrees with it is shown, if there is one
+    # if the leader is a direct sample, the trajectory of a planned candidate that agrees with it is shown
     group = [candidates[i] for i in standing.members] or candidates  # without a leader no candidate has an answer
     shown = best if best and best.plan else next((c for c in group if c.plan), best)
     per_node: dict[str, Usage] = {}

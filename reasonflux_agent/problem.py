@@ -26,7 +26,7 @@ def mark(messages: list[AnyMessage]) -> str:
 
 
 def read_problem(state: State) -> str:
-    """Return the problem of this call; what an earlier call on the thread left in the state does not count. Raises InputError."""
+    """Return the problem of this call, not of an earlier call on the thread. Raises InputError."""
     given, messages = state.get("problem") or "", state.get("messages") or []
     text: object = given
     if messages and isinstance(messages[-1], HumanMessage):

@@ -1,4 +1,4 @@
-"""Voting over complete solutions: candidates with equivalent answers are a group, weighted by what the verifiers say. No I/O."""
+"""Voting over complete solutions: candidates with equivalent answers are a group, weighted by the verifiers. No I/O."""
 
 from __future__ import annotations
 
