@@ -20,9 +20,7 @@ import re
 from collections import Counter
 
 from reasonflux_agent.verify.grading import formulas, literals, quantities, words
-from reasonflux_agent.verify.grading.arithmetic import FormulaError
-from reasonflux_agent.verify.grading.formulas import Formula
-from reasonflux_agent.verify.grading.spelling import latex, normal
+from reasonflux_agent.verify.grading.latex import latex, normal
 from reasonflux_agent.verify.grading.structures import COMMA, Parts, less_first, named, parts, sides
 
 __all__ = ["MAX_DEPTH", "bare", "compare", "latex", "listed", "normal"]
@@ -126,7 +124,7 @@ def _named(a: str, b: str, depth: int) -> bool | None:
 
 def _mutual(first: tuple[str, str], second: tuple[str, str]) -> bool:
     """Whether two equations are solved for one another's variable: `x = 2y` and `y = x/2`."""
-    values = [_formula(value) for _, value in (first, second)]
+    values = [formulas.read_or_none(value) for _, value in (first, second)]
     return all(found and name in found.names for found, (name, _) in zip(values, (second, first), strict=True))
 
 
@@ -136,7 +134,7 @@ def _separated(text: str) -> bool:
 
 def _is_product(name: str, value: str) -> bool:
     """Whether what looks like a name is a product in an equation: `PV = nRT`, but not `AB = 5`."""
-    found = _formula(value) if len(name) > 1 and name.isupper() and name.isalpha() else None
+    found = formulas.read_or_none(value) if len(name) > 1 and name.isupper() and name.isalpha() else None
     return found is not None and bool(found.names)
 
 
@@ -145,7 +143,7 @@ def _is_function(name: str) -> bool:
 
 
 def _same_equation(first: list[str], second: list[str]) -> bool | None:
-    (left, right), (other, another) = ([_formula(side) for side in sides] for sides in (first, second))
+    (left, right), (other, another) = ([formulas.read_or_none(side) for side in sides] for sides in (first, second))
     if not (left and right and other and another):
         return None if all(_algebra("=".join(sides)) for sides in (first, second)) else False
     a, b = left.minus(right), other.minus(another)
@@ -158,7 +156,7 @@ def _same_equation(first: list[str], second: list[str]) -> bool | None:
 
 def _worked(left: str, right: str, bare: str) -> bool:
     """Whether arithmetic with its result is the bare arithmetic, of the same numbers."""
-    formulas_ = [_formula(side) for side in (left, right, bare)]
+    formulas_ = [formulas.read_or_none(side) for side in (left, right, bare)]
     if any(formula is None or formula.names for formula in formulas_) or _numbers(left) != _numbers(bare):
         return False
     return all(formulas.same(formula, formulas_[1]) for formula in formulas_ if formula and formulas_[1])
@@ -210,7 +208,7 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
 def _wordy(text: str) -> bool:
     if re.search(r"\d|\\", text) or not re.search(r"[a-zA-Z]", text):
         return False
-    return _formula(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
+    return formulas.read_or_none(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
 
 
 def _same_wordlist(left: Parts, right: Parts) -> bool:
@@ -254,7 +252,7 @@ def _single(a: str, b: str) -> bool | None:
     first, second = quantities.read(a), quantities.read(b)
     if first and second:
         verdict = quantities.same(first, second)
-        left, right = _formula(a), _formula(b)
+        left, right = formulas.read_or_none(a), formulas.read_or_none(b)
         if verdict is not True and left and right and "\\unit" not in a + b:
             verdict = formulas.same(left, right)  # in a plain `5 m` the m may be a variable
         if verdict is not None:
@@ -283,10 +281,3 @@ def _algebra(text: str) -> bool:
 def _number(text: str) -> bool:
     found = quantities.read(text)
     return found is not None and not found.amount.names - {formulas.LOG, "i"}
-
-
-def _formula(text: str) -> Formula | None:
-    try:
-        return formulas.read(text)
-    except FormulaError:
-        return None

@@ -11,7 +11,15 @@ from reasonflux_agent.verify.grading import arithmetic
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.verify.grading.reader import LOG, MAX_LENGTH, PRINTED, Formula, evaluate, read
 
-__all__ = ["LOG", "MAX_LENGTH", "PRINTED", "Formula", "evaluate", "proportional", "read", "same"]
+__all__ = ["LOG", "MAX_LENGTH", "PRINTED", "Formula", "evaluate", "proportional", "read", "read_or_none", "same"]
+
+
+def read_or_none(text: str) -> Formula | None:
+    """The formula that a text states, or None."""
+    try:
+        return read(text)
+    except FormulaError:
+        return None
 
 
 def same(a: Formula, b: Formula) -> bool | None:

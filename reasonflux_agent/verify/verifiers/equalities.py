@@ -15,22 +15,11 @@ from typing import NamedTuple
 
 from reasonflux_agent.verify.grading import formulas
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number, close
+from reasonflux_agent.verify.grading.tables import rewritten
 
 MAX_TEXT = 100_000
 """Characters of a text that are searched."""
 
-_CLEANED = [
-    (re.compile(r"```.*?(?:```|\Z)", re.DOTALL), "\n"),
-    (re.compile(r"\\boxed ?\{((?:[^{}]|\{[^{}]*\})*)\}"), r"\1"),
-    (re.compile(r"\\\\\s*&?\s*(?==)"), " "),
-    (re.compile(r"\\\\|\\[\[\]]|\\q?quad(?![a-z])"), "\n"),
-    (re.compile(r"\\[$()]|[$&]|\*\*(?=[^\d\s(])|(?<=[^\d\s)])\*\*"), " "),
-    (re.compile(r"(?<=\d) ?[xX] ?(?=\d)"), "*"),
-    (re.compile(r"(?<!\d)\d{1,99}\.\d{0,99}\\overline(?![a-z])"), "periodic"),
-    (re.compile(r"\\%"), "%"),
-    (re.compile(r"\\approx(?![a-z])"), "≈"),
-    (re.compile("[\u00a0\u2009\u202f]"), " "),
-]
 _CHAIN = re.compile(
     r"(?:[-\d.,;+*/×÷·−–^(){}\[\] \t\n=≈%]|\\(?:[dt]?frac|cdot|times|div|sqrt|left|right)(?![a-z])|\\[,!;: ])+", re.ASCII
 )
@@ -83,9 +72,7 @@ class Equality(NamedTuple):
 
 def equalities(text: str) -> Iterator[Equality]:
     """Each equality of plain numbers that stands alone, chains cut into neighbours."""
-    text = text[:MAX_TEXT]
-    for pattern, plain in _CLEANED:
-        text = pattern.sub(plain, text)
+    text = rewritten(text[:MAX_TEXT], "solution")
     for chain in _CHAIN.finditer(text):
         signs = re.findall("[=≈]", chain[0])
         if not signs:
