@@ -25,7 +25,7 @@ from reasonflux_agent.prompts.solve import STEP, WHOLE, demonstrate
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 from reasonflux_agent.verify.grading import extract_answer
-from reasonflux_agent.verify.verifiers import objection
+from reasonflux_agent.verify.verifiers import failure
 
 Update = dict[str, Any]
 
@@ -242,7 +242,7 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
         tried = state["tries"][-1]
 
         def wrong() -> str:
-            return " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
+            return " ".join(failure(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
 
         said = Review(index=last.index, verdict=verdict, feedback=(yield Compute(wrong)))
     elif run.context.setting.opinions or not verdicts:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 
 from reasonflux_agent.verify.grading import answers
+from reasonflux_agent.verify.grading.tables import words
 
 MAX_ANSWER = 2_000
 """Characters of an answer; longer ones equal nothing but themselves."""
@@ -55,10 +56,7 @@ _STATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LEAD = re.compile(
-    r"(?:[\s:=}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|(?:therefore|thus|then|hence|so|simply|just|indeed|clearly"
-    r"|actually|exactly|now|also"
-    r"|approximately|about|roughly|equal to|given by|as follows|the letter)\b|\\boxed ?\{(?=[^{}]*$))+",
-    re.IGNORECASE,
+    rf"(?:[\s:=}}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|{words('leads')}\b|\\boxed ?\{{(?=[^{{}}]*$))+", re.IGNORECASE
 )
 """What stands between "the answer is" and the answer."""
 _SUBJECT = re.compile(
@@ -72,23 +70,8 @@ _SENTENCE = re.compile(
     r"| \((?:because|since|which|as|i\.e|that is)\b| (?:—|–|--) )"
 )
 _CLOSING = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
-_PROSE = re.compile(
-    r"(?:not|(?:in)?correct|wrong|right|reasonable|consistent|unique|un(?:clear|known)|obtained|found|computed"
-    r"|calculated|based|required"
-    r"|needed|wanted|asked|boxed|above|below|still|supposed|expected|going|we|let|let's|i|you|first|to|since|if"
-    r"|step|given|by|for|using"
-    r"|here|suppose|consider|note|when|from|already|(?:always|never) (?=\w)|in (?:the|a|its) (?:form|box|range"
-    r"|correct)|what|how)\b",
-    re.IGNORECASE,
-)
-"""Words with which no answer begins, but a sentence about one, or a solution behind `Answer:`."""
-_NO_VALUE = re.compile(
-    r"(?:step|case|part|solution|method|approach|problem|question|example|proof|check|verification|conclusion|note"
-    r"|final|answer|summary)\b"
-    r"|\d+(?:\.\d+)*[.):] +[A-Z]|.*:$",
-    re.IGNORECASE,
-)
-"""What stands behind `####` in a Markdown heading."""
+_PROSE = re.compile(rf"{words('prose')}\b", re.IGNORECASE)
+_NO_VALUE = re.compile(rf"{words('headings')}\b|\d+(?:\.\d+)*[.):] +[A-Z]|.*:$", re.IGNORECASE)
 
 
 def extract_answer(text: str) -> str | None:
@@ -102,6 +85,9 @@ def extract_answer(text: str) -> str | None:
     their names are kept where they differ, and of equal values the last is taken (`\\boxed{2-b}$ or $\\boxed{-b+2}`). Otherwise
     the last box corrects the earlier ones. Boxes that are empty or hold a placeholder (`\\boxed{?}`), and programs, are passed
     over.
+
+    >>> extract_answer(r"So 2x = 6, and $x = \\boxed{3}$."), extract_answer("The answer is 42 apples."), extract_answer("Hm.")
+    ('3', '42 apples', None)
     """
     text = _CONTROL.sub("", _PROGRAM.sub("\n", text[-TAIL:]))
     if (first := _STATED.search(text)) and (after := _NEXT.search(text, first.end())):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from reasonflux_agent.verify.grading import formulas
 from reasonflux_agent.verify.grading.formulas import Formula
-from reasonflux_agent.verify.grading.tables import table
+from reasonflux_agent.verify.grading.tables import table, words
 
 _WORDS = table("words")
 _SCALES = {word: Fraction(value) for word, value in _WORDS["scales"].items()}
@@ -29,8 +29,8 @@ def _units() -> dict[str, tuple[str, Fraction]]:
             for long, short, power in prefixes:
                 units[(long if word == name else short) + word] = (name, Fraction(10) ** int(power))
     for entry in _WORDS["units"].split(";"):
-        name, factor, *words = entry.split()
-        units |= dict.fromkeys(words, (name, Fraction(factor)))
+        name, factor, *spelled = entry.split()
+        units |= dict.fromkeys(spelled, (name, Fraction(factor)))
     return units
 
 
@@ -38,12 +38,7 @@ _UNITS = _units()
 _LIKE_VARIABLES = frozenset(unit for unit in _UNITS if len(unit) == 1 and unit.isalpha()) | {"in", "min", "cal", "gal", "mol"}
 _TWO_LETTERS = frozenset(_WORDS["two_letters"].split())
 _FILLERS = frozenset(_WORDS["fillers"].split())
-_NO_NOUN = re.compile(
-    r"(?:than|plus|minus|over|divided|multiplied|squared|cubed|factorial|if|unless|not|half|halves|thirds|mod|and|or|to|is|are|choose"
-    r"|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths|[a-z]|sqrt|log|ln|exp|pi|arc[a-z]+|a?(?:sin|cos|tan|cot|sec|csc)h?"
-    r"|min|max|gcd|lcm|floor|ceil|abs|base|north|south|east|west|up|down|left|right|before|after|ago)"
-)
-"""Words that do something to the number before them (`5 less than x`, `2 thirds`), or say more of it than what is counted."""
+_NO_NOUN = re.compile(words("no_noun"))
 _TOKEN = re.compile(r"\\unit ?\{ ?([^{}]+?)\.? ?\}|(/|per\b)|([A-Za-zµ]+)\.?|([°%$€£¥₹¢Ω])|(\^ ?\{? ?(-?\d) ?\}?)|[ \-·*]+|(.)")
 _PREFIXED = re.compile(r"(-?) ?(?:\\unit\{([$€£¥₹])\}|(?:(US)?D?(?<=USD)|Rs\.?) (?=\d)) ?(.*)")
 _SPLIT = re.compile(r"(?<=[\d)}!\]]) ?(?=[A-Za-zµ°%\\/Ω$€£¢])| (?=[A-Za-zµ°%\\Ω])|(?<=\\pi) ?(?=\\unit|°)")

@@ -18,6 +18,7 @@ from itertools import pairwise
 from reasonflux_agent.verify.grading import answers, formulas
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.verify.grading.formulas import Formula
+from reasonflux_agent.verify.grading.tables import words
 from reasonflux_agent.verify.verifiers import rational
 
 TERMS = 8
@@ -135,13 +136,7 @@ _SOLVE = (
     r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for"
     r"|to))*\s\$?(?:\\\()?{name}(?![\w^*/+(-]|\s*(?:[*/+^-]|\\[a-z]))"
 )
-_ELSEWHERE = re.compile(
-    r"sum|product|how many|number of|difference|express|terms of|form|smallest|largest|greatest|least|system|integer|ratio"
-    r"|function|sequence|graph|area|mean\b|average|remainder|mod|approximat|nearest|round|complex|circle|length"
-    r"|degrees?\b|\b(?:even|odd|side|distance|age|price|between|nonzero|non-?negative|distinct|domain)\b|prime"
-    r"|larger|smaller|\b(?:less|more)\b|exclud",
-    re.IGNORECASE,
-)
+_ELSEWHERE = re.compile(words("not_roots"), re.IGNORECASE)
 _MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.{1,500}?)\\\]|\\\((.{1,500}?)\\\)", re.DOTALL)
 _PLAIN = re.compile(r"(?:[-+*/^().\d\s=]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+")
 _BEFORE = re.compile(

@@ -15,6 +15,11 @@ def table(name: str) -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))
 
 
+def words(name: str) -> str:
+    """The pattern that matches one of the words of a list of words.toml."""
+    return f"(?:{'|'.join(table('words')['patterns'][name])})"
+
+
 @cache
 def _rules(name: str) -> list[tuple[re.Pattern[str], str]]:
     """The rules of one list of latex.toml. `<NAME>` in a pattern stands for an entry of its table `names`."""
