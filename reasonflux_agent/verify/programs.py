@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from reasonflux_agent.verify.dialect import DEFINED, adapted, split
+from reasonflux_agent.verify.dialect import adapted, definitions, split
 
 MAX_CODE = 20_000
 """Characters of a program; longer ones are refused."""
@@ -77,9 +77,9 @@ def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
     try:
         body, last = split(adapted(code))
         with _pool().checkout(limits=limits, assert_message_annotations=False, os_policy={"sleep": "zero"}) as session:
-            for pattern, definitions in DEFINED:
+            for pattern, source in definitions():
                 if pattern.search(code):
-                    session.feed_run(definitions)
+                    session.feed_run(source)
             session.feed_run(body, print_callback=printed)
             for expression in (last, _uncalled(code)):
                 if expression and not text and (expression is last or not printed.output):
