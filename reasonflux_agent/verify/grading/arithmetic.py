@@ -156,20 +156,10 @@ def _periodic(function: Callable[[float], float]) -> Callable[[Number], Number]:
     return value
 
 
-def floor(value: Number) -> Number:
-    """The largest whole number that is not above value."""
-    return Fraction(math.floor(value))
-
-
-def ceiling(value: Number) -> Number:
-    """The smallest whole number that is not below value."""
-    return Fraction(math.ceil(value))
-
-
 BRACKETED: dict[str, Callable[[Number], Number]] = {
     "abs": magnitude,
-    "floor": floor,
-    "ceil": ceiling,
+    "floor": lambda value: Fraction(math.floor(value)),
+    "ceil": lambda value: Fraction(math.ceil(value)),
     "factorial": factorial,
     "exp": lambda value: _above_zero(math.exp(value)),
 }

@@ -14,6 +14,10 @@ from reasonflux_agent.verify.grading.reader import LOG, MAX_LENGTH, PRINTED, For
 __all__ = ["LOG", "MAX_LENGTH", "PRINTED", "Formula", "evaluate", "proportional", "read", "read_or_none", "same"]
 
 
+_DRAWN = ((12, 1, 30, 1), (8, 1, 4_000, 997), (4, -4_000, -1, 991), (12, 1, 982, 983), (24, 1, 30, 1))
+"""How many points are drawn, the least and the largest numerator of a coordinate, and its denominator."""
+
+
 def read_or_none(text: str) -> Formula | None:
     """The formula that a text states, or None."""
     try:
@@ -47,11 +51,9 @@ def _agree(a: Formula, b: Formula, base: float) -> bool | None:
             continue
         if left is None or right is None:
             return None
-        noise = (
-            max(a.digits, b.digits) >= 15 and arithmetic.magnitude(left - right) < 1e-15 and not (left and right)
-        )  # what is left of sin(pi)
+        noise = max(a.digits, b.digits) >= 15 and arithmetic.magnitude(left - right) < 1e-15 and not (left and right)
         if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)) and not noise:
-            return False
+            return False  # `noise` is what is left of sin(pi)
         agreed += 1
         if len(points) == 1:
             return True
@@ -80,13 +82,12 @@ def _points(names: frozenset[str], base: float = math.e) -> list[dict[str, Numbe
     fixed: dict[str, Number] = {LOG: base, "i": 1j}  # type: ignore[dict-item]
     free = sorted(name for name in names if name not in fixed and not name.endswith("()"))
     draw = random.Random(" ".join(free))
-    points = [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(12 if free else 1)]
-    if free:
-        points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in free} for _ in range(8)]
-        points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in free} for _ in range(4)]
-        points += [{name: Fraction(draw.randint(1, 982), 983) for name in free} for _ in range(12)]
-        points += [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(24)]
-    return [{**point, **fixed} for point in points]
+    points: list[dict[str, Number]] = [
+        {name: Fraction(draw.randint(low, high), below) for name in free}
+        for count, low, high, below in _DRAWN
+        for _ in range(count)
+    ]
+    return [{**point, **fixed} for point in (points if free else [{}])]
 
 
 def _value(formula: Formula, point: Mapping[str, Number]) -> Number | None:

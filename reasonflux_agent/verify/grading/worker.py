@@ -78,16 +78,8 @@ def _number(text: str) -> Any:
     """What SymPy may make of a string: a plain number or fraction, nothing else."""
     from sympy import Float, Integer, SympifyError
 
-    top, slash, bottom = text.partition("/")
-    if (
-        slash
-        and max(len(top), len(bottom)) <= 400
-        and top.isascii()
-        and bottom.isascii()
-        and top.isdigit()
-        and bottom.isdigit()
-    ):
-        return Integer(int(top)) / Integer(int(bottom))
+    if fraction := re.fullmatch("([0-9]{1,400})/([0-9]{1,400})", text):
+        return Integer(int(fraction[1])) / Integer(int(fraction[2]))
     if len(text) <= 400 and text.isascii() and text.replace(".", "", 1).isdigit():
         return Integer(int(text)) if text.isdigit() else Float(text, max(15, len(text)))
     raise SympifyError(text)
