@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from reasonflux_agent.verify.grading import formulas, literals, quantities, words
+from reasonflux_agent.verify.grading import formulas, notation, quantities, words
 from reasonflux_agent.verify.grading.latex import latex, normal
 from reasonflux_agent.verify.grading.structures import COMMA, Parts, less_first, named, parts, sides
 
@@ -55,7 +55,7 @@ def compare(a: str, b: str, depth: int = 0) -> bool | None:
         return None
     if _decimal_comma(a) == b or _decimal_comma(b) == a:
         return True
-    for same in (words.same_choice, words.same_opinion, literals.same):
+    for same in (words.same_choice, words.same_opinion, notation.same):
         if (verdict := same(a, b)) is not None:
             return verdict
     if not re.search(r"\w", a) or not re.search(r"\w", b):

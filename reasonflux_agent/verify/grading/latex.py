@@ -5,35 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from reasonflux_agent.verify.grading.tables import rewritten
+from reasonflux_agent.verify.grading.tables import rewritten, table
 
 MAX_LENGTH = 2_000
 """Characters of an answer."""
 
 _FRACTION = re.compile(r"(\d{0,9})([¼½¾⅐-⅞])")
-_GREEK = """alpha beta gamma delta epsilon theta lambda nu xi rho sigma tau phi psi omega Gamma Delta Theta Lambda Pi Sigma
-Phi Psi"""
+_LATEX = table("latex")
 _CHARACTERS = str.maketrans(
-    {
-        **dict.fromkeys("−–—‐‑‒﹣－", "-"),
-        **dict.fromkeys("“”„″＂", '"'),
-        **dict.fromkeys("‘’′＇", "'"),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
-        **dict.fromkeys("º˚∘", "°"),
-        "⁄": "/",
-        "∕": "/",
-        "∶": ":",
-        "\u2062": "",
-        **{letter: f"\\{name} " for letter, name in zip("αβγδεθλνξρστφψωΓΔΘΛΠΣΦΨ", _GREEK.split(), strict=True)},
-        "π": r"\pi ",
-        "∛": r"\sqrt[3]",
-        "∈": r"\in ",
-        "ℝ": r"\mathbb{R}",
-        "ℤ": r"\mathbb{Z}",
-        **dict.fromkeys("✓✔✅", ""),
-        "…": r"\dots ",
-        "\u2126": "Ω",
-    }
+    {char: plain for chars, plain in _LATEX["characters"] for char in chars}
+    | {letter: f"\\{name} " for letter, name in zip(_LATEX["greek"], _LATEX["greek_names"].split(), strict=True)}
 )
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎", "0123456789+-()")

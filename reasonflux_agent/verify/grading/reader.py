@@ -109,15 +109,11 @@ class _Reader:
 
     def product(self) -> Node:
         factors = [("*", self.unary())]
-        while True:
-            if sign := self.take("*", "/"):
-                factors.append((sign, self.unary()))
-            elif self.starts_factor():
-                if factors[-1][0] == "/":
-                    raise FormulaError("a division followed by a factor without a sign can be read in two ways")
-                factors.append(("*", self.power()))
-            else:
-                return factors[0][1] if len(factors) == 1 else _product(factors)
+        while (sign := self.take("*", "/")) or self.starts_factor():
+            if not sign and factors[-1][0] == "/":
+                raise FormulaError("a division followed by a factor without a sign can be read in two ways")
+            factors.append((sign, self.unary()) if sign else ("*", self.power()))
+        return factors[0][1] if len(factors) == 1 else _product(factors)
 
     def starts_factor(self) -> bool:
         kind, value = self.tokens[self.at]

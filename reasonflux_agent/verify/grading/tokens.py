@@ -17,27 +17,21 @@ def tokens(text: str) -> list[Token]:
     """The tokens of a formula; the last one is of the kind `end`. Raises FormulaError on what no formula holds."""
     text = _PERIODIC.sub(_periodic, rewritten(plain_characters(text), "formula"))
     found: list[Token] = []
-    for part in text.split():
-        at = 0
-        while at < len(part):
-            match = _TOKEN.match(part, at)
-            if match is None:
-                raise FormulaError(f"{part[at]!r} is not understood")
-            found += _classified(str(match.lastgroup), match[str(match.lastgroup)])
-            at = match.end()
+    for match in _TOKEN.finditer(text):
+        kind = str(match.lastgroup)
+        value = match[kind]
+        if len(value) > MAX_DIGITS:
+            raise FormulaError("too large")
+        product = kind == "word" and value not in _FUNCTIONS
+        if kind == "other" or (product and len(value) > 3):
+            raise FormulaError(f"{value!r} is not understood")
+        if product:
+            found += [("name", letter) for letter in value]
+        elif kind == "command" and _GREEK.fullmatch(value):
+            found.append(("name", value))
+        else:
+            found.append(("command" if kind == "word" else kind, value))
     return [*found, ("end", "")]
-
-
-def _classified(kind: str, text: str) -> list[Token]:
-    if len(text) > MAX_DIGITS:
-        raise FormulaError("too large")
-    if kind == "word" and text not in _FUNCTIONS:
-        if len(text) > 3:
-            raise FormulaError(f"{text!r} is not understood")
-        return [("name", letter) for letter in text]
-    if kind == "command" and _GREEK.fullmatch(text):
-        return [("name", text)]
-    return [("command" if kind == "word" else kind, text)]
 
 
 def _periodic(match: re.Match[str]) -> str:
@@ -52,7 +46,7 @@ MAX_DIGITS = 400
 
 _TOKEN = re.compile(
     r"(?P<number>\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3}(?![\da-zA-Z]))?)"
-    r"|\\(?P<command>[a-zA-Z]+)|(?P<word>[a-zA-Z]+)|(?P<sign>[-+*/^!°()\[\]{}|_])"
+    r"|\\(?P<command>[a-zA-Z]+)|(?P<word>[a-zA-Z]+)|(?P<sign>[-+*/^!°()\[\]{}|_])|(?P<other>\S)"
 )
 _FUNCTIONS = frozenset({"pi", "log", "sqrt", *arithmetic.BARE, *arithmetic.BRACKETED})
 """Words that are no product of letters, with or without a backslash."""
