@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
 from fractions import Fraction
 
 from reasonflux_agent.verify.grading import arithmetic
@@ -46,7 +45,7 @@ def _agree(a: Formula, b: Formula, base: float) -> bool | None:
     for tried, point in enumerate(points):
         if tried >= 24 and agreed >= 6:
             break
-        left, right = _value(a, point), _value(b, point)
+        left, right = a.value_or_none(point), b.value_or_none(point)
         if left is None and right is None:
             continue
         if left is None or right is None:
@@ -65,9 +64,9 @@ def proportional(a: Formula, b: Formula) -> bool:
     ratio = None
     agreed = 0
     for point in _points(a.names | b.names):
-        left, right = _value(a, point), _value(b, point)
-        if left is None or right is None or left == 0 or right == 0:
-            if (left is None) != (right is None) or (left == 0) != (right == 0):
+        left, right = a.value_or_none(point), b.value_or_none(point)
+        if not left or not right:
+            if left != right:
                 return False
             continue
         ratio = ratio or left / right
@@ -88,10 +87,3 @@ def _points(names: frozenset[str], base: float = math.e) -> list[dict[str, Numbe
         for _ in range(count)
     ]
     return [{**point, **fixed} for point in (points if free else [{}])]
-
-
-def _value(formula: Formula, point: Mapping[str, Number]) -> Number | None:
-    try:
-        return formula.value(point)
-    except FormulaError:
-        return None

@@ -53,6 +53,13 @@ class Formula:
         except (ArithmeticError, ValueError, TypeError) as error:  # TypeError: a complex number where a real one is needed
             raise FormulaError(str(error)) from None
 
+    def value_or_none(self, variables: Mapping[str, Number] | None = None) -> Number | None:
+        """Its value, or None where it has none."""
+        try:
+            return self.value(variables)
+        except FormulaError:
+            return None
+
     def times(self, factor: Fraction) -> Formula:
         """The formula multiplied by a number."""
         return Formula(self.names, lambda v: arithmetic.times(self.node(v), factor), self.digits)

@@ -17,7 +17,7 @@ from typing import Any
 
 from reasonflux_agent.plugins import manager, registered
 from reasonflux_agent.verify.grading import answers, formulas
-from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
+from reasonflux_agent.verify.grading.arithmetic import Number
 from reasonflux_agent.verify.grading.tables import words
 from reasonflux_agent.verify.verifiers import equalities, substitution
 
@@ -148,10 +148,7 @@ def in_range(problem: str, text: str, answer: str | None) -> bool | None:
 def _number(answer: str | None) -> Number | None:
     """The answer's value if it is a plain number, without a unit that could be part of a larger one."""
     formula = formulas.read_or_none(answers.normal(answer or ""))
-    try:
-        return formula.value() if formula and not formula.names else None
-    except FormulaError:
-        return None
+    return formula.value_or_none() if formula and not formula.names else None
 
 
 VERIFIERS: dict[str, Verifier] = {

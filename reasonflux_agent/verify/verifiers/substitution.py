@@ -82,7 +82,7 @@ def _recurrence(problem: str, answer: str) -> bool | str | None:
         terms[index] = following
     exact = True
     for index, value in terms.items():
-        found = _value(formula, Fraction(index))
+        found = formula.value_or_none({"n": Fraction(index)})
         if found is None or not _near(found, value):
             return f"{name}_{index} is {value}, but the answer's formula does not give that."
         exact = exact and (found == value or math.isclose(found, value, rel_tol=1e-12, abs_tol=1e-12))
@@ -109,14 +109,6 @@ def _read(text: str) -> Formula:
     if len(text) > MAX_FORMULA:
         raise FormulaError("too long")
     return formulas.read(text)
-
-
-def _value(formula: Formula, at: Fraction) -> Number | None:
-    """The formula's value; None where it has none."""
-    try:
-        return formula.value(dict.fromkeys(formula.names, at))
-    except FormulaError:
-        return None
 
 
 _SOLVE = (
