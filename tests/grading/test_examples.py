@@ -1,9 +1,11 @@
-"""The examples in the docstrings of what people call."""
+"""The examples in the docstrings of what people call, and in docs/grading.md."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +22,11 @@ def test_the_room_exports_what_people_call() -> None:
 
     assert {"equivalent", "extract_answer", "grade", "run_program", "run_verifiers", "Verifier"} <= set(dir(verify))
     assert all(getattr(verify, name) for name in dir(verify))
+
+
+def test_the_examples_of_the_page_are_true() -> None:
+    page = Path(__file__).parents[2] / "docs" / "grading.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(block, {}, page.name, None, None)
+    assert test.examples
+    assert not doctest.DocTestRunner().run(test).failed
