@@ -24,8 +24,7 @@ from reasonflux_agent.ending import Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.serving.guard import bears
 from reasonflux_agent.serving.replies import reasoning
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever, template_search_tool
 from reasonflux_agent.toolkit import Text, check_answer_tool, reason_tool
 
 try:

@@ -148,8 +148,8 @@ def _fresh(
     found: Sequence[tuple[Item, Template]], known: Sequence[Template], embedder: str, double: float
 ) -> list[tuple[Item, Template]]:
     """The templates that no earlier one says already, by name or embedding, each with its own id."""
-    from reasonflux_agent.templates.retrieval import template_text
-    from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
+    from reasonflux_agent.templates import template_text
+    from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
     # without the examples, which always differ
     texts = [template_text(t.model_copy(update={"example": None})) for t in (*known, *(t for _, t in found))]

@@ -33,6 +33,7 @@ from rows import JSON, preference, thought
 
 from reasonflux_agent.context import EFFORTS, Context
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.parts import DEPTH
@@ -40,8 +41,7 @@ from reasonflux_agent.prompts import ParseError, plain
 from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.schema import Plan
 from reasonflux_agent.strategies.search import document_id, looked_up, standing_out, trajectory_query
-from reasonflux_agent.templates import TemplateLibrary, write_atomically
-from reasonflux_agent.templates.retrieval import TemplateRetriever
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
 SETTINGS = ("prompt", "samples", "similar", "templates", "informed", "temperature", "max_tokens", "library", "embedder", "seed")
 """Options on which the rewards depend."""
