@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +43,11 @@ def test_the_schema_is_that_of_the_events() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     assert json.loads(path.read_text(encoding="utf-8")) == json_schema()
+
+
+def test_the_block_of_the_page_reads_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    shutil.copytree(Path(__file__).parent / "version1", tmp_path / "records")
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    exec(block, {})  # noqa: S102  # our own page
+    assert [line.rsplit(" ", 1)[1] for line in capsys.readouterr().out.splitlines()] == ["7"] * 3
