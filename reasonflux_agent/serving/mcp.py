@@ -21,7 +21,7 @@ from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.ending import ENDING, Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
-from reasonflux_agent.serving.guard import bears
+from reasonflux_agent.serving.middleware import bears
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool

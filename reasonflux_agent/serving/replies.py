@@ -9,8 +9,12 @@ from __future__ import annotations
 import time
 
 from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.runs.runner import Busy
 from reasonflux_agent.schema import Plan, Solution
 from reasonflux_agent.serving.requests import JSON, PREFIX, ChatRequest, Refused
+
+RETRY_AFTER = 5
+"""Seconds that a client is told to wait, if the queue is full or the server ends."""
 
 
 def reasoning(event: JSON) -> str:
@@ -103,20 +107,18 @@ def _finish(solution: Solution) -> str:
 
 
 def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
-    """(HTTP status, body, headers) for an error. What is not raised on purpose tells the client nothing but that."""
-    refused = error if isinstance(error, Refused) else None
-    if refused:
-        status = refused.status
+    """Return (HTTP status, body, headers) for an error. What is not raised on purpose tells the client nothing but that."""
+    if isinstance(error, Busy):
+        error = Refused(str(error), status=429, code="rate_limit_exceeded", retry_after=RETRY_AFTER)
+    if isinstance(error, Refused):
+        refused = error
     elif isinstance(error, InputError):
-        status = 400
+        refused = Refused(str(error))
+    elif isinstance(error, ModelError):
+        refused = Refused(str(error), status=502, code="model_error")
     else:
-        status = 502 if isinstance(error, ModelError) else 500
-    kind = {429: "rate_limit_error"}.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    code = refused.code if refused else {502: "model_error", 500: "internal_error"}.get(status)
-    text = (
-        str(error)
-        if refused or status < 500 or status == 502
-        else "The server failed. Its operator finds the reason in its log."
-    )
-    body = {"error": {"message": text[:2000], "type": kind, "param": refused.param if refused else None, "code": code}}
-    return status, body, {"Retry-After": str(refused.retry_after)} if refused and refused.retry_after else {}
+        text = "The server failed. Its operator finds the reason in its log."
+        refused = Refused(text, status=500, code="internal_error")
+    kind = "rate_limit_error" if refused.status == 429 else "server_error" if refused.status >= 500 else "invalid_request_error"
+    body = {"error": {"message": str(refused)[:2000], "type": kind, "param": refused.param, "code": refused.code}}
+    return refused.status, body, {"Retry-After": str(refused.retry_after)} if refused.retry_after else {}

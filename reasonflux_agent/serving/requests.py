@@ -127,12 +127,7 @@ def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> ChatR
     except ValidationError as error:
         _refuse(error)
     if request.model not in names:
-        raise Refused(
-            f"The model {request.model!r} does not exist. There are: {', '.join(names)}.",
-            status=404,
-            param="model",
-            code="model_not_found",
-        )
+        raise unknown_model(request.model, names)
     if request.stream_options and not request.stream:
         raise Refused("'stream_options' is for streams alone. Next: set 'stream' to true.", param="stream_options")
     strategy, effort = names[request.model]
@@ -144,6 +139,12 @@ def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> ChatR
         stream=bool(request.stream),
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
     )
+
+
+def unknown_model(name: str, names: Iterable[str]) -> Refused:
+    """Return the error for a name that no model has."""
+    text = f"The model {name!r} does not exist. There are: {', '.join(names)}."
+    return Refused(text, status=404, param="model", code="model_not_found")
 
 
 def _object(body: bytes) -> JSON:

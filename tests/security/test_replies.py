@@ -23,7 +23,7 @@ from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
 from reasonflux_agent.prompts.solve import STEP, WHOLE
-from reasonflux_agent.serving.ui.html import formula, prose
+from reasonflux_agent.serving.ui.prose import formula, prose
 from reasonflux_agent.templates.retrieval.lexical import shapes
 from reasonflux_agent.templates.text import Tally, clean, example_of
 from reasonflux_agent.verify.grading import answers, extract_answer

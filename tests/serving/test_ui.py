@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import htpy as h
 import httpx
 import pytest
 from hypothesis import given
@@ -17,8 +18,7 @@ from reasonflux_agent import ReasonFlux
 from reasonflux_agent.agents.review import Decision, DraftStep, Question
 from reasonflux_agent.cli import app
 from reasonflux_agent.runs.record import Record, read_record
-from reasonflux_agent.serving.ui.formulas import mathml
-from reasonflux_agent.serving.ui.html import formula, prose, tag
+from reasonflux_agent.serving.ui.prose import formula, mathml, prose, render
 from reasonflux_agent.serving.ui.question import question_form, read_decision
 from reasonflux_agent.serving.ui.tree import branches, usage
 from reasonflux_agent.serving.ui.view import sections
@@ -64,7 +64,7 @@ class Elements(HTMLParser):
 
 
 def test_what_is_not_markup_is_escaped() -> None:
-    made = tag("p", EVIL, [EVIL, None, tag("b", "x")], title='"><script>')
+    made = render(h.p(title='"><script>')[EVIL, [EVIL, None, h.b["x"]]])
     assert Elements(made).names == ["p", "b"]
     assert made.endswith("<b>x</b></p>")
 
@@ -100,7 +100,7 @@ def test_a_formula_is_mathml_without_what_could_act(latex: str, holds: str) -> N
 def test_a_formula_that_cannot_be_drawn_is_shown_as_written(latex: str) -> None:
     assert mathml(latex) == ""
     if latex:
-        assert tag("code", latex, class_="formula") in prose(f"so \\({latex}\\).")
+        assert render(h.code(".formula")[latex]) in prose(f"so \\({latex}\\).")
 
 
 def test_an_answer_is_a_formula_only_if_it_looks_like_one() -> None:

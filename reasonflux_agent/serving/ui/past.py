@@ -6,17 +6,29 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reasonflux_agent.runs.record import FORMAT
 from reasonflux_agent.schema import Solution
-from reasonflux_agent.serving.ui.pages import Row
 from reasonflux_agent.serving.ui.runs import Runs
 
 SHOWN = 100
-"""Runs in the list at most; the search finds the others."""
+"""The most runs in the list; the search finds the others."""
 UNFINISHED = "unfinished"
 """State of a record without an end; `open` is one that waits for an answer or was stopped, and can go on."""
+
+
+class Row(NamedTuple):
+    """A run in the list."""
+
+    run: str
+    begun: float
+    """Seconds since 1970."""
+    problem: str
+    state: str = UNFINISHED
+    answer: str = ""
+    certainty: str = ""
+    """How sure the answer is; empty where there is none."""
 
 
 class Past:
@@ -26,35 +38,31 @@ class Past:
         self._runs = runs
         self._read: dict[str, tuple[tuple[int, int], Row | None]] = {}
 
-    def search(self, query: str, kept: set[str]) -> tuple[list[Row], int]:
-        """The newest runs whose problem, answer or state holds `query`, and how many runs there are in all.
-
-        `kept`: the runs that can go on.
-        """
-        rows = sorted(self._rows(kept), key=lambda row: row.begun, reverse=True)
+    def search(self, query: str) -> tuple[list[Row], int]:
+        """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
+        rows = sorted(self._rows(self._runs.kept.copy()), key=lambda row: row.begun, reverse=True)
         wanted = query.casefold()
         return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
 
-    def _rows(self, kept: set[str]) -> Iterator[Row]:
+    def _rows(self, kept: dict[str, str]) -> Iterator[Row]:
         for path in self._runs.directory.glob("*.jsonl"):
             try:
                 stat = path.stat()
-            except OSError:  # it went away, or was never there
+            except OSError:  # the file was deleted, or is a link to nothing
                 continue
             stamp = stat.st_mtime_ns, stat.st_size
             if self._read.get(path.name, (None,))[0] != stamp:
                 self._read[path.name] = stamp, _row(path)
             row = self._read[path.name][1]
             if row and row.state == UNFINISHED:
-                row = row._replace(
-                    state="running" if self._runs.is_live(row.run) else "open" if row.run in kept else UNFINISHED
-                )
+                state = "running" if self._runs.is_live(row.run) else "open" if row.run in kept else UNFINISHED
+                row = row._replace(state=state)
             if row:
                 yield row
 
 
 def _row(path: Path) -> Row | None:
-    """What the list says of a record: from its first and its last line. None for a file that is none."""
+    """Return what the list says of a record, from its first and its last line. None for a file that is no record."""
     try:
         with path.open("rb") as file:
             header = _object(file.readline())
@@ -63,8 +71,8 @@ def _row(path: Path) -> Row | None:
                 last = line
         if header.get("format") != FORMAT:
             return None
-        datetime.fromtimestamp(header["time"])  # that it can be shown
-        row = Row(path.stem, header["time"], str(header["problem"]), UNFINISHED, "", "")
+        datetime.fromtimestamp(header["time"])  # raises if it cannot be shown
+        row = Row(path.stem, header["time"], str(header["problem"]))
         if not (kept := _object(last).get("solution")):
             return row
         solution = Solution.model_validate(kept)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.serving.replies import error_of
+from reasonflux_agent.serving.replies import RETRY_AFTER, error_of
 from reasonflux_agent.serving.requests import Refused
 
 if TYPE_CHECKING:
+    from starlette.responses import JSONResponse
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from reasonflux_agent.serving.metrics import Metrics
@@ -25,8 +26,6 @@ OPEN = ("/healthz",)
 """Paths that need no key."""
 CLOSED = 499
 """Status in log and metrics of a request whose client went away, as nginx has it."""
-RETRY_AFTER = 5
-"""Seconds that a client is told to wait, when the queue is full or the server ends."""
 
 
 def is_loopback(host: str) -> bool:
@@ -52,8 +51,8 @@ def bears(scope: Scope, key: str) -> bool:
     return kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), key.encode())
 
 
-class Guard:
-    """ASGI middleware around the whole app."""
+class RequestMiddleware:
+    """ASGI middleware around the whole app: key or host, access log, metrics, errors."""
 
     def __init__(self, app: ASGIApp, *, key: str | None, metrics: Metrics) -> None:
         self._app, self._key, self._metrics = app, key, metrics
@@ -121,8 +120,8 @@ def closing() -> Refused:
     return Refused(text, status=503, code="server_shutting_down", retry_after=RETRY_AFTER)
 
 
-def error_response(error: Exception) -> Any:
-    """The response to an error."""
+def error_response(error: Exception) -> JSONResponse:
+    """Return the response to an error."""
     from starlette.responses import JSONResponse
 
     status, body, headers = error_of(error)
