@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from functools import cached_property
@@ -13,21 +14,22 @@ from typing import Any, Self, Unpack
 from weakref import WeakSet
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT, by_what_was_asked
+from reasonflux_agent.calls import by_what_was_asked, session_of, with_session
 from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
-from reasonflux_agent.graph import afresh, both, create_reasonflux
+from reasonflux_agent.events import PREFIX, AnyEvent, Token, labels_of, read_event
+from reasonflux_agent.graph import afresh, create_reasonflux
 from reasonflux_agent.models import unload
 from reasonflux_agent.models.specs import embedder_of, original_spec
-from reasonflux_agent.nodes import Event as Event
-from reasonflux_agent.nodes import event_of
+from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
@@ -79,7 +81,7 @@ class ReasonFlux:
             library = library or template_path
             loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
             retriever = TemplateRetriever.from_library(loaded, embeddings=embedder_of(template_matcher_path))
-        self._own = both(*own)
+        self._own = resolve_models(*own)
         self._graph = create_reasonflux(
             strategy=strategy,
             navigator=self._own[0],
@@ -145,7 +147,7 @@ class ReasonFlux:
         """As `solve`, on the event loop."""
         given, chosen = {"problem": problem}, self._context(context)
         async with self._turns.one() as end:
-            how = self._how(merge_configs(config, {"configurable": {BEFORE: end}}), chosen)
+            how = self._how(config, chosen, before_call=end)
             state = await self.graph.ainvoke(given, **how)
         return Solution.model_validate(state["solution"])
 
@@ -173,26 +175,24 @@ class ReasonFlux:
             await self.graph.aupdate_state(how["config"], afresh, as_node="begin")
         return Solution.model_validate((await self.graph.ainvoke(None, **how))["solution"])
 
-    def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Iterator[Event]:
-        """The run as it happens.
-
-        Types: begin, plan, templates, refined, token (`text`, `role`, `call`), step, program, review, candidate, unparsed,
-        and last solution (`solution`, a `schema.Solution` as a dict).
-        """
+    def stream(
+        self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
+    ) -> Iterator[AnyEvent]:
+        """Yield the events of the run (see events.py) as they happen, from `Begin` to `Concluded`."""
         for part in self.graph.stream(
             {"problem": problem}, **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
         ):
-            if event := event_of(part):
+            if event := _event(part):
                 yield event
 
     async def astream(
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator[AnyEvent]:
         """As `stream`, on the event loop."""
         how = self._how(config, self._context(context))
         async with aclosing(self.graph.astream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True)) as parts:
             async for part in parts:
-                if event := event_of(part):
+                if event := _event(part):
                     yield event
 
     def batch(
@@ -236,20 +236,20 @@ class ReasonFlux:
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
-    def _how(self, config: RunnableConfig | None, context: Context) -> dict[str, Any]:
+    def _how(self, config: RunnableConfig | None, context: Context, **session: Any) -> dict[str, Any]:
         """The keyword arguments of a run. With a checkpointer it is noted what the run was begun with, and each step is
         saved before the next one begins."""
         _OPEN.add(self)
         specs = (context.navigator or self._own[0], context.solver or self._own[1])
         self._local |= {spec.strip() for spec in specs if isinstance(spec, str) and spec.strip().startswith("local:")}
         ours: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
+        session |= {"ending": session_of(ensure_config(config)).ending, "checkpointer": self._checkpointer}
         if self._checkpointer is None:
-            return {"config": merge_configs(config, ours), "context": context}
+            return {"config": with_session(merge_configs(config, ours), **session), "context": context}
         if not ensure_config(config).get("configurable", {}).get("thread_id"):
             raise InputError("A checkpointer needs a thread. Next: give config={'configurable': {'thread_id': 'homework-3'}}.")
-        ours["configurable"] = {CHECKPOINTER: self._checkpointer}
         ours["metadata"] = {BEGUN: json.dumps({**self._begun, "context": context.model_dump(mode="json")})}
-        return {"config": merge_configs(config, ours), "context": context, "durability": "sync"}
+        return {"config": with_session(merge_configs(config, ours), **session), "context": context, "durability": "sync"}
 
     @property
     def _kept(self) -> BaseCheckpointSaver[Any]:
@@ -283,8 +283,8 @@ class ReasonFlux:
             if not (context and solution.status == "exhausted"):
                 return how, solution, fresh
             fresh = afresh(how["context"].of_strategy(self._begun["strategy"] or ""))
-        how["config"]["configurable"][KEPT] = by_what_was_asked(finished_calls(saver, thread))
-        return how, None, fresh
+        finished = by_what_was_asked(finished_calls(saver, thread))
+        return {**how, "config": with_session(how["config"], finished=finished)}, None, fresh
 
 
 _OPEN: WeakSet[ReasonFlux] = WeakSet()
@@ -298,3 +298,15 @@ def _outcomes(states: list[Any]) -> list[Solution | Exception]:
 
 def _on(thread: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread}}
+
+
+def _event(part: tuple[Any, str, Any]) -> AnyEvent | None:
+    """The event that a part of LangGraph's stream is, if it is one of ours."""
+    _, mode, data = part
+    if mode == "custom":
+        return read_event(data) if isinstance(data, dict) and data.get("run") and "type" in data else None
+    chunk, metadata = data
+    labels = labels_of(metadata)
+    if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:
+        return None
+    return Token(**labels.model_dump(), role=metadata.get(f"{PREFIX}role", ""), text=chunk.text, time=round(time.time(), 3))

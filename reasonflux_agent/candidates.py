@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reasonflux_agent.effects import Body, Compute, Emit, Run, RunProgram
+from reasonflux_agent.events import CandidateMade, ProgramRun
 from reasonflux_agent.models import Reply, reads_errors
-from reasonflux_agent.prompts import Exchange, Message, ParseError
+from reasonflux_agent.prompts import Message, ParseError, Prompt
 from reasonflux_agent.prompts.program import OUTPUT, PROGRAM
+from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, StepResult
 from reasonflux_agent.verify.grading import extract_answer
 from reasonflux_agent.verify.programs import ProgramResult, extract_program
@@ -18,7 +19,8 @@ PROGRAM_RUNS = 2
 """Programs of one solver reply that are run at most."""
 
 
-def candidate(
+async def candidate(
+    run: Run,
     source: str,
     problem: str,
     text: str,
@@ -27,7 +29,7 @@ def candidate(
     reply: Reply | None = None,
     plan: Plan | None = None,
     results: tuple[StepResult, ...] = (),
-) -> Body[Candidate]:
+) -> Candidate:
     """A complete solution with its answer extracted (unless given) and its checks run."""
     truncated = bool(reply and reply.truncated)
 
@@ -35,8 +37,8 @@ def candidate(
         found = answer if answer is not None else extract_answer(text)
         return found, run_checks(problem, text, found, truncated=truncated)
 
-    found, checks = yield Compute(read)
-    return Candidate(
+    found, checks = await run.compute(read)
+    made = Candidate(
         source=source,
         text=text,
         answer=found,
@@ -46,9 +48,11 @@ def candidate(
         plan=plan,
         results=results,
     )
+    await run.emit(CandidateMade, source=source, answer=found, checks=checks)
+    return made
 
 
-def solve(run: Run, exchange: Exchange[str], *, sampled: bool, last: bool = True, **given: Any) -> Body[tuple[str, Reply]]:
+async def solve(run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = True, **given: Any) -> tuple[str, Reply]:
     """Asks the solver, and lets it see what its programs print (tool-integrated reasoning, as in ToRA).
 
     A model that writes a program tends to imagine its output. So the reply stops behind the program, the program is run in
@@ -56,23 +60,23 @@ def solve(run: Run, exchange: Exchange[str], *, sampled: bool, last: bool = True
     `last`. After a program that fails, a model that cannot use the error (`models.reads_errors`) replies anew, sampled; others
     are shown the error. The result is the joined text.
     """
-    messages = exchange.render(**given)
+    messages = prompt.render(**given)
     joined = ""
     runs = PROGRAM_RUNS if run.context.programs else 0
     for made in range(runs + 1):
         runs_left, stop = runs - made, (OUTPUT,) if made < runs else ()
-        reply = yield from run.call(exchange, messages, sampled=sampled, logprobs=True, stop=stop, again=made)
+        reply = await run.call(prompt, messages, sampled=sampled, logprobs=True, stop=stop, again=made)
         if not joined and not reply.text.strip():  # asked for once more, and sampled: a greedy model would say nothing again
-            reply = yield from run.call(exchange, messages, sampled=True, logprobs=True, stop=stop, again=runs + 1)
+            reply = await run.call(prompt, messages, sampled=True, logprobs=True, stop=stop, again=runs + 1)
         cut = _behind_program(reply.text) if runs_left else ""
         code = extract_program(cut)
         if not code:
             return (joined + reply.text).strip(), reply
-        result: ProgramResult = yield RunProgram(code)
-        yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+        result: ProgramResult = await run.program(code)
+        await run.emit(ProgramRun, code=code, output=result.output, error=result.error)
         failed = result.error or not result.output
         if failed and runs_left > 1 and not reads_errors(run.parts.spec("solver", run.context)):
-            messages, joined, sampled = exchange.render(**given), "", True
+            messages, joined, sampled = prompt.render(**given), "", True
             continue
         shown = f"\n```output\n{result.error or result.output}\n```\n"
         joined += cut + shown
@@ -95,15 +99,15 @@ def _continue(cut: str, shown: str, last: bool) -> list[Message]:
     ]
 
 
-def programmed(run: Run, problem: str, *, sampled: bool) -> Body[Candidate]:
+async def programmed(run: Run, problem: str, *, sampled: bool) -> Candidate:
     """A candidate whose answer a program computed; without an answer where the program fails."""
     for made in range(PROGRAM_RUNS):
         try:
-            code, reply = yield from run.ask(PROGRAM, sampled=sampled, again=made, problem=problem)
+            code, reply = await run.ask(PROGRAM, sampled=sampled, again=made, problem=problem)
         except ParseError:
             return Candidate(source="program", text="", answer=None, checks={"answered": False})
-        result: ProgramResult = yield RunProgram(code)
-        yield Emit("program", {"code": code, "output": result.output, "error": result.error})
+        result: ProgramResult = await run.program(code)
+        await run.emit(ProgramRun, code=code, output=result.output, error=result.error)
         if result.output and not result.error:
             break
         sampled = True  # the next try is another program
@@ -112,5 +116,5 @@ def programmed(run: Run, problem: str, *, sampled: bool) -> Body[Candidate]:
     text = f"```python\n{code}\n```\n```output\n{result.error or result.output}\n```\n"
     if not answer:
         return Candidate(source="program", text=text, answer=None, checks={"answered": False})
-    answer = yield Compute(lambda: extract_answer(answer) or re.sub(r"^.*[A-Za-z] ?: ", "", answer))  # `Total: 10:30`
-    return (yield from candidate("program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply))
+    answer = await run.compute(lambda: extract_answer(answer) or re.sub(r"^.*[A-Za-z] ?: ", "", answer))  # `Total: 10:30`
+    return await candidate(run, "program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from reasonflux_agent.models import Reply
 from reasonflux_agent.schema import Plan, Review, Solution, StepResult
 
 JSON = dict[str, Any]
@@ -93,10 +94,11 @@ class CallEnded(Event):
     role: str
     """`navigator` or `solver`."""
     model: str = ""
+    """The name by which its server knows it; `Begin.parts` has the spec."""
     messages: tuple[dict[str, str], ...] = ()
     """What was sent: `role` and `content` of each message."""
-    reply: JSON | None = None
-    """The fields of `models.Reply`; None if the call failed."""
+    reply: Reply | None = None
+    """None if the call failed."""
     error: str | None = None
     seconds: float = 0.0
 
@@ -197,6 +199,8 @@ AnyEvent = Annotated[
 ]
 """All events; `AnyEvent` is what `ReasonFlux.stream` yields and what a record holds."""
 _READER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+TYPES = frozenset(kind.model_fields["type"].default for kind in Event.__subclasses__())
+"""The values of `type`."""
 
 
 def read_event(data: object) -> AnyEvent:

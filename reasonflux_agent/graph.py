@@ -13,7 +13,7 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -24,35 +24,27 @@ from langgraph.types import Send
 
 from reasonflux_agent.candidates import candidate, programmed
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import Body, Emit, Load, Run, Same
 from reasonflux_agent.ending import WholeGraph
 from reasonflux_agent.errors import InputError, SpecError
+from reasonflux_agent.events import Begin, Concluded
 from reasonflux_agent.models import check_spec
-from reasonflux_agent.nodes import Parts, add_router, single
+from reasonflux_agent.node import Node, add_router, single
+from reasonflux_agent.parts import Parts, resolve_models
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.direct import DIRECT
+from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
-DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
 MAX_PROBLEM = 20_000
 """Characters of a problem at most."""
 STEPS_OF_ATTEMPT = 10_000
 """LangGraph's recursion limit inside an attempt: far above what the Context's limits allow, so that they decide."""
 
 Update = dict[str, Any]
-
-
-Model = TypeVar("Model", bound="BaseChatModel | str")
-
-
-def both(navigator: Model | None, solver: Model | None) -> tuple[Model | str, Model | str]:
-    """Who plays (navigator, solver): one model alone plays both, none means the embedded default."""
-    first: Model | str = next((model for model in (navigator, solver) if model is not None), DEFAULT_MODEL)
-    return first, first if solver is None else solver
 
 
 def create_reasonflux(
@@ -83,7 +75,7 @@ def create_reasonflux(
     own = getattr(retriever, "library", None)  # what a TemplateRetriever finds is in its own library
     library = library or (own if isinstance(own, TemplateLibrary) else "builtin")
     loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
-    navigator, solver = both(navigator, solver)
+    navigator, solver = resolve_models(navigator, solver)
     for spec in (navigator, solver, *((context.navigator, context.solver) if context else ())):
         if isinstance(spec, str):
             check_spec(spec)
@@ -115,12 +107,12 @@ def create_reasonflux(
         return [Send("attempt", _attempt(state, "attempt", sample, state["wave"])) for sample in samples] or END
 
     graph = WholeGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
-    graph.add_node("begin", parts.node(begin), input_schema=State)
+    graph.add_node("begin", Node(parts, begin), input_schema=State)
     # Its one node would do here, but for threads: nodes that run in one graph at once hold all of a small pool
     # (`max_concurrency`, or cores + 4), and their model calls would wait for it for ever; a subgraph has its own.
     graph.add_node("draft", single(parts, draft, "draft").compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
-    graph.add_node("verify", parts.node(partial(verify, strategy=name), "verify"), input_schema=State)
+    graph.add_node("verify", Node(parts, partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
     add_router(graph, "begin", launch, ["begin", "draft", "attempt", "verify"])
     graph.add_edge("draft", "verify")
@@ -129,15 +121,15 @@ def create_reasonflux(
     return graph
 
 
-def begin(state: State, run: Run) -> Body[Update]:
+async def begin(state: State, run: Run) -> Update:
     """Reads and checks the input, and forgets the thread's former problem."""
     problem = _problem(state)
-    run.id = uuid.uuid4().hex
-    made_of = yield Load()
-    yield Emit("begin", {"problem": problem, "context": run.context.model_dump(mode="json"), "parts": made_of})
+    run.labels = run.labels.model_copy(update={"run": uuid.uuid4().hex})
+    made_of = await run.load()
+    await run.emit(Begin, problem=problem, context=run.context.model_dump(mode="json"), parts=made_of)
     messages = state.get("messages") or []
     return {
-        "run": run.id,
+        "run": run.labels.run,
         "problem": "",
         "asked": problem,
         "read": _mark(messages),
@@ -205,7 +197,7 @@ def _text(message: HumanMessage) -> str:
 
 
 def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
-    spent = sum((Usage(**{k: row[k] for k in Usage.model_fields}) for row in state.get("usage") or ()), Usage())
+    spent = sum((Usage.of(row) for row in state.get("usage") or ()), Usage())
     spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
         "run": state["run"],
@@ -217,27 +209,26 @@ def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
     }
 
 
-def draft(state: Attempt, run: Run) -> Body[Update]:
+async def draft(state: Attempt, run: Run) -> Update:
     """Solver: a complete solution without a plan; even samples reason in text, odd ones are programs, where these may run."""
     number, is_program = divmod(state["sample"], 2) if run.context.programs else (state["sample"], 0)
     if is_program:
-        made = yield from programmed(run, state["problem"], sampled=number > 0)
+        made = await programmed(run, state["problem"], sampled=number > 0)
     else:
         try:
-            text, reply = yield from run.ask(DIRECT, sampled=number > 0, logprobs=True, problem=state["problem"])
+            text, reply = await run.ask(DIRECT, sampled=number > 0, logprobs=True, problem=state["problem"])
         except ParseError:
             return {}
-        made = yield from candidate("draft", state["problem"], text, reply=reply)
-    yield Emit("candidate", {"source": made.source, "answer": made.answer, "checks": made.checks})
+        made = await candidate(run, "draft", state["problem"], text, reply=reply)
     return {"candidates": [made.model_dump(mode="json")]}
 
 
-def verify(state: State, run: Run, strategy: str) -> Body[Update]:
+async def verify(state: State, run: Run, strategy: str) -> Update:
     """Counts the votes; once they are settled, or nothing is left to sample, concludes."""
     if _unread(state) and (asks := state.get("problem") or "") != state.get("asked"):  # events write an attempt's back
         return {"problem": asks}  # handed on: it is there for one step
     candidates = [Candidate(**row) for row in state.get("candidates") or ()]
-    standing = yield from tally(candidates, partial(Same, problem=state["asked"]))
+    standing = await tally(candidates, partial(run.same, problem=state["asked"]))
     setting, exhausted = run.context.setting, state.get("exhausted") or ""
     left = 0 if exhausted else setting.trajectories - state["sampled"]
     if run.context.effort == "auto" and not state["sampled"] and setting.drafts:
@@ -250,8 +241,8 @@ def verify(state: State, run: Run, strategy: str) -> Body[Update]:
         count = wave(standing, left)
         return {"sampled": state["sampled"] + count, "wave": count, "problem": ""}
     solution = conclude(state["asked"], candidates, standing, state.get("usage") or [], exhausted, strategy)
-    yield Emit("solution", {"solution": solution.model_dump(mode="json")})
-    message = AIMessage(solution.text or "No solution was found.", id=run.id, name="reasonflux")
+    await run.emit(Concluded, solution=solution)
+    message = AIMessage(solution.text or "No solution was found.", id=run.labels.run, name="reasonflux")
     return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0, "problem": ""}
 
 
@@ -270,8 +261,7 @@ def conclude(
     shown = best if best and best.plan else next((c for c in group if c.plan), best)
     per_node: dict[str, Usage] = {}
     for row in usage:
-        counted = Usage(**{name: row[name] for name in Usage.model_fields})
-        per_node[row["node"]] = per_node.get(row["node"], Usage()) + counted
+        per_node[row["node"]] = per_node.get(row["node"], Usage()) + Usage.of(row)
     answered = best is not None and best.answer is not None
     if exhausted:
         status, reason = "exhausted", exhausted

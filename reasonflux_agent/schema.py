@@ -7,7 +7,7 @@ instantiated step s^_i, review delta_i.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -96,6 +96,11 @@ class Usage(Value):
     completion_tokens: int = 0
     seconds: float = 0.0
     """Summed over calls, so parallel calls add up to more than the clock."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Usage:
+        """Return the usage in a row that has these fields among others."""
+        return cls(**{name: row[name] for name in cls.model_fields})
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})

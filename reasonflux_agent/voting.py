@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from reasonflux_agent.schema import PROOF, Candidate
@@ -47,12 +47,10 @@ def heaviest(candidates: Sequence[Candidate]) -> float:
     return math.prod(factor for name, factor in PROVEN.items() if any(name in c.checks for c in candidates))
 
 
-def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -> Generator[object, bool, Tally]:
-    """Counts the votes.
+async def tally(candidates: Sequence[Candidate], same: Callable[[str, str], Awaitable[bool]]) -> Tally:
+    """Return how the votes stand. `same(a, b)` compares two answers.
 
-    Yields `same(a, b)` for every comparison that it needs and expects the verdict to be sent back, so that the caller
-    decides how answers are compared. Ties go to the higher mean log-probability of the group's best member, then to the
-    group that came first.
+    Ties go to the higher mean log-probability of the group's best member, then to the group that came first.
     """
     groups: list[list[int]] = []
     for index, candidate in enumerate(candidates):
@@ -60,7 +58,7 @@ def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -
             continue
         for group in groups:
             other = candidates[group[0]].answer
-            if other == candidate.answer or (yield same(other or "", candidate.answer)):
+            if other == candidate.answer or await same(other or "", candidate.answer):
                 group.append(index)
                 break
         else:

@@ -21,10 +21,11 @@ from langgraph.graph import StateGraph
 from pydantic import Field, ValidationError
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import AskPerson, Body, Emit, Run, Search
 from reasonflux_agent.errors import InputError, LibraryError
+from reasonflux_agent.events import Decided, TemplatesFound
 from reasonflux_agent.graph import create_reasonflux
-from reasonflux_agent.nodes import Parts
+from reasonflux_agent.parts import Parts
+from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Plan, Review, Step, StepResult, Value, Verdict
 from reasonflux_agent.state import Trajectory
 from reasonflux_agent.strategies.navigator import apply, document_id, navigator
@@ -113,18 +114,18 @@ def review(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     return navigator(parts, approve=approve, judge=judge)
 
 
-def approve(state: Trajectory, run: Run) -> Body[Update]:
+async def approve(state: Trajectory, run: Run) -> Update:
     """Person: whether the trajectory may be carried out, or another one instead."""
-    decision = yield from _decide("plan", state, run)
+    decision = await _decide("plan", state, run)
     match decision.action:
         case "edit":
-            return (yield from _edit(decision.steps, state, run))
+            return await _edit(decision.steps, state, run)
         case "stop":
             return {"exhausted": STOPPED}
     return {}
 
 
-def judge(state: Trajectory, run: Run) -> Body[Update]:
+async def judge(state: Trajectory, run: Run) -> Update:
     """Person: what the review of the last result means, if reviews are asked about; else what the review said."""
     if state.get("exhausted"):
         return {}
@@ -132,21 +133,21 @@ def judge(state: Trajectory, run: Run) -> Body[Update]:
     before: Any = {**state, "reviews": [row.model_dump(mode="json") for row in earlier]}
     if not run.context.ask_at_reviews:
         return apply(before, run, proposed)
-    decision = yield from _decide("review", state, run, proposed)
+    decision = await _decide("review", state, run, proposed)
     match decision.action:
         case "approve":
             return apply(before, run, proposed)
         case "stop":
             return {"exhausted": STOPPED}
         case "edit":
-            edited = yield from _edit(decision.steps, state, run)
+            edited = await _edit(decision.steps, state, run)
             said = Review(index=proposed.index, verdict="accept", feedback="a person edited the trajectory.")
             return apply(before, run, said) | edited
     verdict: Verdict = decision.action
     return apply(before, run, Review(index=proposed.index, verdict=verdict, feedback=decision.feedback))
 
 
-def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, review: Review | None = None) -> Body[Decision]:
+async def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, review: Review | None = None) -> Decision:
     """Asks until the answer can be used."""
     plan, work = Plan(**state["plan"]), {row["index"]: row["text"] for row in state["results"]}
     asked = Question(
@@ -159,13 +160,13 @@ def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, re
         review=review,
     )
     while True:
-        answer = yield AskPerson(asked.model_dump(mode="json"), decision_schema(asked.actions, run.context.max_steps))
+        answer = await run.person(asked.model_dump(mode="json"), decision_schema(asked.actions, run.context.max_steps))
         try:
             decision = read_decision(answer, asked, run)
         except InputError as error:
             asked = asked.model_copy(update={"error": str(error)})
             continue
-        yield Emit("decision", {"question": question, "decision": decision.model_dump(mode="json")})
+        await run.emit(Decided, question=question, decision=decision.model_dump(mode="json"))
         return decision
 
 
@@ -216,13 +217,13 @@ def _text(id: str, known: Mapping[str, str], run: Run) -> str:
         raise InputError(str(error)) from None
 
 
-def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Body[Update]:
+async def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Update:
     """The trajectory as the person wants it, its templates looked up where the person names none."""
     texts: dict[str, str] = {}
     drawn: list[Step] = []
     for step in steps:
         if step.templates is None and step.query:
-            documents = (yield Search(f"{step.purpose}\n{step.query}"))[: run.context.setting.templates]
+            documents = (await run.search(f"{step.purpose}\n{step.query}"))[: run.context.setting.templates]
             found = {document_id(document): document.page_content for document in documents}
         else:
             found = {id: _text(id, state["templates"], run) for id in step.templates or ()}
@@ -230,7 +231,7 @@ def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Body[Upd
         drawn.append(Step(purpose=step.purpose, query=step.query, templates=tuple(found)))
     results = [StepResult(index=i, text=step.work).model_dump(mode="json") for i, step in enumerate(steps) if step.work.strip()]
     plan = Plan(abstraction=state["plan"]["abstraction"], steps=tuple(drawn))
-    yield Emit("templates", {"templates": list(texts), "plan": plan.model_dump(mode="json")})
+    await run.emit(TemplatesFound, templates=list(texts), plan=plan)
     done = [row["text"] for row in results] == [row["text"] for row in state["results"]]
     return {
         "plan": plan.model_dump(mode="json"),

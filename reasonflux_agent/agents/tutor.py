@@ -19,7 +19,8 @@ from langgraph.types import Checkpointer
 
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
+from reasonflux_agent.graph import create_reasonflux
+from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.schema import Plan, Solution
 from reasonflux_agent.toolkit import Text

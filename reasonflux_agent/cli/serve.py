@@ -46,8 +46,8 @@ def serve(
     access log goes to standard error, one JSON object a line.
     """
     from reasonflux_agent.context import Context
-    from reasonflux_agent.graph import both
     from reasonflux_agent.models import load_model
+    from reasonflux_agent.parts import resolve_models
     from reasonflux_agent.runs.runner import Parts, Runner
     from reasonflux_agent.serving.app import create_app
     from reasonflux_agent.serving.middleware import require_key
@@ -58,7 +58,7 @@ def serve(
         raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
     context = Context.from_env()
     navigator, solver = navigator or model or context.navigator, solver or model or context.solver
-    navigator, solver = both(navigator, solver)
+    navigator, solver = resolve_models(navigator, solver)
     context = context.model_copy(update={"navigator": None, "solver": None})
     parts: Parts = {"navigator": navigator, "solver": solver, "library": library, "context": context}
     runner = Runner(record=record, at_once=max_concurrency, waiting=WAITING * max_concurrency, **parts)

@@ -28,7 +28,7 @@ class ParseError(ValueError):
 
 
 @dataclass(frozen=True)
-class Exchange(Generic[T]):
+class Prompt(Generic[T]):
     """A question to a model and the reading of its reply, as two pure functions."""
 
     name: str

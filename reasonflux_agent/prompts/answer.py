@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.solve import BOXED, text
 from reasonflux_agent.schema import Plan, StepResult
 
@@ -18,4 +18,4 @@ def render(
     return user(brief(problem, templates=templates, plan=plan, results=results), TASK)
 
 
-ANSWER: Exchange[str] = Exchange("answer", "solver", render, text, max_tokens=300)
+ANSWER: Prompt[str] = Prompt("answer", "solver", render, text, max_tokens=300)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_plan
 from reasonflux_agent.schema import Plan
 
@@ -22,4 +22,4 @@ def parse(reply: str) -> Plan:
     return read_plan(reply)
 
 
-REFINE: Exchange[Plan] = Exchange("refine", "navigator", render, parse, max_tokens=300)
+REFINE: Prompt[Plan] = Prompt("refine", "navigator", render, parse, max_tokens=300)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_mark, read_plan
 from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
 
@@ -104,4 +104,4 @@ def _heads(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
             yield at, head
 
 
-REVIEW: Exchange[Review] = Exchange("review", "navigator", render, parse, max_tokens=250)
+REVIEW: Prompt[Review] = Prompt("review", "navigator", render, parse, max_tokens=250)

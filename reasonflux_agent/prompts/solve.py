@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 from reasonflux_agent.schema import Plan, StepResult, Template
 
 BOXED = "put your final answer within \\boxed{}."
@@ -65,5 +65,5 @@ def render_step(
     return user(brief(problem, templates=templates, plan=plan, results=results), f"{task}\n{end}", redo)
 
 
-WHOLE: Exchange[str] = Exchange("solve", "solver", render_whole, text)
-STEP: Exchange[str] = Exchange("solve", "solver", render_step, text)
+WHOLE: Prompt[str] = Prompt("solve", "solver", render_whole, text)
+STEP: Prompt[str] = Prompt("solve", "solver", render_step, text)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, aclosing
 
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, MissingExtraError
+from reasonflux_agent.events import AnyEvent, Concluded
 from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.replies import Writer, error_of, reasoning
@@ -147,16 +148,16 @@ class _Chat:
         run = self._runner.events(ask.strategy, {"problem": ask.problem}, context)
         events = await stack.enter_async_context(aclosing(run))
         begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
-        facts["run"] = begun["run"]
-        writer = Writer(ask, begun["run"])
+        facts["run"] = begun.run
+        writer = Writer(ask, begun.run)
         if ask.stream:
             return self._stream(writer, events, scope)
-        thought = ""
-        async for event in events:
-            thought += reasoning(event)
-        return JSONResponse(writer.completion(thought, self._conclude(event, facts)))
+        told = [event async for event in events]
+        last = told[-1]
+        assert isinstance(last, Concluded)
+        return JSONResponse(writer.completion("".join(map(reasoning, told)), self._conclude(last.solution, facts)))
 
-    def _stream(self, writer: Writer, events: AsyncIterator[JSON], scope: Scope) -> EventSourceResponse:
+    def _stream(self, writer: Writer, events: AsyncIterator[AnyEvent], scope: Scope) -> EventSourceResponse:
         facts = scope["state"]["facts"]
 
         async def gone(message: Message) -> None:
@@ -167,8 +168,8 @@ class _Chat:
             try:
                 yield _data(writer.opening())
                 async for event in events:
-                    if event["type"] == "solution":
-                        for chunk in writer.closing(self._conclude(event, facts)):
+                    if isinstance(event, Concluded):
+                        for chunk in writer.closing(self._conclude(event.solution, facts)):
                             yield _data(chunk)
                     elif text := reasoning(event):
                         yield _data(writer.thought(text))
@@ -186,8 +187,7 @@ class _Chat:
         scope["state"][LAST_WORDS] = [_data(error_of(closing())[1]), DONE]
         return EventSourceResponse(chunks(), sep="\n", client_close_handler_callable=gone)
 
-    def _conclude(self, event: JSON, facts: JSON) -> Solution:
-        solution = Solution.model_validate(event["solution"])
+    def _conclude(self, solution: Solution, facts: JSON) -> Solution:
         self._metrics.count(solution)
         facts |= {"outcome": solution.status, "tokens": solution.total.tokens}
         if self._runner.ended and not solution.text:

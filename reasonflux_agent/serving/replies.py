@@ -9,39 +9,19 @@ from __future__ import annotations
 import time
 
 from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed, describe
 from reasonflux_agent.runs.runner import Busy
-from reasonflux_agent.schema import Plan, Solution
+from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.requests import JSON, PREFIX, ChatRequest, Refused
 
 RETRY_AFTER = 5
 """Seconds that a client is told to wait, if the queue is full or the server ends."""
 
 
-def reasoning(event: JSON) -> str:
-    """What an event of a run (see `ReasonFlux.stream`) says in `reasoning_content`: one paragraph, or nothing."""
-    match event["type"]:
-        case "plan" | "refined":
-            plan = Plan(**event["plan"])
-            title = "Plan" if event["type"] == "plan" else "Refined plan"
-            lines = [f"{title}: {plan.abstraction}".rstrip(": ") + ":"]
-            lines += [f"{number}. {step.purpose}" for number, step in enumerate(plan.steps, 1)]
-        case "templates":
-            lines = ["Templates: " + ("; ".join(event["templates"]) or "none fits")]
-        case "step":
-            lines = [f"Result up to step {event['result']['index'] + 1}:", event["result"]["text"]]
-        case "program":
-            lines = ["Program:", f"```python\n{event['code']}\n```", f"```output\n{event['error'] or event['output']}\n```"]
-        case "review":
-            review = event["review"]
-            lines = [f"Review: {review['verdict']}" + (f". {review['feedback']}" if review["feedback"] else "")]
-            lines += [f"{number}. {step['purpose']}" for number, step in enumerate(review["steps"], 1)]
-        case "candidate":
-            failed = [name for name, passed in event["checks"].items() if not passed]
-            doubt = f" (failed checks: {', '.join(failed)})" if failed else ""
-            lines = [f"Candidate by {event['source']}: {event['answer'] or 'no answer'}{doubt}"]
-        case _:
-            return ""
-    return "\n".join(lines) + "\n\n"
+def reasoning(event: AnyEvent) -> str:
+    """Return what an event says in `reasoning_content`: one paragraph, or nothing."""
+    silent = isinstance(event, Begin | Concluded | Unparsed | Decided)
+    return "" if silent or not (text := describe(event)) else f"{text}\n\n"
 
 
 class Writer:

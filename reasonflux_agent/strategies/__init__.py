@@ -11,7 +11,7 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from reasonflux_agent.nodes import Parts
+from reasonflux_agent.parts import Parts
 from reasonflux_agent.strategies.direct import direct
 from reasonflux_agent.strategies.navigator import navigator
 from reasonflux_agent.strategies.original import original

@@ -12,16 +12,19 @@ from typing import Any, Literal
 from langchain_core.documents import Document
 from langgraph.graph import END, START, StateGraph
 
+from reasonflux_agent.calls import OutOfBudget
 from reasonflux_agent.candidates import candidate, solve
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import Body, Compute, Emit, NodeBody, OutOfBudget, Run, Search
-from reasonflux_agent.nodes import Parts, add_router
+from reasonflux_agent.events import PlanDrawn, PlanRefined, Reviewed, StepDone, TemplatesFound
+from reasonflux_agent.node import Node, add_router
+from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
 from reasonflux_agent.prompts.solve import STEP, WHOLE, demonstrate
+from reasonflux_agent.run import NodeBody, Run
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
 from reasonflux_agent.verify.grading import extract_answer
@@ -66,8 +69,8 @@ def navigator(
 
     graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
     for body in (plan, retrieve, refine, solve_step, answer):
-        graph.add_node(body.__name__, parts.node(body), input_schema=Trajectory)
-    graph.add_node("review", parts.node(note_verdict if judge else review, "review"), input_schema=Trajectory)
+        graph.add_node(body.__name__, Node(parts, body), input_schema=Trajectory)
+    graph.add_node("review", Node(parts, note_verdict if judge else review, "review"), input_schema=Trajectory)
     graph.add_edge(START, "plan")
     add_router(graph, "plan", after_plan)
     add_router(graph, "retrieve", after_retrieve, ["refine", carry_out])
@@ -76,10 +79,10 @@ def navigator(
     add_router(graph, "judge" if judge else "review", after_review)
     graph.add_edge("answer", END)
     if approve:
-        graph.add_node("approve", parts.node(approve), input_schema=Trajectory)
+        graph.add_node("approve", Node(parts, approve), input_schema=Trajectory)
         add_router(graph, "approve", after_approve)
     if judge:
-        graph.add_node("judge", parts.node(judge), input_schema=Trajectory)
+        graph.add_node("judge", Node(parts, judge), input_schema=Trajectory)
         graph.add_edge("review", "judge")
     return graph
 
@@ -94,23 +97,23 @@ def _reviewed(state: Trajectory, index: int, whole: bool) -> int:
     return sum(whole or row["index"] == index for row in state["reviews"])
 
 
-def plan(state: Trajectory, run: Run) -> Body[Update]:
+async def plan(state: Trajectory, run: Run) -> Update:
     """Navigator: the abstraction and the trajectory."""
     blank: Update = {"step": 0, "results": [], "reviews": [], "templates": {}, "seen": [], "tries": [], "feedback": ""}
     blank |= {"edited": False}
     drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
-        drawn, _ = yield from run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
+        drawn, _ = await run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
     except ParseError:
         pass  # a plan that cannot be read is data, and recorded: the run goes on with the plan that says nothing
     except OutOfBudget as limit:
         return {**blank, "plan": drawn.model_dump(mode="json"), "exhausted": str(limit)}
     drawn = drawn.model_copy(update={"steps": drawn.steps[: run.context.max_steps]})
-    yield Emit("plan", {"plan": drawn.model_dump(mode="json")})
+    await run.emit(PlanDrawn, plan=drawn)
     return {**blank, "plan": drawn.model_dump(mode="json")}
 
 
-def retrieve(state: Trajectory, run: Run) -> Body[Update]:
+async def retrieve(state: Trajectory, run: Run) -> Update:
     """Library: templates for the problem and the steps still to come, above the confidence floor.
 
     One query of the kind, the problem and the steps finds more than the problem's alone, and more than the fused hits of
@@ -120,13 +123,13 @@ def retrieve(state: Trajectory, run: Run) -> Body[Update]:
     steps, texts = list(drawn.steps), dict[str, str]()
     if limit:
         ahead = [f"{step.purpose}\n{step.query}" for step in steps[due:]]
-        documents: list[Document] = yield Search("\n".join((drawn.abstraction, state["problem"], *ahead)).strip())
+        documents: list[Document] = await run.search("\n".join((drawn.abstraction, state["problem"], *ahead)).strip())
         found = {document_id(document): document.page_content for document in documents}
         if not state["reviews"]:  # after a try that failed, one that does not stand out is worth a try as well
             found = dict(list(found.items())[: _clear(documents[:limit])])
         texts = dict([(key, text) for key, text in found.items() if key not in state["seen"]][:limit])
         for index in range(due, len(steps)) if texts else ():
-            own: list[Document] = yield Search(f"{steps[index].purpose}\n{steps[index].query}")
+            own: list[Document] = await run.search(f"{steps[index].purpose}\n{steps[index].query}")
             fitting = tuple(key for document in own if (key := document_id(document)) in texts)
             steps[index] = steps[index].model_copy(update={"templates": fitting})
         if due < len(steps):
@@ -134,7 +137,7 @@ def retrieve(state: Trajectory, run: Run) -> Body[Update]:
             rest = tuple(key for key in texts if key not in noted)
             steps[due] = steps[due].model_copy(update={"templates": rest + steps[due].templates})
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
-    yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
+    await run.emit(TemplatesFound, templates=list(texts), plan=drawn)
     # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
     refining = bool(texts and not state["reviews"] and run.context.setting.refine)
     update: Update = {"plan": drawn.model_dump(mode="json"), "templates": texts, "refining": refining}
@@ -155,11 +158,11 @@ def document_id(document: Document) -> str:
     return str(document.id or document.metadata.get("id") or document.page_content[:80])
 
 
-def refine(state: Trajectory, run: Run) -> Body[Update]:
+async def refine(state: Trajectory, run: Run) -> Update:
     """Navigator: the trajectory rewritten with what was found."""
     drawn = Plan(**state["plan"])
     try:
-        better, _ = yield from run.ask(
+        better, _ = await run.ask(
             REFINE, sampled=state["sample"] > 0, problem=state["problem"], templates=state["templates"], plan=drawn
         )
     except ParseError:
@@ -168,11 +171,11 @@ def refine(state: Trajectory, run: Run) -> Body[Update]:
     steps = list(better.steps[: run.context.max_steps])
     steps[0] = steps[0].model_copy(update={"templates": ids})
     better = Plan(abstraction=better.abstraction or drawn.abstraction, steps=tuple(steps))
-    yield Emit("refined", {"plan": better.model_dump(mode="json")})
+    await run.emit(PlanRefined, plan=better)
     return {"plan": better.model_dump(mode="json")}
 
 
-def solve_step(state: Trajectory, run: Run) -> Body[Update]:
+async def solve_step(state: Trajectory, run: Run) -> Update:
     """Solver: the step that is due, or (granularity `whole`) the whole trajectory in one reply."""
     drawn, whole, feedback = Plan(**state["plan"]), is_whole(state, run.context), state["feedback"]
     index = len(drawn.steps) - 1 if whole else state["step"]
@@ -187,15 +190,15 @@ def solve_step(state: Trajectory, run: Run) -> Body[Update]:
         given |= {"step": index, "results": before}
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
     last = index == len(drawn.steps) - 1
-    text, reply = yield from solve(run, WHOLE if whole else STEP, sampled=sampled, last=last, **given)
+    text, reply = await solve(run, WHOLE if whole else STEP, sampled=sampled, last=last, **given)
     reviewed = _reviewed(state, index, whole)
     result = StepResult(index=index, text=text, attempt=reviewed + 1)
-    yield Emit("step", {"result": result.model_dump(mode="json")})
+    await run.emit(StepDone, result=result)
     results = [*before, result]
     update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
     update["reviewing"] = reviewed < run.context.setting.reviews
     if whole:
-        made = yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
+        made = await candidate(run, "navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
         update["tries"] = [*state["tries"], made.model_dump(mode="json")]
     return update
 
@@ -214,19 +217,19 @@ def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
     return {"shown": shown, "templates": rest}
 
 
-def review(state: Trajectory, run: Run) -> Body[Update]:
+async def review(state: Trajectory, run: Run) -> Update:
     """Go on, redo, replace what is left, or finish. The checks judge a whole solution first; a step, the navigator alone."""
-    said = yield from assess(state, run)
+    said = await assess(state, run)
     return apply(state, run, said)
 
 
-def note_verdict(state: Trajectory, run: Run) -> Body[Update]:
+async def note_verdict(state: Trajectory, run: Run) -> Update:
     """As `review`, but its verdict is only noted; a person is asked before it is applied."""
-    said = yield from assess(state, run)
+    said = await assess(state, run)
     return {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
 
 
-def assess(state: Trajectory, run: Run) -> Body[Review]:
+async def assess(state: Trajectory, run: Run) -> Review:
     """The verdict on the last result."""
     drawn = Plan(**state["plan"])
     results = [StepResult(**row) for row in state["results"]]
@@ -244,18 +247,18 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
         def wrong() -> str:
             return " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
 
-        said = Review(index=last.index, verdict=verdict, feedback=(yield Compute(wrong)))
+        said = Review(index=last.index, verdict=verdict, feedback=await run.compute(wrong))
     elif run.context.setting.opinions or not verdicts:
         by = "navigator"
         try:
             given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": state["templates"]}
-            said, _ = yield from run.ask(REVIEW, whole=whole, **given)
+            said, _ = await run.ask(REVIEW, whole=whole, **given)
         except ParseError:
             said = Review(index=last.index, verdict="accept", feedback="(the review could not be read)")
     else:
         said = Review(index=last.index, verdict="accept", feedback="no check fails.")
     said = said.model_copy(update={"index": last.index})
-    yield Emit("review", {"review": said.model_dump(mode="json"), "by": by})
+    await run.emit(Reviewed, review=said, by=by)
     return said
 
 
@@ -275,7 +278,7 @@ def apply(state: Trajectory, run: Run, said: Review) -> Update:
     return update
 
 
-def answer(state: Trajectory, run: Run) -> Body[Update]:
+async def answer(state: Trajectory, run: Run) -> Update:
     """Solver: the final answer where the steps did not state it; then the candidates are handed back."""
     drawn, reviews = Plan(**state["plan"]), tuple(Review(**row) for row in state["reviews"])
     results = tuple(StepResult(**row) for row in state["results"])
@@ -283,10 +286,10 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
     update: Update = {}
     if results and not made:
         text, reply = "\n\n".join(r.text for r in results), None
-        stated = yield Compute(lambda: extract_answer(results[-1].text))
+        stated = await run.compute(lambda: extract_answer(results[-1].text))
         if stated is None and not state.get("exhausted"):
             try:
-                end, reply = yield from run.ask(
+                end, reply = await run.ask(
                     ANSWER, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]
                 )
                 text = f"{text}\n\n{end}"
@@ -294,7 +297,5 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
                 pass
             except OutOfBudget as limit:
                 update["exhausted"] = str(limit)
-        made = [(yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=results))]
-    for one in made:
-        yield Emit("candidate", {"source": one.source, "answer": one.answer, "checks": one.checks})
+        made = [await candidate(run, "navigator", state["problem"], text, reply=reply, plan=drawn, results=results)]
     return update | {"candidates": [c.model_copy(update={"reviews": reviews}).model_dump(mode="json") for c in made]}

@@ -160,7 +160,7 @@ async def test_all_calls_are_hung_up_on_at_every_effort(way: str, effort: str, h
 
 async def test_a_stream_that_is_left_hangs_up(upstream: Watcher) -> None:
     parts = flux(f"vllm:m@{upstream.url}").astream(PROBLEM)
-    assert (await anext(parts))["type"] == "begin"
+    assert (await anext(parts)).type == "begin"
     await parts.aclose()  # type: ignore[attr-defined]
     graph = bare(f"vllm:m@{upstream.url}").astream(GIVEN, stream_mode="custom", subgraphs=True)
     await anext(graph)

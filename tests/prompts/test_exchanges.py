@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.prompts import RESULT_CHARS, Exchange, ParseError, brief, correction
+from reasonflux_agent.prompts import RESULT_CHARS, ParseError, Prompt, brief, correction
 from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.prompts.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
@@ -28,7 +28,7 @@ PROBLEM = "What is {x} if $\\frac{x}{2} = 3$?"
 TRAJECTORY = Plan(abstraction="linear", steps=(Step(purpose="Isolate {x}"), Step(purpose="State it")))
 TEMPLATES = {"a": "Template: isolate\n1. multiply"}
 RESULTS = (StepResult(index=0, text="x = 6 {so}"), StepResult(index=1, text="It is 6"))
-EXCHANGES: list[Exchange[Any]] = [PLAN, REFINE, WHOLE, STEP, REVIEW, ANSWER, DIRECT, PROGRAM, PROPOSE]
+EXCHANGES: list[Prompt[Any]] = [PLAN, REFINE, WHOLE, STEP, REVIEW, ANSWER, DIRECT, PROGRAM, PROPOSE]
 EXCHANGES += [ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW]
 RENDERED: dict[str, Callable[[], list[dict[str, str]]]] = {
     "plan": lambda: PLAN.render(PROBLEM),
@@ -214,7 +214,7 @@ def test_a_program_is_cut_out() -> None:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda e: f"{e.role}-{e.name}")
-def test_an_empty_reply_is_a_parse_error(exchange: Exchange[Any]) -> None:
+def test_an_empty_reply_is_a_parse_error(exchange: Prompt[Any]) -> None:
     for reply in ("", " \n\t "):
         with pytest.raises(ParseError):
             exchange.parse(reply)
@@ -224,7 +224,7 @@ JUNK = ["x" * 1_000_000, "\n" * 1_000_000 + "x", "*\n" * 500_000, "```python\n" 
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda e: f"{e.role}-{e.name}")
-def test_junk_is_a_value_or_a_parse_error_and_quick(exchange: Exchange[Any]) -> None:
+def test_junk_is_a_value_or_a_parse_error_and_quick(exchange: Prompt[Any]) -> None:
     for reply in JUNK:
         started = time.process_time()
         with contextlib.suppress(ParseError):

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not os.environ.get("REASONFLUX_TEST_RAY"), reaso
 DEADLY = """
 import os, signal
 from reasonflux_agent.hookspecs import hookimpl
-from reasonflux_agent.nodes import single
+from reasonflux_agent.node import single
 from reasonflux_agent.strategies.direct import reason as answer
 
 @hookimpl

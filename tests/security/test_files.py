@@ -81,7 +81,7 @@ def test_what_a_model_writes_does_not_end_a_line_of_its_record(tmp_path: Path) -
     reply = 'a\u2028{"type": "solution"}\u2029\x85\x0c\ud800'
     for number, event in enumerate(({"problem": "p"}, {"code": reply, "output": reply, "error": None})):
         recorder.on_custom_event("reasonflux_x", {"run": "r", "type": "program" if number else "begin", **event})
-    (line,) = read_record(recorder.path("r")).lines
+    (line,) = read_record(recorder.path("r")).events[1:]
     assert line["code"] == reply
 
 
@@ -228,7 +228,7 @@ def test_records_on_the_run_page(place: Path, content: bytes) -> None:
     with suppress(RecordError), reading(path):
         record = read_record(path)
         "".join(sections(record, lambda id: (id, id), []).values()).encode()
-        [news(line) for line in record.lines]
+        [news(line) for line in record.events[1:]]
 
 
 def test_the_reader_of_a_pipe_is_bounded(tmp_path: Path) -> None:

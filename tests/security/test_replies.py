@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from langchain_core.messages import AIMessage
 
 from reasonflux_agent.models import read_reply
-from reasonflux_agent.prompts import Exchange, ParseError
+from reasonflux_agent.prompts import ParseError, Prompt
 from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.prompts.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
@@ -31,7 +31,7 @@ from reasonflux_agent.verify.programs import extract_program
 from reasonflux_agent.verify.verifiers import run_checks
 from tests.security.texts import MARKS, long, texts
 
-EXCHANGES: tuple[Exchange[Any], ...] = (
+EXCHANGES: tuple[Prompt[Any], ...] = (
     *(PLAN, REFINE, REVIEW, PROPOSE, PROGRAM, WHOLE, STEP, ANSWER, DIRECT),
     *(ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW),
 )

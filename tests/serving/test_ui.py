@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.agents.review import Decision, DraftStep, Question
 from reasonflux_agent.cli import app
+from reasonflux_agent.events import Reviewed
 from reasonflux_agent.runs.record import Record, read_record
 from reasonflux_agent.serving.ui.prose import formula, mathml, prose, render
 from reasonflux_agent.serving.ui.question import question_form, read_decision
@@ -121,7 +122,9 @@ def test_a_record_of_a_replacement_is_a_tree() -> None:
     (attempt,) = branches(read_record(RECORD))
     first, *_, last = attempt.trajectories
     assert len(attempt.trajectories) > 1
-    assert [v["review"]["verdict"] for tries in first.tries.values() for t in tries for v in t.verdicts][-1] == "replace"
+    said = [v for tries in first.tries.values() for t in tries for v in t.verdicts]
+    assert isinstance(said[-1], Reviewed)
+    assert said[-1].review.verdict == "replace"
     assert last.tries
     assert attempt.candidates
 
@@ -133,19 +136,19 @@ def test_attempts_and_drafts_are_told_apart(tmp_path: Path) -> None:
     assert sorted(found) == ["Attempt 1", "Attempt 2", "Draft 1", "Draft 2"]
     assert [len(t) for t in found["Attempt 1"].trajectories[-1].tries.values()] == [1, 1]
     # Three equal votes of four end the run: which draft is then still without its program is a matter of timing.
-    outputs = [program["output"].strip() for name in ("Draft 1", "Draft 2") for program in found[name].programs]
+    outputs = [program.output.strip() for name in ("Draft 1", "Draft 2") for program in found[name].programs]
     assert outputs
     assert set(outputs) == {"7"}
     solution = record.solution
     assert solution
-    assert {node: row["calls"] for node, row in usage(record).items()} == {n: u.calls for n, u in solution.usage.items()}
+    assert {node: row.calls for node, row in usage(record).items()} == {n: u.calls for n, u in solution.usage.items()}
 
 
 def test_a_run_is_shown_at_every_moment() -> None:
     whole = read_record(RECORD)
     pages = [
-        sections(Record(whole.header, whole.lines[:n]), lambda id: (f"name of {id}", EVIL), [("plan", EVIL)])
-        for n in range(len(whole.lines) + 1)
+        sections(Record(whole.header, whole.events[: n + 1]), lambda id: (f"name of {id}", EVIL), [("plan", EVIL)])
+        for n in range(len(whole.events))
     ]
     assert pages[0]["tree"] == pages[0]["answer"] == ""
     assert "name of " in pages[-1]["tree"]
@@ -248,7 +251,7 @@ def test_a_question_survives_the_death_of_the_server(tmp_path: Path) -> None:
             assert "2^{n+2}-5" in httpx.get(f"{place}/events").text
     record = read_record(next(records.glob("*.jsonl")))
     assert record.solution
-    assert [call["node"] for call in record.calls].count("plan") == 1
+    assert [call.node for call in record.calls].count("plan") == 1
     assert model.calls == calls + len(record.calls) - 1
 
 

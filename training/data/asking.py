@@ -23,7 +23,7 @@ from reasonflux_agent.models import (
     retries_itself,
     transient,
 )
-from reasonflux_agent.prompts import Exchange, Message, ParseError
+from reasonflux_agent.prompts import Message, ParseError, Prompt
 from reasonflux_agent.prompts.solve import WHOLE
 from reasonflux_agent.verify.grading import extract_answer
 
@@ -44,7 +44,7 @@ def ask(model: BaseChatModel, messages: Sequence[Message], max_tokens: int, temp
 
 def solves(model: BaseChatModel, item: Item, max_tokens: int, **given: Any) -> dict[str, Any]:
     """How the solver answers a problem in one greedy reply, given what `WHOLE.render` takes: `id`, `answer`, `correct`."""
-    exchange: Exchange[str] = WHOLE
+    exchange: Prompt[str] = WHOLE
     try:
         text = exchange.parse(ask(model, exchange.render(item.problem, **given), max_tokens).text)
     except ParseError:

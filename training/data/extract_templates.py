@@ -26,11 +26,11 @@ from files import digest
 from langchain_core.language_models import BaseChatModel
 from structure import TEMPLATE
 
-from reasonflux_agent.effects import PARSE_TRIES
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.prompts import ParseError, correction
+from reasonflux_agent.run import PARSE_TRIES
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
 

@@ -121,7 +121,7 @@ def new_form(strategies: Iterable[str], given: JSON, error: str = "") -> h.Node:
 
 def run_page(record: Record, body: dict[str, Markup], *, live: bool) -> Markup:
     """Return the page of one run; `body`: the sections of `view.sections`, with `about` and `questions`."""
-    problem = record.header["problem"]
+    problem = record.begin.problem
 
     def filled(id: str) -> h.Node:
         return h.div(id=id)[body[id]]
@@ -143,7 +143,7 @@ def run_page(record: Record, body: dict[str, Markup], *, live: bool) -> Markup:
         h.div(".problem")[prose(problem)],
         filled("about"),
         h.p("#news.unseen", role="status"),
-        h.div(".columns", data_events=f"{place(record.header['run'])}/events" if live else None)[work, aside],
+        h.div(".columns", data_events=f"{place(record.begin.run)}/events" if live else None)[work, aside],
     )
 
 

@@ -28,7 +28,7 @@ from reasonflux_agent.serving.ui.past import Past
 from reasonflux_agent.serving.ui.prose import render
 from reasonflux_agent.serving.ui.question import Form, drops, is_changed, question_form, read_decision, read_steps
 from reasonflux_agent.serving.ui.runs import REVIEW, Runs
-from reasonflux_agent.serving.ui.tree import branches
+from reasonflux_agent.serving.ui.tree import Branch
 from reasonflux_agent.serving.ui.view import news, sections
 from reasonflux_agent.templates import render_template
 
@@ -126,7 +126,7 @@ class _Site:
         self._runs, self._past, self._library = runs, Past(runs), runs.runner.library
         self._names = {template.id: template.name for template in self._library}
         self._filled: dict[tuple[str, str], tuple[str, list[JSON], str]] = {}
-        """(Run, task that asks) -> the question, its steps as a person has changed them, and why they were not taken."""
+        """(Run, attempt that asks) -> the question, its steps as a person has changed them, and why they were not taken."""
 
     async def home(self, request: Request) -> Response:
         context = self._runs.runner.context
@@ -163,23 +163,21 @@ class _Site:
         questions = {} if live or record.solution else await self._runs.questions(run)
         state = self._runs.state(run, record, live=live, waiting=bool(questions))
         can = live if state == "running" else run in self._runs.kept
-        body["about"] = about(run, state, record.header["time"], self._runs.error(run), can)
-        body["questions"] = render(self._questions(run, record, questions) if questions else None)
+        body["about"] = about(run, state, record.begin.time, self._runs.error(run), can)
+        body["questions"] = render(self._questions(run, questions) if questions else None)
         return record, state, body
 
-    def _questions(self, run: str, record: Record, questions: dict[str, tuple[str, JSON]]) -> h.Node:
+    def _questions(self, run: str, questions: dict[str, tuple[str, JSON]]) -> h.Node:
         """Return the forms of the open questions in the order of the attempts, and what can be typed to add a template."""
-        names = {branch.unit: branch.name for branch in branches(record)}
-        order = {unit: number for number, unit in enumerate(names)}
         forms = [
-            question_form(id, asked, run, self._names, names.get(unit, "The attempt"), self._changes(run, id, unit, asked))
-            for id, (unit, asked) in sorted(questions.items(), key=lambda item: order.get(item[1][0], -1))
+            question_form(id, asked, run, self._names, Branch(attempt).name, self._changes(run, id, attempt, asked))
+            for id, (attempt, asked) in sorted(questions.items(), key=lambda item: (len(item[1][0]), item[1][0]))
         ]
         return [forms, h.datalist("#template-ids")[[h.option(value=id)[name] for id, name in self._names.items()]]]
 
-    def _changes(self, run: str, id: str, unit: str, asked: JSON) -> tuple[list[JSON], str] | None:
+    def _changes(self, run: str, id: str, attempt: str, asked: JSON) -> tuple[list[JSON], str] | None:
         """Return what a person has changed of this question, or of the one whose answer the run could not use."""
-        question, steps, why = self._filled.get((run, unit), ("", [], ""))
+        question, steps, why = self._filled.get((run, attempt), ("", [], ""))
         return (steps, why) if question == id or (question and asked["error"]) else None
 
     async def events(self, request: Request) -> Response:
@@ -202,8 +200,8 @@ class _Site:
             if changed := {id: html for id, html in body.items() if sent.get(id) != html}:
                 yield _event("sections", changed)
             sent = body
-            said = [text for line in record.lines[max(told, 0) :] if (text := news(line))] if told >= 0 else []
-            told = len(record.lines)
+            said = [text for event in record.events[max(told, 0) :] if (text := news(event))] if told >= 0 else []
+            told = len(record.events)
             if state == "waiting":
                 said.append("The run waits for your answer.")
             if said:
@@ -212,10 +210,10 @@ class _Site:
             yield _event("end", state)
 
     async def answer(self, request: Request) -> Response:
-        run, form, question, unit, asked = await self._asked(request)
+        run, form, question, attempt, asked = await self._asked(request)
         if drops(form, asked):
             why = "This button does not use what you changed. Next: go on with your edits, or press it again to drop them."
-            self._filled[run, unit] = question, read_steps(form), why
+            self._filled[run, attempt] = question, read_steps(form), why
         else:
             await self._runs.resume(run, {question: read_decision(form)})
         return _to(run)
@@ -226,17 +224,17 @@ class _Site:
         return Response(status_code=204)
 
     async def _asked(self, request: Request) -> tuple[str, Form, str, str, JSON]:
-        """Return a form that was sent: its run, its fields, its question's id, the task that asks, and the question."""
+        """Return a form that was sent: its run, its fields, its question's id, the attempt that asks, and the question."""
         run, form = request.path_params["run"], await _form(request)
         questions, question = await self._runs.questions(run), (form.get("question") or [""])[0]
         if question not in questions:
             raise InputError("This question was answered already, or is not asked any more. Next: reload the run's page.")
-        (unit, asked), steps = questions[question], read_steps(form)
+        (attempt, asked), steps = questions[question], read_steps(form)
         if is_changed(steps, asked):  # shown again if the run cannot use them
-            self._filled[run, unit] = question, steps, ""
+            self._filled[run, attempt] = question, steps, ""
         else:
-            self._filled.pop((run, unit), None)
-        return run, form, question, unit, asked
+            self._filled.pop((run, attempt), None)
+        return run, form, question, attempt, asked
 
     async def resume(self, request: Request) -> Response:
         await self._runs.resume(request.path_params["run"])

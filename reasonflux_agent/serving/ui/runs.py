@@ -24,7 +24,7 @@ from langgraph.types import Command
 from reasonflux_agent.agents.review import review
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
-from reasonflux_agent.events import labels_of
+from reasonflux_agent.events import Concluded, labels_of
 from reasonflux_agent.runs.record import Record, Recorder, read_record
 from reasonflux_agent.runs.runner import Kept, Parts, Runner
 from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
@@ -182,15 +182,17 @@ class Runs:
             await asyncio.wait({live.task})
 
     async def questions(self, run: str) -> dict[str, tuple[str, JSON]]:
-        """Return what the run waits for: id of each question -> the task that asks, `attempt:ID`, and the
-        `agents.review.Question` as a dict."""
+        """Return what the run waits for: id of each question -> the attempt that asks, and an `agents.review.Question` as a
+        dict."""
         thread = self.kept.get(run)
         if thread is None or self.is_live(run):
             return {}
         async with self._thread(thread) as (saver, config, begun):
             graph = self.runner.graphs[begun["strategy"]].copy({"checkpointer": saver})
-            tasks = (await graph.aget_state(config)).tasks
-            return {asked.id: (f"{task.name}:{task.id}", asked.value) for task in tasks for asked in task.interrupts}
+            tasks = (await graph.aget_state(config, subgraphs=True)).tasks
+            return {
+                asked.id: (task.state.values.get("attempt", ""), asked.value) for task in tasks for asked in task.interrupts
+            }
 
     @asynccontextmanager
     async def _thread(self, thread: str) -> AsyncIterator[tuple[Any, Any, JSON]]:
@@ -212,11 +214,10 @@ class Runs:
                 stream = self.runner.events(strategy, given, context, kept=kept, callbacks=[live.drafts], streamed=True)
                 async with aclosing(stream) as events:
                     async for event in events:
-                        concluded = concluded or event["type"] == "solution"
+                        concluded = concluded or isinstance(event, Concluded)
                         if not live.run.done():
-                            self._live[event["run"]] = live
-                            self.kept[event["run"]] = live.thread
-                            live.run.set_result(event["run"])
+                            self._live[event.run], self.kept[event.run] = live, live.thread
+                            live.run.set_result(event.run)
                 if concluded:  # the record has everything; the checkpoints were for going on
                     self.kept.pop(live.run.result(), None)
                     self._live.pop(live.run.result(), None)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import htpy as h
 from markupsafe import Markup
 
+from reasonflux_agent.agents.review import Decision
+from reasonflux_agent.events import AnyEvent, CallEnded, Concluded, Decided, ProgramRun, Reviewed
 from reasonflux_agent.runs.record import Record
+from reasonflux_agent.schema import Step, Usage
+from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.serving.ui.prose import code, formula, inline, prose, render, scrolling
 from reasonflux_agent.serving.ui.tree import Branch, Trajectory, Try, branches, usage
 from reasonflux_agent.voting import weight
 
-JSON = dict[str, Any]
 Texts = Callable[[str], tuple[str, str]]
 """Template id -> its name and text."""
 
@@ -30,24 +32,11 @@ def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dic
     }
 
 
-def news(line: JSON) -> str:
-    """What a line of a record says in one sentence, for screen readers; empty if it is not worth one."""
-    match line["type"]:
-        case "plan" | "refined":
-            return f"Trajectory of {len(line['plan']['steps'])} steps."
-        case "templates":
-            return f"Templates found: {len(line['templates'])}."
-        case "step":
-            return f"Result up to step {line['result']['index'] + 1}."
-        case "program":
-            return "A program failed." if line["error"] else "A program was run."
-        case "review":
-            return f"Review: {line['review']['verdict']}."
-        case "candidate":
-            return f"Candidate: {line['answer'] or 'no answer'}."
-        case "solution":
-            return f"The run has ended. Answer: {line['solution']['answer'] or 'none'}."
-    return ""
+def news(event: AnyEvent) -> str:
+    """Return what an event says in one sentence, for screen readers; empty if it is not worth one."""
+    if isinstance(event, Concluded):
+        return f"The run has ended. Answer: {event.solution.answer or 'none'}."
+    return reasoning(event).partition("\n")[0]
 
 
 def _answer(record: Record) -> h.Node:
@@ -84,10 +73,10 @@ def _branch(branch: Branch, texts: Texts) -> h.Node:
         for n, one in enumerate(old, 1)
     ]
     unread = [
-        h.details[h.summary[f"A reply that could not be read: {row['error']}"], code(row["reply"], "Reply")]
+        h.details[h.summary[f"A reply that could not be read: {row.error}"], code(row.reply, "Reply")]
         for row in branch.unparsed
     ]
-    answers = [h.li["Answer ", formula(c["answer"] or "none"), " ", _checks(c["checks"])] for c in branch.candidates]
+    answers = [h.li["Answer ", formula(c.answer or "none"), " ", _checks(c.checks)] for c in branch.candidates]
     return h.article(".branch.card", aria_labelledby=branch.key)[
         h.h3(id=branch.key)[branch.name],
         earlier,
@@ -99,7 +88,7 @@ def _branch(branch: Branch, texts: Texts) -> h.Node:
 
 
 def _trajectory(one: Trajectory, texts: Texts, key: str) -> h.Node:
-    steps = one.plan["steps"]
+    steps = one.plan.steps
     reach: dict[int, int] = {}
     carried: dict[int, int] = {}
     start = 0
@@ -113,7 +102,7 @@ def _trajectory(one: Trajectory, texts: Texts, key: str) -> h.Node:
         state = (f"done{again}" if tries else f"done with step {carried[i] + 1}") if i in carried else ""
         items.append(_step(i, step, state, [_try(t, reach[i], i) for t in tries], texts, f"{key}-{i + 1}"))
     return [
-        _labelled("Kind", one.plan["abstraction"]),
+        _labelled("Kind", one.plan.abstraction),
         map(_verdict, one.decisions),
         h.ol(".steps")[items] if items else None,
         [_try(t, 0, index) for index, tries in one.tries.items() if index >= len(steps) for t in tries],
@@ -124,17 +113,17 @@ def _labelled(label: str, text: str) -> h.Node:
     return h.p[h.span(".label")[label], " ", inline(text)] if text else None
 
 
-def _step(index: int, step: JSON, state: str, tries: list[h.Node], texts: Texts, key: str) -> h.Node:
+def _step(index: int, step: Step, state: str, tries: list[h.Node], texts: Texts, key: str) -> h.Node:
     return h.li(class_="done" if state else None)[
         h.details(id=key, open=True)[
             h.summary[
                 h.span(".number")[f"Step {index + 1}"],
                 " ",  # a screen reader reads words without a space between them as one
-                h.span(".purpose")[inline(step["purpose"])],
+                h.span(".purpose")[inline(step.purpose)],
                 [" ", h.span(".state")[state]] if state else None,
             ],
-            _labelled("Looks up", step["query"]),
-            [_template(id, *texts(id), f"{key}-{id}") for id in step["templates"]],
+            _labelled("Looks up", step.query),
+            [_template(id, *texts(id), f"{key}-{id}") for id in step.templates],
             tries,
         ]
     ]
@@ -148,32 +137,29 @@ def _template(id: str, name: str, text: str, key: str) -> h.Node:
 
 
 def _try(one: Try, start: int, index: int) -> h.Node:
-    attempt = one.result.get("attempt", 1)
+    attempt, text = one.result.attempt, one.result.text
     title = f"Steps {start + 1} to {index + 1}, in one reply" if start < index else "Result"
     # the programs of a reply are in its text, with their output
-    shown = [_program(row) for row in one.programs if row["code"].strip() not in one.result["text"]]
+    shown = [_program(row) for row in one.programs if row.code.strip() not in text]
     return h.div(".try")[
         h.p(".label")[title, f", try {attempt}" if attempt > 1 else None],
         shown,
-        prose(one.result["text"]),
+        prose(text),
         map(_verdict, one.verdicts),
     ]
 
 
-def _program(row: JSON) -> h.Node:
-    return [code(row["code"], "Program"), code(row["error"] or row["output"], "Error" if row["error"] else "Output")]
+def _program(row: ProgramRun) -> h.Node:
+    return [code(row.code, "Program"), code(row.error or row.output, "Error" if row.error else "Output")]
 
 
-def _verdict(row: JSON) -> h.Node:
-    if row["type"] == "decision":
-        said, by = row["decision"], "You"
-        word = said["action"]
-    else:
-        said, by = row["review"], f"Review by the {row.get('by', 'navigator')}"
-        word = said["verdict"]
+def _verdict(event: Reviewed | Decided) -> h.Node:
+    said = Decision.model_validate(event.decision) if isinstance(event, Decided) else event.review
+    word = said.action if isinstance(said, Decision) else said.verdict
+    by = "You" if isinstance(event, Decided) else f"Review by the {event.by}"
     return h.div(class_=f"verdict {word}")[
-        h.p[h.span(".label")[by], " ", h.strong[word], ": " if said["feedback"] else None, inline(said["feedback"])],
-        h.ol[[h.li[inline(step["purpose"])] for step in said["steps"]]] if said["steps"] else None,
+        h.p[h.span(".label")[by], " ", h.strong[word], ": " if said.feedback else None, inline(said.feedback)],
+        h.ol[[h.li[inline(step.purpose)] for step in said.steps]] if said.steps else None,
     ]
 
 
@@ -186,30 +172,30 @@ def _usage(record: Record) -> h.Node:
     nodes = usage(record)
     if not nodes:
         return None
-    names = ("calls", "prompt", "cached", "output", "seconds")
-    nodes["all"] = {name: sum(row[name] for row in nodes.values()) for name in names}
-    rows = [
-        h.tr[h.th(scope="row")[node], [h.td(".number")[_number(row[name])] for name in names]] for node, row in nodes.items()
+    nodes["all"] = sum(nodes.values(), Usage())
+    columns = [
+        (f"{u.calls:,}", f"{u.prompt_tokens:,}", f"{u.cached_tokens:,}", f"{u.completion_tokens:,}", f"{u.seconds:.1f}")
+        for u in nodes.values()
     ]
-    return _table("Tokens and seconds per node", ("node", *names), rows)
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
+    rows = [
+        h.tr[h.th(scope="row")[node], [h.td(".number")[text] for text in texts]]
+        for node, texts in zip(nodes, columns, strict=True)
+    ]
+    return _table("Tokens and seconds per node", ("node", "calls", "prompt", "cached", "output", "seconds"), rows)
 
 
 def _calls(record: Record) -> h.Node:
     return h.ol(".calls")[[_call(number, call) for number, call in enumerate(record.calls, 1)]] if record.calls else None
 
 
-def _call(number: int, call: JSON) -> h.Node:
-    reply = call.get("reply")
-    tokens = f"{reply['prompt_tokens']:,} + {reply['completion_tokens']:,} tokens" if reply else "failed"
-    told = [code(message["content"], message["role"].capitalize()) for message in call["messages"]]
-    if reply and reply["reasoning"]:
-        told.append(code(reply["reasoning"], "Thought"))
-    told.append(code(reply["text"] if reply else call["error"], "Reply" if reply else "Error"))
-    title = f"{number}. {call['node']} ({call['role']}): {tokens}, {call['seconds']:.1f} s"
+def _call(number: int, call: CallEnded) -> h.Node:
+    reply = call.reply
+    tokens = f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens" if reply else "failed"
+    told = [code(message["content"], message["role"].capitalize()) for message in call.messages]
+    if reply and reply.reasoning:
+        told.append(code(reply.reasoning, "Thought"))
+    told.append(code(reply.text, "Reply") if reply else code(call.error or "", "Error"))
+    title = f"{number}. {call.node} ({call.role}): {tokens}, {call.seconds:.1f} s"
     return h.li[h.details(id=f"call-{number}")[h.summary[title], told]]
 
 
@@ -220,8 +206,8 @@ def _table(title: str, head: Iterable[str], rows: list[h.Element]) -> h.Node:
 
 def settings(record: Record) -> h.Node:
     """Return what the run was begun with."""
-    context = {name: value for name, value in record.header.get("context", {}).items() if value is not None}
-    pairs = {**record.header.get("parts", {}), **context}
+    context = {name: value for name, value in record.begin.context.items() if value is not None}
+    pairs = {**record.begin.parts, **context}
     return h.dl[
         [h.div[h.dt[name], h.dd[value if isinstance(value, str) else json.dumps(value)]] for name, value in pairs.items()]
     ]

@@ -14,8 +14,8 @@ from reasonflux_agent.hookspecs import Register, hookimpl
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
 
-    from reasonflux_agent.effects import Body, Run
-    from reasonflux_agent.nodes import Parts
+    from reasonflux_agent.node import Parts
+    from reasonflux_agent.run import Body, Run
 
 
 @hookimpl
