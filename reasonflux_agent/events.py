@@ -127,6 +127,10 @@ class StepDone(Event):
 
     type: Literal["step"] = "step"
     result: StepResult
+    templates: tuple[str, ...] = ()
+    """Ids of the templates that the solver was shown."""
+    planned: bool = True
+    """Whether the solver was shown the plan; a worked example can take its place (prompts/solve.py)."""
 
 
 class ProgramRun(Event):

@@ -28,7 +28,8 @@ from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Plan, Review, Step, StepResult, Value, Verdict
 from reasonflux_agent.state import Trajectory
-from reasonflux_agent.strategies.navigator import apply, document_id, navigator
+from reasonflux_agent.strategies.navigator import apply, navigator
+from reasonflux_agent.strategies.search import document_id, foreign
 from reasonflux_agent.templates import TemplateLibrary, render_template
 
 Update = dict[str, Any]
@@ -156,7 +157,7 @@ async def _decide(question: Literal["plan", "review"], state: Trajectory, run: R
         problem=state["problem"],
         abstraction=plan.abstraction,
         steps=tuple(DraftStep(**step.model_dump(), work=work.get(index, "")) for index, step in enumerate(plan.steps)),
-        templates=state["templates"],
+        templates={id: _text(id, state, run) for id in state["templates"]},
         review=review,
     )
     while True:
@@ -203,14 +204,15 @@ def read_decision(answer: object, asked: Question, run: Run) -> Decision:
     if decision.action == "redo" and not decision.feedback.strip():
         raise InputError("A redo says in `feedback` what is wrong; given: nothing.")
     for id in {id for step in decision.steps for id in step.templates or ()}:
-        _text(id, asked.templates, run)
+        if id not in asked.templates:
+            _text(id, {}, run)
     return decision
 
 
-def _text(id: str, known: Mapping[str, str], run: Run) -> str:
+def _text(id: str, state: Mapping[str, Any], run: Run) -> str:
     """What a template is in prompts. Raises InputError with the closest ids."""
-    if id in known:
-        return known[id]
+    if id in state.get("texts", {}):
+        return str(state["texts"][id])
     try:
         return render_template(run.parts.library.get(id))
     except LibraryError as error:
@@ -219,24 +221,27 @@ def _text(id: str, known: Mapping[str, str], run: Run) -> str:
 
 async def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Update:
     """The trajectory as the person wants it, its templates looked up where the person names none."""
-    texts: dict[str, str] = {}
+    texts, ids = dict(state["texts"]), list[str]()
     drawn: list[Step] = []
     for step in steps:
         if step.templates is None and step.query:
             documents = (await run.search(f"{step.purpose}\n{step.query}"))[: run.context.setting.templates]
-            found = {document_id(document): document.page_content for document in documents}
+            found = [*map(document_id, documents)]
+            texts |= foreign(documents, run.parts.library)
         else:
-            found = {id: _text(id, state["templates"], run) for id in step.templates or ()}
-        texts |= found
+            found = list(step.templates or ())
+        ids += found
         drawn.append(Step(purpose=step.purpose, query=step.query, templates=tuple(found)))
     results = [StepResult(index=i, text=step.work).model_dump(mode="json") for i, step in enumerate(steps) if step.work.strip()]
     plan = Plan(abstraction=state["plan"]["abstraction"], steps=tuple(drawn))
-    await run.emit(TemplatesFound, templates=list(texts), plan=plan)
+    ids = list(dict.fromkeys(ids))
+    await run.emit(TemplatesFound, templates=ids, plan=plan)
     done = [row["text"] for row in results] == [row["text"] for row in state["results"]]
     return {
         "plan": plan.model_dump(mode="json"),
-        "templates": texts,
-        "seen": list(dict.fromkeys([*state["seen"], *texts])),
+        "templates": ids,
+        "texts": {id: text for id, text in texts.items() if id in ids},
+        "seen": list(dict.fromkeys([*state["seen"], *ids])),
         "results": results,
         "step": results[-1]["index"] + 1 if results else 0,
         # complete solutions from before stay in the vote only if the person left the work as it was

@@ -37,7 +37,7 @@ def render_lay_out(problem: str, analysis: str) -> list[Message]:
 def render_adjust(problem: str, plan: Plan, template: str) -> list[Message]:
     """Navigator: the trajectory adjusted to the one template that the library gave, if it gave one."""
     return user(
-        brief(problem, templates={"": template} if template else None, plan=plan),
+        brief(problem, templates=[template] if template else (), plan=plan),
         f"Task: {'adjust the plan to the method above' if template else 'make the plan more precise'}. "
         "Reply with 2 to 4 numbered steps, one line each.",
     )

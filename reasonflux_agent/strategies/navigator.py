@@ -6,10 +6,8 @@ START → plan → retrieve → refine → solve_step ⇄ review → … → ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from langchain_core.documents import Document
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.calls import OutOfBudget
@@ -23,10 +21,11 @@ from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
-from reasonflux_agent.prompts.solve import STEP, WHOLE, demonstrate
+from reasonflux_agent.prompts.solve import SOLVE, worked_examples
 from reasonflux_agent.run import NodeBody, Run
-from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
+from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Template, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
+from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out, step_query, trajectory_query
 from reasonflux_agent.verify.grading import extract_answer
 from reasonflux_agent.verify.verifiers import objection
 
@@ -99,7 +98,16 @@ def _reviewed(state: Trajectory, index: int, whole: bool) -> int:
 
 async def plan(state: Trajectory, run: Run) -> Update:
     """Navigator: the abstraction and the trajectory."""
-    blank: Update = {"step": 0, "results": [], "reviews": [], "templates": {}, "seen": [], "tries": [], "feedback": ""}
+    blank: Update = {
+        "step": 0,
+        "results": [],
+        "reviews": [],
+        "templates": [],
+        "texts": {},
+        "seen": [],
+        "tries": [],
+        "feedback": "",
+    }
     blank |= {"edited": False}
     drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
@@ -116,46 +124,35 @@ async def plan(state: Trajectory, run: Run) -> Update:
 async def retrieve(state: Trajectory, run: Run) -> Update:
     """Library: templates for the problem and the steps still to come, above the confidence floor.
 
-    One query of the kind, the problem and the steps finds more than the problem's alone, and more than the fused hits of
-    a query each (docs/LOG.md). A template is noted with the steps whose own query finds it, else with the one that is due.
+    A template is noted with the steps whose own query finds it, else with the step that is due.
     """
-    drawn, due, limit = Plan(**state["plan"]), state["step"], run.context.setting.templates
-    steps, texts = list(drawn.steps), dict[str, str]()
+    drawn, due, limit, library = Plan(**state["plan"]), state["step"], run.context.setting.templates, run.parts.library
+    steps, ids, texts = list(drawn.steps), list[str](), dict[str, str]()
     if limit:
-        ahead = [f"{step.purpose}\n{step.query}" for step in steps[due:]]
-        documents: list[Document] = await run.search("\n".join((drawn.abstraction, state["problem"], *ahead)).strip())
-        found = {document_id(document): document.page_content for document in documents}
-        if not state["reviews"]:  # after a try that failed, one that does not stand out is worth a try as well
-            found = dict(list(found.items())[: _clear(documents[:limit])])
-        texts = dict([(key, text) for key, text in found.items() if key not in state["seen"]][:limit])
-        for index in range(due, len(steps)) if texts else ():
-            own: list[Document] = await run.search(f"{steps[index].purpose}\n{steps[index].query}")
-            fitting = tuple(key for document in own if (key := document_id(document)) in texts)
+        found = await run.search(trajectory_query(state["problem"], drawn, due))
+        if not state["reviews"]:  # after a try that failed, a template that does not stand out is worth a try as well
+            found = [*standing_out(found[:limit])]
+        ids = [id for id in map(document_id, found) if id not in state["seen"]][:limit]
+        texts = {id: text for id, text in foreign(found, library).items() if id in ids}
+        for index in range(due, len(steps)) if ids else ():
+            own = await run.search(step_query(steps[index]))
+            fitting = tuple(id for id in map(document_id, own) if id in ids)
             steps[index] = steps[index].model_copy(update={"templates": fitting})
         if due < len(steps):
-            noted = {key for step in steps[due:] for key in step.templates}
-            rest = tuple(key for key in texts if key not in noted)
+            noted = {id for step in steps[due:] for id in step.templates}
+            rest = tuple(id for id in ids if id not in noted)
             steps[due] = steps[due].model_copy(update={"templates": rest + steps[due].templates})
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
-    await run.emit(TemplatesFound, templates=list(texts), plan=drawn)
+    await run.emit(TemplatesFound, templates=ids, plan=drawn)
     # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
-    refining = bool(texts and not state["reviews"] and run.context.setting.refine)
-    update: Update = {"plan": drawn.model_dump(mode="json"), "templates": texts, "refining": refining}
-    return {**update, "seen": [*state["seen"], *texts]}
+    refining = bool(ids and not state["reviews"] and run.context.setting.refine)
+    update: Update = {"plan": drawn.model_dump(mode="json"), "templates": ids, "texts": texts, "refining": refining}
+    return {**update, "seen": [*state["seen"], *ids]}
 
 
-def _clear(documents: Sequence[Document]) -> int:
-    """How many are to be used: those up to the last that stands out from the next, where the retriever can tell.
-
-    A worked example that does not fit is worse than none: a small solver follows it all the same.
-    """
-    leads = [document.metadata.get("lead", 1.0) for document in documents]
-    return max((rank for rank, lead in enumerate(leads, 1) if lead >= 1.0), default=0)
-
-
-def document_id(document: Document) -> str:
-    """The template id of a document, or what stands for one where a foreign retriever gives none."""
-    return str(document.id or document.metadata.get("id") or document.page_content[:80])
+def in_use(state: Trajectory, run: Run) -> list[Template | str]:
+    """The templates that prompts show."""
+    return looked_up(state["templates"], state["texts"], run.parts.library)
 
 
 async def refine(state: Trajectory, run: Run) -> Update:
@@ -163,7 +160,7 @@ async def refine(state: Trajectory, run: Run) -> Update:
     drawn = Plan(**state["plan"])
     try:
         better, _ = await run.ask(
-            REFINE, sampled=state["sample"] > 0, problem=state["problem"], templates=state["templates"], plan=drawn
+            REFINE, sampled=state["sample"] > 0, problem=state["problem"], templates=in_use(state, run), plan=drawn
         )
     except ParseError:
         return {}
@@ -181,19 +178,16 @@ async def solve_step(state: Trajectory, run: Run) -> Update:
     index = len(drawn.steps) - 1 if whole else state["step"]
     results = [StepResult(**row) for row in state["results"]]
     before = [] if whole else [r for r in results if r.index < index]
-    given: Update = {"problem": state["problem"], "templates": state["templates"], "plan": drawn, "feedback": feedback}
-    if whole:
-        given |= _as_turns(state["templates"], run)
-        if given["shown"] and not run.context.setting.refine and not state.get("edited"):
-            given["plan"] = None  # it was drawn before the templates were known, and a template is a trajectory itself
-    else:
-        given |= {"step": index, "results": before}
+    templates, informed = in_use(state, run), bool(run.context.setting.refine or state.get("edited"))
+    given: Update = {"informed": informed} if whole else {"step": index, "results": before}
+    given |= {"problem": state["problem"], "plan": drawn, "templates": templates, "feedback": feedback}
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
     last = index == len(drawn.steps) - 1
-    text, reply = await solve(run, WHOLE if whole else STEP, sampled=sampled, last=last, **given)
+    text, reply = await solve(run, SOLVE, sampled=sampled, last=last, **given)
     reviewed = _reviewed(state, index, whole)
     result = StepResult(index=index, text=text, attempt=reviewed + 1)
-    await run.emit(StepDone, result=result)
+    planned = not whole or informed or not worked_examples(templates)
+    await run.emit(StepDone, result=result, templates=state["templates"], planned=planned)
     results = [*before, result]
     update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
     update["reviewing"] = reviewed < run.context.setting.reviews
@@ -207,14 +201,6 @@ def is_whole(state: Trajectory, context: Context) -> bool:
     """Whether one reply carries the whole trajectory out. What a person began is carried on step by step."""
     begun = any(row["index"] < len(state["plan"]["steps"]) - 1 for row in state["results"])
     return context.granularity == "whole" and not begun
-
-
-def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
-    """The templates that have a worked example, to be shown as turns; the others stay text."""
-    library = run.parts.library
-    shown = [t for key in templates if key in library and demonstrate(t := library.get(key))]
-    rest = {key: text for key, text in templates.items() if all(t.id != key for t in shown)}
-    return {"shown": shown, "templates": rest}
 
 
 async def review(state: Trajectory, run: Run) -> Update:
@@ -251,7 +237,7 @@ async def assess(state: Trajectory, run: Run) -> Review:
     elif run.context.setting.opinions or not verdicts:
         by = "navigator"
         try:
-            given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": state["templates"]}
+            given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": in_use(state, run)}
             said, _ = await run.ask(REVIEW, whole=whole, **given)
         except ParseError:
             said = Review(index=last.index, verdict="accept", feedback="(the review could not be read)")
@@ -290,7 +276,7 @@ async def answer(state: Trajectory, run: Run) -> Update:
         if stated is None and not state.get("exhausted"):
             try:
                 end, reply = await run.ask(
-                    ANSWER, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]
+                    ANSWER, problem=state["problem"], plan=drawn, results=results, templates=in_use(state, run)
                 )
                 text = f"{text}\n\n{end}"
             except ParseError:

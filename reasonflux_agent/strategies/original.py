@@ -58,7 +58,7 @@ def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
 
 async def analyse(state: Original, run: Run) -> Update:
     """Navigator: what the problem is about."""
-    blank: Update = {"step": 0, "results": [], "said": [], "templates": {}, "plan": Plan().model_dump(), "analysis": ""}
+    blank: Update = {"step": 0, "results": [], "said": [], "templates": [], "plan": Plan().model_dump(), "analysis": ""}
     try:
         analysis, _ = await run.ask(ANALYSE, sampled=state["sample"] > 0, problem=state["problem"])
     except ParseError:
@@ -94,7 +94,7 @@ async def adjust(state: Original, run: Run) -> Update:
     steps = [s.model_copy(update={"templates": tuple(texts)}) for s in drawn.steps[: run.context.max_steps]]
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
     await run.emit(PlanRefined, plan=drawn)
-    return {"plan": drawn.model_dump(mode="json"), "templates": texts}
+    return {"plan": drawn.model_dump(mode="json"), "templates": list(texts)}
 
 
 def _turns(state: Original) -> list[tuple[str, StepResult]]:

@@ -13,7 +13,7 @@ from reasonflux_agent.node import Node
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.propose import PROPOSE
-from reasonflux_agent.prompts.solve import WHOLE
+from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Plan
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
@@ -44,6 +44,6 @@ async def abstract(state: Trajectory, run: Run) -> dict[str, Any]:
 async def reason(state: Trajectory, run: Run) -> dict[str, Any]:
     """Solver: the whole problem along these steps."""
     drawn = Plan(**state.get("plan", {}))
-    text, reply = await solve(run, WHOLE, sampled=state["sample"] > 0, problem=state["problem"], plan=drawn)
+    text, reply = await solve(run, SOLVE, sampled=state["sample"] > 0, problem=state["problem"], plan=drawn)
     made = await candidate(run, "propose", state["problem"], text, reply=reply, plan=drawn)
     return {"candidates": [made.model_dump(mode="json")]}

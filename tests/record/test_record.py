@@ -245,10 +245,9 @@ def test_a_record_of_version_1_is_read_as_one_of_this_version(path: Path) -> Non
     assert [event.type for event in record.events] == ["begin", *(line["type"] for line in lines[1:])]
     assert record.solution is not None
     assert record.solution.answer == "7"
-    assert [call.reply.text for call in record.calls if call.reply] == [
-        line["reply"]["text"] for line in lines if "reply" in line
-    ]
-    assert {event.run for event in record.events} == {path_run(lines)}
+    replies = [line["reply"]["text"] for line in lines if line.get("type") == "call"]
+    assert [call.reply.text for call in record.calls if call.reply] == replies
+    assert {event.run for event in record.events} == {lines[0]["run"]}
     assert set(record.attempts) == {candidate.attempt for candidate in record.solution.candidates}
     for event in record.events:
         if event.type in ("plan", "step", "program", "unparsed"):

@@ -22,7 +22,7 @@ from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
-from reasonflux_agent.prompts.solve import STEP, WHOLE
+from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.serving.ui.prose import formula, prose
 from reasonflux_agent.templates.retrieval.lexical import shapes
 from reasonflux_agent.templates.text import Tally, clean, example_of
@@ -32,7 +32,7 @@ from reasonflux_agent.verify.verifiers import run_checks
 from tests.security.texts import MARKS, long, texts
 
 EXCHANGES: tuple[Prompt[Any], ...] = (
-    *(PLAN, REFINE, REVIEW, PROPOSE, PROGRAM, WHOLE, STEP, ANSWER, DIRECT),
+    *(PLAN, REFINE, REVIEW, PROPOSE, PROGRAM, SOLVE, ANSWER, DIRECT),
     *(ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW),
 )
 PARSERS: dict[str, Callable[[str], Any]] = {

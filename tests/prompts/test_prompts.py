@@ -21,20 +21,20 @@ from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
-from reasonflux_agent.prompts.solve import STEP, WHOLE
+from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.schema import Example, Plan, Step, StepResult, Template
 
 PROBLEM = "What is {x} if $\\frac{x}{2} = 3$?"
 TRAJECTORY = Plan(abstraction="linear", steps=(Step(purpose="Isolate {x}"), Step(purpose="State it")))
-TEMPLATES = {"a": "Template: isolate\n1. multiply"}
+TEMPLATES = ("Template: isolate\n1. multiply",)
 RESULTS = (StepResult(index=0, text="x = 6 {so}"), StepResult(index=1, text="It is 6"))
-EXCHANGES: list[Prompt[Any]] = [PLAN, REFINE, WHOLE, STEP, REVIEW, ANSWER, DIRECT, PROGRAM, PROPOSE]
+EXCHANGES: list[Prompt[Any]] = [PLAN, REFINE, SOLVE, REVIEW, ANSWER, DIRECT, PROGRAM, PROPOSE]
 EXCHANGES += [ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW]
 RENDERED: dict[str, Callable[[], list[dict[str, str]]]] = {
     "plan": lambda: PLAN.render(PROBLEM),
     "refine": lambda: REFINE.render(PROBLEM, TEMPLATES, TRAJECTORY),
-    "whole": lambda: WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY, feedback="{no}"),
-    "step": lambda: STEP.render(PROBLEM, TRAJECTORY, 1, TEMPLATES, RESULTS[:1], feedback="{no}"),
+    "whole": lambda: SOLVE.render(PROBLEM, TRAJECTORY, TEMPLATES, feedback="{no}"),
+    "step": lambda: SOLVE.render(PROBLEM, TRAJECTORY, TEMPLATES, step=1, results=RESULTS[:1], feedback="{no}"),
     "review": lambda: REVIEW.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES),
     "review whole": lambda: REVIEW.render(PROBLEM, TRAJECTORY, RESULTS[1:], TEMPLATES, whole=True),
     "answer": lambda: ANSWER.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES),
@@ -78,8 +78,8 @@ def test_a_template_with_a_worked_example_is_a_turn_of_the_conversation() -> Non
         example = Example(problem=f"{name}, asked", steps=(f"{name}, step 1", f"{name}, step 2"), answer=f"{name}-5")
         return Template(id=name, name=name, flow=(f"{name}, flow",), example=example)
 
-    *turns, last = WHOLE.render(PROBLEM, shown=(template("best"), template("second")))
-    assert [last] == WHOLE.render(PROBLEM)  # nothing of a template is in the question itself
+    *turns, last = SOLVE.render(PROBLEM, templates=(template("best"), template("second")))
+    assert [last] == SOLVE.render(PROBLEM)  # nothing of a template is in the question itself
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * 2
     for (asked, told), name in zip((turns[:2], turns[2:]), ("second", "best"), strict=True):
         assert asked["content"] == last["content"].replace(PROBLEM, f"{name}, asked")  # asked in the very same form
@@ -88,7 +88,15 @@ def test_a_template_with_a_worked_example_is_a_turn_of_the_conversation() -> Non
         assert name in lines[0]
         assert f"\\boxed{{{name}-5}}" in lines[-1]
     bare = Template(id="bare", name="bare", flow=("multiply",))
-    assert WHOLE.render(PROBLEM, shown=(bare,)) == [last]
+    (text,) = SOLVE.render(PROBLEM, TRAJECTORY, templates=(bare,))
+    assert "1. multiply" in text["content"]
+    assert "2. State it" in text["content"]
+    # a worked example takes the place of a plan that did not know it
+    assert SOLVE.render(PROBLEM, TRAJECTORY, templates=(template("best"),)) == SOLVE.render(
+        PROBLEM, templates=(template("best"),)
+    )
+    *_, last = SOLVE.render(PROBLEM, TRAJECTORY, templates=(template("best"),), informed=True)
+    assert "2. State it" in last["content"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def test_a_prompt_holds_what_its_task_needs(name: str, parts: list[str]) -> None
 
 
 def test_only_the_last_step_is_asked_for_a_boxed_answer() -> None:
-    assert "\\boxed" not in STEP.render(PROBLEM, TRAJECTORY, 0)[0]["content"]
+    assert "\\boxed" not in SOLVE.render(PROBLEM, TRAJECTORY, step=0)[0]["content"]
     assert "\\boxed" not in FOLLOW.render(PROBLEM, "do it", [], False)[0]["content"]
 
 
@@ -122,12 +130,12 @@ def test_what_the_calls_of_a_run_share_is_byte_identical() -> None:
     known = [
         (PROGRAM.render(PROBLEM), brief(PROBLEM)),
         (REFINE.render(PROBLEM, TEMPLATES, TRAJECTORY), brief(PROBLEM, templates=TEMPLATES)),
-        (STEP.render(PROBLEM, TRAJECTORY, 0, TEMPLATES), brief(PROBLEM, templates=TEMPLATES, plan=TRAJECTORY)),
+        (SOLVE.render(PROBLEM, TRAJECTORY, TEMPLATES, step=0), brief(PROBLEM, templates=TEMPLATES, plan=TRAJECTORY)),
     ]
     for done in (1, 2):
         so_far = brief(PROBLEM, templates=TEMPLATES, plan=TRAJECTORY, results=RESULTS[:done])
         known.append((REVIEW.render(PROBLEM, TRAJECTORY, RESULTS[:done], TEMPLATES), so_far))
-        asked = STEP.render(PROBLEM, TRAJECTORY, 1, TEMPLATES, RESULTS[:1]) if done == 1 else None
+        asked = SOLVE.render(PROBLEM, TRAJECTORY, TEMPLATES, step=1, results=RESULTS[:1]) if done == 1 else None
         known.append((asked or ANSWER.render(PROBLEM, TRAJECTORY, RESULTS, TEMPLATES), so_far))
     texts = [messages[0]["content"] for messages, _ in known]
     for text, (_, shared) in zip(texts, known, strict=True):
@@ -137,8 +145,8 @@ def test_what_the_calls_of_a_run_share_is_byte_identical() -> None:
 
 
 def test_the_shared_part_does_not_depend_on_feedback_or_role() -> None:
-    plain = WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY)[0]["content"]
-    redo = WHOLE.render(PROBLEM, TEMPLATES, TRAJECTORY, feedback="wrong sign")[0]["content"]
+    plain = SOLVE.render(PROBLEM, TRAJECTORY, TEMPLATES)[0]["content"]
+    redo = SOLVE.render(PROBLEM, TRAJECTORY, TEMPLATES, feedback="wrong sign")[0]["content"]
     assert redo.startswith(plain)
 
 
@@ -234,7 +242,7 @@ def test_junk_is_a_value_or_a_parse_error_and_quick(exchange: Prompt[Any]) -> No
 
 @given(st.text(max_size=300))
 def test_any_text_is_a_value_or_a_parse_error(reply: str) -> None:
-    for exchange in (REVIEW, PROPOSE, PROGRAM, WHOLE):
+    for exchange in (REVIEW, PROPOSE, PROGRAM, SOLVE):
         try:
             value = exchange.parse(reply)
         except ParseError:
