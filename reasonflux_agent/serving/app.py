@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
 
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, MissingExtraError
@@ -97,17 +98,19 @@ async def _not_found(request: Request, error: Exception) -> Response:
     return error_response(Refused(text, status=status))
 
 
+@dataclass
 class _Chat:
     """`POST /v1/chat/completions`, as an ASGI app: it alone receives, and learns at once that its client went away."""
 
-    def __init__(
-        self, runner: Runner, timeout: float, metrics: Metrics, names: dict[str, tuple[str, str | None]], max_body: int
-    ) -> None:
-        self._runner, self._timeout, self._metrics, self._names, self._max_body = runner, timeout, metrics, names, max_body
+    runner: Runner
+    timeout: float
+    metrics: Metrics
+    names: dict[str, tuple[str, str | None]]
+    max_body: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, facts = Request(scope, receive), scope["state"]["facts"]
-        ask = read_request(await self._body(request), self._names)
+        ask = read_request(await self._body(request), self.names)
         facts |= {"model": ask.model, "stream": ask.stream}
         async with AsyncExitStack() as stack:
             response = await whole(self._answer(ask, scope, stack), unless=_gone(receive))
@@ -120,16 +123,16 @@ class _Chat:
         # a page of another site can make a browser send any other type without asking first
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refused("The body must be JSON: send it with 'Content-Type: application/json'.", status=415)
-        large = Refused(f"The body is larger than {self._max_body:,} bytes.", status=413, code="request_too_large")
+        large = Refused(f"The body is larger than {self.max_body:,} bytes.", status=413, code="request_too_large")
         length = request.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._max_body:
+        if length.isdecimal() and int(length) > self.max_body:
             raise large
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 async for piece in request.stream():
                     body += piece
-                    if len(body) > self._max_body:
+                    if len(body) > self.max_body:
                         raise large
         except TimeoutError:
             raise Refused(f"The body did not arrive within {BODY_SECONDS:g} s.", status=408) from None
@@ -139,13 +142,13 @@ class _Chat:
 
     async def _answer(self, ask: ChatRequest, scope: Scope, stack: AsyncExitStack) -> Response:
         """Return the response; the `stack` holds the run of one that streams."""
-        facts, context = scope["state"]["facts"], self._runner.context_of(ask.context)
-        waited = await stack.enter_async_context(self._runner.place(self._timeout))
-        if self._runner.ended:
+        facts, context = scope["state"]["facts"], self.runner.context_of(ask.context)
+        waited = await stack.enter_async_context(self.runner.place(self.timeout))
+        if self.runner.ended:
             raise closing()
-        left = max(0.1, self._timeout - waited)
+        left = max(0.1, self.timeout - waited)
         context = context.model_copy(update={"deadline": min(left, context.deadline or left)})
-        run = self._runner.events(ask.strategy, {"problem": ask.problem}, context)
+        run = self.runner.events(ask.strategy, {"problem": ask.problem}, context)
         events = await stack.enter_async_context(aclosing(run))
         begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
         facts["run"] = begun.run
@@ -188,9 +191,9 @@ class _Chat:
         return EventSourceResponse(chunks(), sep="\n", client_close_handler_callable=gone)
 
     def _conclude(self, solution: Solution, facts: JSON) -> Solution:
-        self._metrics.count(solution)
+        self.metrics.count(solution)
         facts |= {"outcome": solution.status, "tokens": solution.total.tokens}
-        if self._runner.ended and not solution.text:
+        if self.runner.ended and not solution.text:
             raise closing()
         return solution
 

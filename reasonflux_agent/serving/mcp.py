@@ -23,7 +23,7 @@ from reasonflux_agent.calls import with_session
 from reasonflux_agent.ending import Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.events import event_of
-from reasonflux_agent.serving.middleware import bears
+from reasonflux_agent.serving.middleware import WRONG_KEY, has_key
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
@@ -137,7 +137,6 @@ def create_mcp_app(server: MCPServer[Any], *, host: str, api_key: str | None = N
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=not api_key, allowed_hosts=hosts, allowed_origins=[f"http://{own}" for own in hosts]
     )
-    AppStatus.enable_automatic_graceful_drain = False  # it would cut the calls under way: see `conclude`
     app = server.streamable_http_app(transport_security=security)
     return _keyed(app, api_key) if api_key else app
 
@@ -149,12 +148,11 @@ def conclude(ending: Ending) -> None:
 
 
 def _keyed(app: ASGIApp, key: str) -> ASGIApp:
-    text = "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'."
-    refusal = PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
+    refusal = PlainTextResponse(WRONG_KEY, 401, {"WWW-Authenticate": "Bearer"})
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         # nothing but HTTP has a route
-        await (app if scope["type"] != "http" or bears(scope, key) else refusal)(scope, receive, send)
+        await (app if scope["type"] != "http" or has_key(scope, key) else refusal)(scope, receive, send)
 
     return guarded
 

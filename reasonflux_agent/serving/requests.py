@@ -18,38 +18,18 @@ from reasonflux_agent.errors import InputError
 JSON = dict[str, Any]
 PREFIX = "reasonflux"
 
-IGNORED = frozenset(
-    (
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-    )
-)
+IGNORED = {"metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "store", "user"}
 """Parameters that leave a reply as it is, or are hints."""
 INERT: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "top_p": (1,),
-    "stop": ([],),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
+    **dict.fromkeys(("stop", "tools", "functions", "logit_bias"), ([], {})),
+    **dict.fromkeys(("logprobs", "top_logprobs", "frequency_penalty", "presence_penalty"), (0,)),
+    **dict.fromkeys(("tool_choice", "function_call"), ("none", "auto")),
+    **dict.fromkeys(("audio", "prediction", "web_search_options"), ()),
+    **dict.fromkeys(("n", "top_p"), (1,)),
     "parallel_tool_calls": (True, False),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
     "response_format": ({"type": "text"},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
     "modalities": (["text"],),
-    "audio": (),
-    "prediction": (),
     "verbosity": ("medium",),
-    "web_search_options": (),
 }
 """Parameters that cannot be honoured -> the values that ask for nothing, which clients send; null always does."""
 FIELDS = Context.model_fields.keys() - {"navigator", "solver"}

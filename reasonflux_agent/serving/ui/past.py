@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,40 +29,32 @@ class Row(NamedTuple):
     state: str = UNFINISHED
     answer: str = ""
     certainty: str = ""
-    """How sure the answer is; empty where there is none."""
+    """How sure the answer is; empty if there is none."""
 
 
-class Past:
-    """The runs of a folder."""
-
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
-        self._read: dict[str, tuple[tuple[int, int], Row | None]] = {}
-
-    def search(self, query: str) -> tuple[list[Row], int]:
-        """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
-        rows = sorted(self._rows(self._runs.kept.copy()), key=lambda row: row.begun, reverse=True)
-        wanted = query.casefold()
-        return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
-
-    def _rows(self, kept: dict[str, str]) -> Iterator[Row]:
-        for path in self._runs.directory.glob("*.jsonl"):
-            try:
-                stat = path.stat()
-            except OSError:  # the file was deleted, or is a link to nothing
-                continue
-            stamp = stat.st_mtime_ns, stat.st_size
-            if self._read.get(path.name, (None,))[0] != stamp:
-                self._read[path.name] = stamp, _row(path)
-            row = self._read[path.name][1]
-            if row and row.state == UNFINISHED:
-                state = "running" if self._runs.is_live(row.run) else "open" if row.run in kept else UNFINISHED
-                row = row._replace(state=state)
-            if row:
-                yield row
+def search(runs: Runs, query: str) -> tuple[list[Row], int]:
+    """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
+    rows = sorted(_rows(runs), key=lambda row: row.begun, reverse=True)
+    wanted = query.casefold()
+    return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
 
 
-def _row(path: Path) -> Row | None:
+def _rows(runs: Runs) -> Iterator[Row]:
+    kept = runs.kept.copy()
+    for path in runs.directory.glob("*.jsonl"):
+        try:
+            stat = path.stat()
+        except OSError:  # the file was deleted, or is a link to nothing
+            continue
+        row = _row(path, stat.st_mtime_ns, stat.st_size)
+        if row and row.state == UNFINISHED:
+            row = row._replace(state="running" if runs.work(row.run).under_way else "open" if row.run in kept else UNFINISHED)
+        if row:
+            yield row
+
+
+@lru_cache(maxsize=100_000)
+def _row(path: Path, changed: int, size: int) -> Row | None:
     """Return what the list says of a record, from its first and its last line. None for a file that is no record."""
     try:
         with path.open("rb") as file:

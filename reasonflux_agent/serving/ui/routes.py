@@ -24,7 +24,7 @@ from reasonflux_agent.runs.record import Record, reading
 from reasonflux_agent.serving.metrics import Metrics
 from reasonflux_agent.serving.middleware import RequestMiddleware
 from reasonflux_agent.serving.ui.pages import ASK, BASE, about, home, new_form, place, refusal, run_page
-from reasonflux_agent.serving.ui.past import Past
+from reasonflux_agent.serving.ui.past import search
 from reasonflux_agent.serving.ui.prose import render
 from reasonflux_agent.serving.ui.question import Form, drops, is_changed, question_form, read_decision, read_steps
 from reasonflux_agent.serving.ui.runs import REVIEW, Runs
@@ -33,7 +33,7 @@ from reasonflux_agent.serving.ui.view import news, sections
 from reasonflux_agent.templates import render_template
 
 JSON = dict[str, Any]
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[..., Awaitable[Response]]
 MAX_FORM, MAX_FIELDS = 1_000_000, 5_000
 """The most bytes and fields of a filled-in form."""
 POLL_SECONDS, QUIET_POLLS = 0.2, 75
@@ -85,7 +85,7 @@ def _page(handler: Handler) -> Handler:
         try:
             if request.method == "POST":
                 _refuse_other_sites(request)
-            response = await handler(request)
+            response = await handler(request, **request.path_params)
         except ReasonFluxError as error:
             response = HTMLResponse(refusal(str(error)), 404 if isinstance(error, RecordError) else 400)
         response.headers.update({"cache-control": "no-store", **HEADERS})
@@ -123,7 +123,7 @@ class _Site:
     """The handlers."""
 
     def __init__(self, runs: Runs) -> None:
-        self._runs, self._past, self._library = runs, Past(runs), runs.runner.library
+        self._runs, self._library = runs, runs.runner.library
         self._names = {template.id: template.name for template in self._library}
         self._filled: dict[tuple[str, str], tuple[str, list[JSON], str]] = {}
         """(Run, attempt that asks) -> the question, its steps as a person has changed them, and why they were not taken."""
@@ -134,7 +134,7 @@ class _Site:
         return HTMLResponse(await self._home(request.query_params.get("q", "").strip(), given))
 
     async def _home(self, query: str, given: JSON, error: str = "") -> Markup:
-        rows, total = await run_in_threadpool(self._past.search, query)
+        rows, total = await run_in_threadpool(search, self._runs, query)
         return home(rows, total, query, new_form(self._runs.runner.owners, given, error))
 
     async def begin(self, request: Request) -> Response:
@@ -150,20 +150,21 @@ class _Site:
             return HTMLResponse(await self._home("", given, str(error)), 400)
         return _to(run)
 
-    async def run(self, request: Request) -> Response:
-        with reading(request.path_params["run"]):
-            record, state, body = await self._read(request.path_params["run"])
+    async def run(self, request: Request, run: str) -> Response:
+        with reading(run):
+            record, state, body = await self._read(run)
             return HTMLResponse(run_page(record, body, live=state == "running"))
 
     async def _read(self, run: str) -> tuple[Record, str, dict[str, Markup]]:
         """Return a run's record, its state, and all sections of its page."""
-        live = self._runs.is_live(run)  # first: if it ends while it is read, it is read once more
+        work = self._runs.work(run)
+        under_way = work.under_way  # first: if it ends while it is read, it is read once more
         record = await run_in_threadpool(self._runs.record, run)
-        body = await run_in_threadpool(sections, record, self._text, self._runs.drafts(run))
-        questions = {} if live or record.solution else await self._runs.questions(run)
-        state = self._runs.state(run, record, live=live, waiting=bool(questions))
-        can = live if state == "running" else run in self._runs.kept
-        body["about"] = about(run, state, record.begin.time, self._runs.error(run), can)
+        body = await run_in_threadpool(sections, record, self._text, list(work.drafts.texts.values()))
+        questions = {} if under_way or record.solution else await self._runs.questions(run)
+        state = self._runs.state(run, record, under_way=under_way, waiting=bool(questions))
+        can = under_way if state == "running" else run in self._runs.kept
+        body["about"] = about(run, state, record.begin.time, work.error, can)
         body["questions"] = render(self._questions(run, questions) if questions else None)
         return record, state, body
 
@@ -180,8 +181,7 @@ class _Site:
         question, steps, why = self._filled.get((run, attempt), ("", [], ""))
         return (steps, why) if question == id or (question and asked["error"]) else None
 
-    async def events(self, request: Request) -> Response:
-        run = request.path_params["run"]
+    async def events(self, request: Request, run: str) -> Response:
         with reading(run):
             await self._read(run)  # refuses what is no run, or a damaged one, before the stream begins
         return EventSourceResponse(self._stream(run), sep="\n")
@@ -209,8 +209,8 @@ class _Site:
         if state != "running":
             yield _event("end", state)
 
-    async def answer(self, request: Request) -> Response:
-        run, form, question, attempt, asked = await self._asked(request)
+    async def answer(self, request: Request, run: str) -> Response:
+        form, question, attempt, asked = await self._asked(request, run)
         if drops(form, asked):
             why = "This button does not use what you changed. Next: go on with your edits, or press it again to drop them."
             self._filled[run, attempt] = question, read_steps(form), why
@@ -218,14 +218,14 @@ class _Site:
             await self._runs.resume(run, {question: read_decision(form)})
         return _to(run)
 
-    async def keep(self, request: Request) -> Response:
+    async def keep(self, request: Request, run: str) -> Response:
         """Keep what was changed in one question's form while another one is answered."""
-        await self._asked(request)
+        await self._asked(request, run)
         return Response(status_code=204)
 
-    async def _asked(self, request: Request) -> tuple[str, Form, str, str, JSON]:
-        """Return a form that was sent: its run, its fields, its question's id, the attempt that asks, and the question."""
-        run, form = request.path_params["run"], await _form(request)
+    async def _asked(self, request: Request, run: str) -> tuple[Form, str, str, JSON]:
+        """Return a form that was sent: its fields, its question's id, the attempt that asks, and the question."""
+        form = await _form(request)
         questions, question = await self._runs.questions(run), (form.get("question") or [""])[0]
         if question not in questions:
             raise InputError("This question was answered already, or is not asked any more. Next: reload the run's page.")
@@ -234,15 +234,15 @@ class _Site:
             self._filled[run, attempt] = question, steps, ""
         else:
             self._filled.pop((run, attempt), None)
-        return run, form, question, attempt, asked
+        return form, question, attempt, asked
 
-    async def resume(self, request: Request) -> Response:
-        await self._runs.resume(request.path_params["run"])
-        return _to(request.path_params["run"])
+    async def resume(self, request: Request, run: str) -> Response:
+        await self._runs.resume(run)
+        return _to(run)
 
-    async def stop(self, request: Request) -> Response:
-        await self._runs.stop(request.path_params["run"])
-        return _to(request.path_params["run"])
+    async def stop(self, request: Request, run: str) -> Response:
+        await self._runs.stop(run)
+        return _to(run)
 
     def _text(self, id: str) -> tuple[str, str]:
         """Return name and text of a template; its id and a remark if this library does not hold it."""

@@ -69,16 +69,22 @@ class Drafts(BaseCallbackHandler):
 
 
 @dataclass
-class _Live:
-    """A run that this process works on, or has worked on."""
+class Work:
+    """What this process does, or has done, for a run."""
 
-    thread: str
-    run: asyncio.Future[str]
+    thread: str = ""
+    run: str = ""
     """Its id, once it has begun."""
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     drafts: Drafts = field(default_factory=Drafts)
     error: str = ""
     """Why it failed, in words."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether this process works on the run."""
+        return bool(self.task and not self.task.done())
 
 
 class Runs:
@@ -91,7 +97,7 @@ class Runs:
         self._recorder = Recorder(directory)
         self.runner = Runner(record=self._recorder, builders={REVIEW: review}, at_once=AT_ONCE, **parts)
         self._database = str(self.directory / "threads.sqlite")
-        self._live: dict[str, _Live] = {}
+        self._works: dict[str, Work] = {}
         threads = [thread for thread in list_threads(self._database) if thread.run and thread.state != "finished"]
         self.kept = {thread.run: thread.id for thread in threads}
         """Run -> thread, of all runs that have not finished and can go on."""
@@ -114,32 +120,23 @@ class Runs:
             raise RecordError(f"There is no run {run!r} in {self.directory}. Next: choose one from the list of runs.")
         return read_record(path)
 
+    def work(self, run: str) -> Work:
+        """Return what this process does for a run."""
+        return self._works.get(run, Work())
+
     def version(self, run: str) -> object:
         """Return a value that changes whenever there is something new to show."""
-        live, stat = self._live.get(run), self._recorder.path(run).stat()
-        return stat.st_mtime_ns, stat.st_size, str(live and live.drafts.texts), live and live.error, self.is_live(run)
+        work, stat = self.work(run), self._recorder.path(run).stat()
+        return stat.st_mtime_ns, stat.st_size, str(work.drafts.texts), work.error, work.under_way
 
-    def is_live(self, run: str) -> bool:
-        """Return whether this process works on it."""
-        live = self._live.get(run)
-        return bool(live and live.task and not live.task.done())
-
-    def state(self, run: str, record: Record, *, live: bool, waiting: bool) -> State:
-        """Return the state of a run. live: whether this process works on it. waiting: whether a question is open."""
+    def state(self, run: str, record: Record, *, under_way: bool, waiting: bool) -> State:
+        """Return the state of a run. under_way: whether this process works on it. waiting: whether a question is open."""
         if record.solution:
             return "finished"
         if waiting:
             return "waiting"
         fresh = time.time() - self._recorder.path(run).stat().st_mtime < FRESH
-        return "running" if live or (fresh and run not in self.kept) else "stopped"
-
-    def drafts(self, run: str) -> list[tuple[str, str]]:
-        """Return the node and the text so far of each model call that is under way."""
-        return list(self._live[run].drafts.texts.values()) if self.is_live(run) else []
-
-    def error(self, run: str) -> str:
-        """Return why the run failed; empty if it did not."""
-        return self._live[run].error if run in self._live else ""
+        return "running" if under_way or (fresh and run not in self.kept) else "stopped"
 
     async def begin(self, problem: str, strategy: str, fields: JSON) -> str:
         """Begin a run and return its id. `strategy` may be `review`; `fields` are the Context's.
@@ -150,14 +147,14 @@ class Runs:
             raise InputError(f"There is no strategy {strategy!r}. There are: {', '.join(self.runner.graphs)}.")
         if not problem.strip():
             raise InputError("There is no problem to solve. Next: write one into the form.")
-        context = self.runner.context_of(fields)
-        live = _Live(f"page-{uuid.uuid4().hex}", asyncio.get_running_loop().create_future())
-        live.task = asyncio.create_task(self._drive(live, strategy, {"problem": problem}, context))
-        both: set[asyncio.Future[Any]] = {live.run, live.task}
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not live.run.done():
-            await live.task  # raises why it has not begun
-        return live.run.result()
+        work = Work(f"page-{uuid.uuid4().hex}")
+        driven = self._drive(work, strategy, {"problem": problem}, self.runner.context_of(fields))
+        work.task, begun = asyncio.create_task(driven), asyncio.create_task(work.begun.wait())
+        await asyncio.wait({begun, work.task}, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if not work.run:
+            await work.task  # raises why it has not begun
+        return work.run
 
     async def resume(self, run: str, answers: JSON | None = None) -> None:
         """Go on with a run that was stopped, or that waits for `answers` (question -> decision). Raises ThreadError."""
@@ -167,25 +164,23 @@ class Runs:
         self.runner.check_place()
         async with self._thread(thread) as (_, _, begun):
             pass
-        if self.is_live(run):  # another window was quicker
+        if self.work(run).under_way:  # another window was quicker
             raise ThreadError(f"The run {run!r} is under way already.")
-        live = self._live[run] = _Live(thread, asyncio.get_running_loop().create_future())
-        live.run.set_result(run)
+        work = self._works[run] = Work(thread, run)
         given: Any = Command(resume=answers) if answers else None
-        live.task = asyncio.create_task(self._drive(live, begun["strategy"], given, Context.of(**begun["context"])))
+        work.task = asyncio.create_task(self._drive(work, begun["strategy"], given, Context.of(**begun["context"])))
 
     async def stop(self, run: str) -> None:
         """Stop a run. It can go on after its last finished model call."""
-        live = self._live.get(run)
-        if live and live.task and not live.task.done():
-            live.task.cancel()
-            await asyncio.wait({live.task})
+        if (task := self.work(run).task) and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
 
     async def questions(self, run: str) -> dict[str, tuple[str, JSON]]:
         """Return what the run waits for: id of each question -> the attempt that asks, and an `agents.review.Question` as a
         dict."""
         thread = self.kept.get(run)
-        if thread is None or self.is_live(run):
+        if thread is None or self.work(run).under_way:
             return {}
         async with self._thread(thread) as (saver, config, begun):
             graph = self.runner.graphs[begun["strategy"]].copy({"checkpointer": saver})
@@ -204,29 +199,29 @@ class Runs:
                 raise ThreadError(f"The thread {thread!r} is no longer kept in {self.directory}.")
             yield saver, config, json.loads(str(dict(kept.metadata)[BEGUN]))
 
-    async def _drive(self, live: _Live, strategy: str, given: Any, context: Context) -> None:
+    async def _drive(self, work: Work, strategy: str, given: Any, context: Context) -> None:
         """Carry a run on until it ends, asks or fails."""
         try:
-            held = alock_thread(self._database, live.thread)
+            held = alock_thread(self._database, work.thread)
             async with self.runner.place(), held, aopen_checkpointer(self._database) as saver:
                 concluded = False
-                kept = Kept(saver, live.thread)
-                stream = self.runner.events(strategy, given, context, kept=kept, callbacks=[live.drafts], streamed=True)
+                kept = Kept(saver, work.thread)
+                stream = self.runner.events(strategy, given, context, kept=kept, callbacks=[work.drafts], streamed=True)
                 async with aclosing(stream) as events:
                     async for event in events:
                         concluded = concluded or isinstance(event, Concluded)
-                        if not live.run.done():
-                            self._live[event.run], self.kept[event.run] = live, live.thread
-                            live.run.set_result(event.run)
+                        if not work.run:
+                            work.run, self._works[event.run], self.kept[event.run] = event.run, work, work.thread
+                            work.begun.set()
                 if concluded:  # the record has everything; the checkpoints were for going on
-                    self.kept.pop(live.run.result(), None)
-                    self._live.pop(live.run.result(), None)
-                    await saver.adelete_thread(live.thread)
+                    self.kept.pop(work.run, None)
+                    self._works.pop(work.run, None)
+                    await saver.adelete_thread(work.thread)
         except Exception as error:
-            if not live.run.done():
+            if not work.run:
                 raise
-            live.error = str(error) if isinstance(error, ReasonFluxError) else f"{type(error).__name__} (see the server's log)"
+            work.error = str(error) if isinstance(error, ReasonFluxError) else f"{type(error).__name__} (see the server's log)"
             if not isinstance(error, ReasonFluxError):
                 log.exception("a run failed")
         finally:
-            live.drafts.texts.clear()
+            work.drafts.texts.clear()
