@@ -23,21 +23,19 @@ try:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
-    from starlette.requests import ClientDisconnect, Request
+    from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import BaseRoute, Route
     from starlette.types import Message, Receive, Scope, Send
 
     from reasonflux_agent.serving.metrics import Metrics
-    from reasonflux_agent.serving.middleware import CLOSED, RequestMiddleware, closing, error_response, log
+    from reasonflux_agent.serving.middleware import CLOSED, RequestMiddleware, closing, error_response, log, read_body
     from reasonflux_agent.serving.server import LAST_WORDS
 except ModuleNotFoundError as error:
     raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
 
 MAX_BODY = 1_000_000
 """The most bytes of a request's body, if the caller says nothing."""
-BODY_SECONDS = 30.0
-"""A body that takes longer to arrive is given up."""
 DONE = {"data": "[DONE]"}
 """The last event of OpenAI's streams."""
 
@@ -123,22 +121,7 @@ class _Chat:
         # a page of another site can make a browser send any other type without asking first
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refused("The body must be JSON: send it with 'Content-Type: application/json'.", status=415)
-        large = Refused(f"The body is larger than {self.max_body:,} bytes.", status=413, code="request_too_large")
-        length = request.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self.max_body:
-            raise large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > self.max_body:
-                        raise large
-        except TimeoutError:
-            raise Refused(f"The body did not arrive within {BODY_SECONDS:g} s.", status=408) from None
-        except ClientDisconnect:
-            raise Refused("The client went away while it sent the body.", status=CLOSED) from None
-        return bytes(body)
+        return await read_body(request, self.max_body)
 
     async def _answer(self, ask: ChatRequest, scope: Scope, stack: AsyncExitStack) -> Response:
         """Return the response; the `stack` holds the run of one that streams."""

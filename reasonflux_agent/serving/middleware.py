@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
@@ -15,6 +16,7 @@ from reasonflux_agent.serving.replies import RETRY_AFTER, error_of
 from reasonflux_agent.serving.requests import Refused
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.responses import JSONResponse
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +27,8 @@ log = logging.getLogger("reasonflux_agent.serving")
 WRONG_KEY = "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'."
 OPEN = ("/healthz",)
 """Paths that need no key."""
+BODY_SECONDS = 30.0
+"""A body that takes longer to arrive is given up."""
 CLOSED = 499
 """Status in log and metrics of a request whose client went away, as nginx has it."""
 
@@ -107,6 +111,28 @@ class RequestMiddleware:
         if not is_loopback(host):
             text = f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server."
             raise Refused(text, status=403)
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Return a request's body. Raises Refused for one of more than `most` bytes, or one that does not arrive in time."""
+    from starlette.requests import ClientDisconnect
+
+    large = Refused(f"The body is larger than {most:,} bytes.", status=413, code="request_too_large")
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > most:
+        raise large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most:
+                    raise large
+    except TimeoutError:
+        raise Refused(f"The body did not arrive within {BODY_SECONDS:g} s.", status=408) from None
+    except ClientDisconnect:
+        raise Refused("The client went away while it sent the body.", status=CLOSED) from None
+    return bytes(body)
 
 
 def closing() -> Refused:

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from reasonflux_agent.errors import InputError, LibraryError, ReasonFluxError, RecordError
 from reasonflux_agent.runs.record import Record, reading
 from reasonflux_agent.serving.metrics import Metrics
-from reasonflux_agent.serving.middleware import RequestMiddleware
+from reasonflux_agent.serving.middleware import RequestMiddleware, read_body
 from reasonflux_agent.serving.ui.pages import ASK, BASE, about, home, new_form, place, refusal, run_page
 from reasonflux_agent.serving.ui.past import search
 from reasonflux_agent.serving.ui.prose import render
@@ -103,11 +103,7 @@ def _refuse_other_sites(request: Request) -> None:
 
 
 async def _form(request: Request) -> Form:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM:
-            raise InputError(f"What was sent has more than {MAX_FORM:,} bytes.")
+    body = await read_body(request, MAX_FORM)
     try:
         return parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:

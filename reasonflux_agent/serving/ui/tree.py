@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from reasonflux_agent.events import (
-    AnyEvent,
-    CandidateMade,
-    Decided,
-    PlanDrawn,
-    PlanRefined,
-    ProgramRun,
-    Reviewed,
-    StepDone,
-    TemplatesFound,
-    Unparsed,
-)
+from reasonflux_agent import events
 from reasonflux_agent.runs.record import Record
 from reasonflux_agent.schema import Plan, StepResult, Usage
 
@@ -26,8 +15,8 @@ class Try:
     """A result of a step, what was run for it, and what was said of it."""
 
     result: StepResult
-    programs: list[ProgramRun]
-    verdicts: list[Reviewed | Decided] = field(default_factory=list)
+    programs: list[events.ProgramRun]
+    verdicts: list[events.Reviewed | events.Decided] = field(default_factory=list)
 
 
 @dataclass
@@ -37,7 +26,7 @@ class Trajectory:
     plan: Plan
     tries: dict[int, list[Try]] = field(default_factory=dict)
     """Index of a step -> its results; only of step n, if one reply carried out all steps up to it."""
-    decisions: list[Reviewed | Decided] = field(default_factory=list)
+    decisions: list[events.Reviewed | events.Decided] = field(default_factory=list)
     """What a person decided about the plan."""
 
 
@@ -49,10 +38,10 @@ class Branch:
     """Its name in the events: `draft 0`, `attempt 2`."""
     trajectories: list[Trajectory] = field(default_factory=list)
     """The last one is in force; those before it were replaced."""
-    programs: list[ProgramRun] = field(default_factory=list)
+    programs: list[events.ProgramRun] = field(default_factory=list)
     """Those that belong to no step."""
-    candidates: list[CandidateMade] = field(default_factory=list)
-    unparsed: list[Unparsed] = field(default_factory=list)
+    candidates: list[events.CandidateMade] = field(default_factory=list)
+    unparsed: list[events.Unparsed] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -68,37 +57,37 @@ class Branch:
 
 def branches(record: Record) -> list[Branch]:
     """Return the branches of a run: drafts, then attempts, each in the order of their numbers."""
-    found = [_grow(Branch(attempt), events) for attempt, events in record.attempts.items()]
+    found = [_grow(Branch(attempt), told) for attempt, told in record.attempts.items()]
     return sorted(found, key=lambda branch: (not branch.attempt.startswith("draft"), len(branch.attempt), branch.attempt))
 
 
-def _grow(branch: Branch, events: Iterable[AnyEvent]) -> Branch:
+def _grow(branch: Branch, told: Iterable[events.AnyEvent]) -> Branch:
     replaced, latest = False, None
-    for event in events:
+    for event in told:
         last = branch.trajectories[-1] if branch.trajectories else None
         match event:
-            case PlanDrawn(plan=plan) | TemplatesFound(plan=plan) | PlanRefined(plan=plan):
+            case events.PlanDrawn(plan=plan) | events.TemplatesFound(plan=plan) | events.PlanRefined(plan=plan):
                 if last is None or replaced:
                     branch.trajectories.append(Trajectory(plan))
                     latest = None
                 else:
                     last.plan = plan
                 replaced = False
-            case ProgramRun():
+            case events.ProgramRun():
                 branch.programs.append(event)
-            case StepDone(result=result):
+            case events.StepDone(result=result):
                 if last is None:
                     branch.trajectories.append(last := Trajectory(Plan()))
                 latest = Try(result, branch.programs)
                 last.tries.setdefault(result.index, []).append(latest)
                 branch.programs = []
-            case Reviewed() | Decided() if last:
+            case events.Reviewed() | events.Decided() if last:
                 (latest.verdicts if latest else last.decisions).append(event)
-                said = event.review.verdict if isinstance(event, Reviewed) else event.decision["action"]
+                said = event.review.verdict if isinstance(event, events.Reviewed) else event.decision["action"]
                 replaced = said in ("replace", "edit")
-            case CandidateMade():
+            case events.CandidateMade():
                 branch.candidates.append(event)
-            case Unparsed():
+            case events.Unparsed():
                 branch.unparsed.append(event)
     return branch
 
