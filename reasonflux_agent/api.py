@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from functools import cached_property
@@ -14,7 +13,6 @@ from typing import Any, Self, Unpack
 from weakref import WeakSet
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
@@ -25,10 +23,11 @@ from reasonflux_agent.calls import by_what_was_asked, session_of, with_session
 from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
-from reasonflux_agent.events import PREFIX, AnyEvent, Token, labels_of, read_event
+from reasonflux_agent.events import AnyEvent
 from reasonflux_agent.graph import afresh, create_reasonflux
 from reasonflux_agent.models import unload
 from reasonflux_agent.models.specs import embedder_of, original_spec
+from reasonflux_agent.node import stream_event
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
@@ -182,7 +181,7 @@ class ReasonFlux:
         for part in self.graph.stream(
             {"problem": problem}, **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
         ):
-            if event := _event(part):
+            if event := stream_event(part):
                 yield event
 
     async def astream(
@@ -192,7 +191,7 @@ class ReasonFlux:
         how = self._how(config, self._context(context))
         async with aclosing(self.graph.astream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True)) as parts:
             async for part in parts:
-                if event := _event(part):
+                if event := stream_event(part):
                     yield event
 
     def batch(
@@ -298,15 +297,3 @@ def _outcomes(states: list[Any]) -> list[Solution | Exception]:
 
 def _on(thread: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread}}
-
-
-def _event(part: tuple[Any, str, Any]) -> AnyEvent | None:
-    """The event that a part of LangGraph's stream is, if it is one of ours."""
-    _, mode, data = part
-    if mode == "custom":
-        return read_event(data) if isinstance(data, dict) and data.get("run") and "type" in data else None
-    chunk, metadata = data
-    labels = labels_of(metadata)
-    if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:
-        return None
-    return Token(**labels.model_dump(), role=metadata.get(f"{PREFIX}role", ""), text=chunk.text, time=round(time.time(), 3))

@@ -22,13 +22,12 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
-from reasonflux_agent.candidates import candidate, programmed
 from reasonflux_agent.context import Context
 from reasonflux_agent.ending import WholeGraph
 from reasonflux_agent.errors import InputError, SpecError
 from reasonflux_agent.events import Begin, Concluded
 from reasonflux_agent.models import check_spec
-from reasonflux_agent.node import Node, add_router, single
+from reasonflux_agent.node import Node, add_router, sequence
 from reasonflux_agent.parts import Parts, resolve_models
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.prompts import ParseError
@@ -36,6 +35,7 @@ from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
+from reasonflux_agent.strategies.candidates import candidate, programmed
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
@@ -110,7 +110,7 @@ def create_reasonflux(
     graph.add_node("begin", Node(parts, begin), input_schema=State)
     # Its one node would do here, but for threads: nodes that run in one graph at once hold all of a small pool
     # (`max_concurrency`, or cores + 4), and their model calls would wait for it for ever; a subgraph has its own.
-    graph.add_node("draft", single(parts, draft, "draft").compile(name="draft"), input_schema=Attempt)
+    graph.add_node("draft", sequence(parts, draft).compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", Node(parts, partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
@@ -220,7 +220,7 @@ async def draft(state: Attempt, run: Run) -> Update:
         except ParseError:
             return {}
         made = await candidate(run, "draft", state["problem"], text, reply=reply)
-    return {"candidates": [made.model_dump(mode="json")]}
+    return {"candidates": [made]}
 
 
 async def verify(state: State, run: Run, strategy: str) -> Update:
@@ -243,7 +243,7 @@ async def verify(state: State, run: Run, strategy: str) -> Update:
     solution = conclude(state["asked"], candidates, standing, state.get("usage") or [], exhausted, strategy)
     await run.emit(Concluded, solution=solution)
     message = AIMessage(solution.text or "No solution was found.", id=run.labels.run, name="reasonflux")
-    return {"solution": solution.model_dump(mode="json"), "messages": [message], "wave": 0, "problem": ""}
+    return {"solution": solution, "messages": [message], "wave": 0, "problem": ""}
 
 
 def conclude(

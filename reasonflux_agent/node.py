@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.calls import OutOfBudget
 from reasonflux_agent.context import Context
-from reasonflux_agent.events import Labels
+from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, labels_of, read_event
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Actions, Blocking, Concurrent, NodeBody, Run
-from reasonflux_agent.schema import Usage
-from reasonflux_agent.state import Attempt, Attempted
+from reasonflux_agent.schema import Usage, Value
+from reasonflux_agent.state import Attempt, Attempted, Trajectory
 
 T = TypeVar("T")
 
@@ -35,7 +38,10 @@ def drive(body: Awaitable[T]) -> T:
 
 
 class Node(Runnable[Any, Any]):
-    """A body as a Runnable with both `invoke` and `ainvoke`; its name is the function's unless one is given."""
+    """A body as a Runnable with both `invoke` and `ainvoke`; its name is the function's unless one is given.
+
+    The update that the body returns may hold values of `schema`; the state gets them JSON-plain.
+    """
 
     def __init__(self, parts: Parts, body: NodeBody, name: str = "") -> None:
         self.parts, self.body = parts, body
@@ -66,23 +72,33 @@ class Node(Runnable[Any, Any]):
             update = await self.body(state, run)
         except OutOfBudget as error:
             update = {"exhausted": str(error)}
+        update = {name: _plain(value) for name, value in update.items()}
         if rows := update.get("candidates"):
-            update = {**update, "candidates": [{**row, "attempt": attempt} for row in rows]}
+            update["candidates"] = [{**row, "attempt": attempt} for row in rows]
         if run.usage and update.get("usage", ()) is not None:
             return {**update, "usage": run.usage, "elapsed": run.spent.seconds}
         return update
 
 
-def single(parts: Parts, body: NodeBody, name: str) -> StateGraph[Any, Any, Any, Any]:
-    """Return the graph of an attempt that is one node."""
+def _plain(value: Any) -> Any:
+    """The value as the state holds it: JSON-plain, without classes of ours."""
+    if isinstance(value, Value):
+        return value.model_dump(mode="json")
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
-    class Single(Attempt, Attempted):
-        pass
 
-    graph = StateGraph(Single, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
-    graph.add_node(name, Node(parts, body, name), input_schema=Single)
-    graph.add_edge(START, name)
-    graph.add_edge(name, END)
+def sequence(parts: Parts, *bodies: NodeBody) -> StateGraph[Any, Any, Any, Any]:
+    """Return the graph of an attempt whose nodes, named like their functions, run one after another.
+
+    Each node sees what an attempt is given and what it hands back (`state.Attempt`, `state.Attempted`) and its trajectory
+    (`state.Trajectory`).
+    """
+    graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
+    nodes = [Node(parts, body) for body in bodies]
+    for node in nodes:
+        graph.add_node(node.name, node, input_schema=Trajectory)
+    for source, target in pairwise((START, *(node.name for node in nodes), END)):
+        graph.add_edge(source, target)
     return graph
 
 
@@ -108,3 +124,15 @@ def add_router(
 ) -> None:
     """Add conditional edges. `targets` defaults to those of the Literal that `route` returns."""
     graph.add_conditional_edges(source, Router(route), list(targets or get_args(get_type_hints(route)["return"])))
+
+
+def stream_event(part: tuple[Any, str, Any]) -> AnyEvent | None:
+    """Return the event in a part of LangGraph's stream (modes `custom` and `messages`, subgraphs on), if it is one of ours."""
+    _, mode, data = part
+    if mode == "custom":
+        return read_event(data) if isinstance(data, dict) and data.get("run") and "type" in data else None
+    chunk, metadata = data
+    labels = labels_of(metadata)
+    if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:
+        return None
+    return Token(**labels.model_dump(), role=metadata.get(f"{PREFIX}role", ""), text=chunk.text, time=round(time.time(), 3))

@@ -257,4 +257,4 @@ def _parsed(prompt: Prompt[T], reply: str) -> T | ParseError:
 
 
 NodeBody = Callable[[Any, Run], Awaitable[dict[str, Any]]]
-"""What a node does: `async def body(state, run)` returns the update of the state."""
+"""What a node does: `async def body(state, run)` returns the update of the state, with values of `schema` where it likes."""

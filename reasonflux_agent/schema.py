@@ -61,6 +61,10 @@ class Plan(Value):
     abstraction: str = ""
     steps: tuple[Step, ...] = ()
 
+    def cut(self, count: int) -> Plan:
+        """Return the plan with its first `count` steps."""
+        return self.model_copy(update={"steps": self.steps[:count]})
+
 
 class StepResult(Value):
     """A step carried out by the solver (s^_i)."""

@@ -238,7 +238,7 @@ async def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Up
     await run.emit(TemplatesFound, templates=ids, plan=plan)
     done = [row["text"] for row in results] == [row["text"] for row in state["results"]]
     return {
-        "plan": plan.model_dump(mode="json"),
+        "plan": plan,
         "templates": ids,
         "texts": {id: text for id, text in texts.items() if id in ids},
         "seen": list(dict.fromkeys([*state["seen"], *ids])),

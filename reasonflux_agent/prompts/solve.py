@@ -49,9 +49,9 @@ def solver_prompt(
     """Return the solver's messages. Nothing else asks the solver to carry out a plan: not the graph, not the training data.
 
     `step` (0-based) asks for that step alone, after the `results` of the steps before it. Without it the whole problem is
-    asked. Then a template with a worked example becomes an earlier turn (`templates` come best first, turns best last); the other
-    templates stand in the text. Such a turn takes the place of the plan, since a worked example is a trajectory itself, unless
-    the plan was written with the templates in view (`informed`: it was refined, or edited by a person).
+    asked. Then each template (they come best first) that has a worked example becomes an earlier turn, the best one last, and
+    the other templates stand in the text. Such a turn takes the place of the plan, since a worked example is a trajectory
+    itself, unless the plan was written with the templates in view (`informed`: it was refined, or edited by a person).
     `feedback` says why an earlier try was rejected.
     """
     redo = REDO.format(feedback=feedback) if feedback else ""

@@ -6,17 +6,17 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from reasonflux_agent.candidates import candidate
-from reasonflux_agent.node import single
+from reasonflux_agent.node import sequence
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.run import Run
+from reasonflux_agent.strategies.candidates import candidate
 
 
 def direct(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """The graph of one direct attempt: a single node."""
-    return single(parts, reason, "reason")
+    """Return the graph of one attempt: one node."""
+    return sequence(parts, reason)
 
 
 async def reason(state: Any, run: Run) -> dict[str, Any]:
@@ -26,5 +26,4 @@ async def reason(state: Any, run: Run) -> dict[str, Any]:
         text, reply = await run.ask(DIRECT, sampled=run.sample > 0, logprobs=True, problem=state["problem"])
     except ParseError:
         return {"candidates": []}
-    made = await candidate(run, "direct", state["problem"], text, reply=reply)
-    return {"candidates": [made.model_dump(mode="json")]}
+    return {"candidates": [await candidate(run, "direct", state["problem"], text, reply=reply)]}

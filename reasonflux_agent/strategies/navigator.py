@@ -11,7 +11,6 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.calls import OutOfBudget
-from reasonflux_agent.candidates import candidate, solve
 from reasonflux_agent.context import Context
 from reasonflux_agent.events import PlanDrawn, PlanRefined, Reviewed, StepDone, TemplatesFound
 from reasonflux_agent.node import Node, add_router
@@ -25,6 +24,7 @@ from reasonflux_agent.prompts.solve import SOLVE, worked_examples
 from reasonflux_agent.run import NodeBody, Run
 from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Template, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
+from reasonflux_agent.strategies.candidates import candidate, solve
 from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out, step_query, trajectory_query
 from reasonflux_agent.verify.grading import extract_answer
 from reasonflux_agent.verify.verifiers import objection
@@ -115,10 +115,10 @@ async def plan(state: Trajectory, run: Run) -> Update:
     except ParseError:
         pass  # a plan that cannot be read is data, and recorded: the run goes on with the plan that says nothing
     except OutOfBudget as limit:
-        return {**blank, "plan": drawn.model_dump(mode="json"), "exhausted": str(limit)}
-    drawn = drawn.model_copy(update={"steps": drawn.steps[: run.context.max_steps]})
+        return {**blank, "plan": drawn, "exhausted": str(limit)}
+    drawn = drawn.cut(run.context.max_steps)
     await run.emit(PlanDrawn, plan=drawn)
-    return {**blank, "plan": drawn.model_dump(mode="json")}
+    return {**blank, "plan": drawn}
 
 
 async def retrieve(state: Trajectory, run: Run) -> Update:
@@ -146,7 +146,7 @@ async def retrieve(state: Trajectory, run: Run) -> Update:
     await run.emit(TemplatesFound, templates=ids, plan=drawn)
     # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
     refining = bool(ids and not state["reviews"] and run.context.setting.refine)
-    update: Update = {"plan": drawn.model_dump(mode="json"), "templates": ids, "texts": texts, "refining": refining}
+    update: Update = {"plan": drawn, "templates": ids, "texts": texts, "refining": refining}
     return {**update, "seen": [*state["seen"], *ids]}
 
 
@@ -169,7 +169,7 @@ async def refine(state: Trajectory, run: Run) -> Update:
     steps[0] = steps[0].model_copy(update={"templates": ids})
     better = Plan(abstraction=better.abstraction or drawn.abstraction, steps=tuple(steps))
     await run.emit(PlanRefined, plan=better)
-    return {"plan": better.model_dump(mode="json")}
+    return {"plan": better}
 
 
 async def solve_step(state: Trajectory, run: Run) -> Update:
@@ -189,11 +189,11 @@ async def solve_step(state: Trajectory, run: Run) -> Update:
     planned = not whole or informed or not worked_examples(templates)
     await run.emit(StepDone, result=result, templates=state["templates"], planned=planned)
     results = [*before, result]
-    update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
+    update: Update = {"results": results, "step": index + 1, "feedback": ""}
     update["reviewing"] = reviewed < run.context.setting.reviews
     if whole:
         made = await candidate(run, "navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
-        update["tries"] = [*state["tries"], made.model_dump(mode="json")]
+        update["tries"] = [*state["tries"], made]
     return update
 
 
@@ -212,7 +212,7 @@ async def review(state: Trajectory, run: Run) -> Update:
 async def note_verdict(state: Trajectory, run: Run) -> Update:
     """As `review`, but its verdict is only noted; a person is asked before it is applied."""
     said = await assess(state, run)
-    return {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
+    return {"reviews": [*state["reviews"], said]}
 
 
 async def assess(state: Trajectory, run: Run) -> Review:
@@ -251,7 +251,7 @@ async def assess(state: Trajectory, run: Run) -> Review:
 def apply(state: Trajectory, run: Run, said: Review) -> Update:
     """What a verdict on the last result means for the trajectory."""
     drawn = Plan(**state["plan"])
-    update: Update = {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
+    update: Update = {"reviews": [*state["reviews"], said]}
     start = 0 if is_whole(state, run.context) else said.index
     if said.verdict == "redo":
         update |= {"step": said.index, "feedback": said.feedback or "it is not right."}
@@ -259,7 +259,7 @@ def apply(state: Trajectory, run: Run, said: Review) -> Update:
         # without a new remainder it is only the templates that are replaced
         steps = (drawn.steps[:start] + (said.steps or drawn.steps[start:]))[: run.context.max_steps]
         drawn = drawn.model_copy(update={"steps": steps})
-        update |= {"plan": drawn.model_dump(mode="json"), "step": start, "feedback": said.feedback}
+        update |= {"plan": drawn, "step": start, "feedback": said.feedback}
         update["results"] = [row for row in state["results"] if row["index"] < start]
     return update
 
@@ -284,4 +284,4 @@ async def answer(state: Trajectory, run: Run) -> Update:
             except OutOfBudget as limit:
                 update["exhausted"] = str(limit)
         made = [await candidate(run, "navigator", state["problem"], text, reply=reply, plan=drawn, results=results)]
-    return update | {"candidates": [c.model_copy(update={"reviews": reviews}).model_dump(mode="json") for c in made]}
+    return update | {"candidates": [c.model_copy(update={"reviews": reviews}) for c in made]}

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.calls import OutOfBudget
-from reasonflux_agent.candidates import candidate
 from reasonflux_agent.context import Context
 from reasonflux_agent.events import PlanDrawn, PlanRefined, StepDone, TemplatesFound
 from reasonflux_agent.node import Node, add_router
@@ -22,6 +21,7 @@ from reasonflux_agent.prompts.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT,
 from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Plan, Step, StepResult
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
+from reasonflux_agent.strategies.candidates import candidate
 
 Update = dict[str, Any]
 
@@ -58,7 +58,7 @@ def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
 
 async def analyse(state: Original, run: Run) -> Update:
     """Navigator: what the problem is about."""
-    blank: Update = {"step": 0, "results": [], "said": [], "templates": [], "plan": Plan().model_dump(), "analysis": ""}
+    blank: Update = {"step": 0, "results": [], "said": [], "templates": [], "plan": Plan(), "analysis": ""}
     try:
         analysis, _ = await run.ask(ANALYSE, sampled=state["sample"] > 0, problem=state["problem"])
     except ParseError:
@@ -74,9 +74,9 @@ async def lay_out(state: Original, run: Run) -> Update:
         drawn, _ = await run.ask(LAY_OUT, problem=state["problem"], analysis=state["analysis"])
     except ParseError:
         drawn = Plan(steps=(Step(purpose="Solve the problem."),))
-    drawn = drawn.model_copy(update={"steps": drawn.steps[: run.context.max_steps]})
+    drawn = drawn.cut(run.context.max_steps)
     await run.emit(PlanDrawn, plan=drawn)
-    return {"plan": drawn.model_dump(mode="json")}
+    return {"plan": drawn}
 
 
 async def adjust(state: Original, run: Run) -> Update:
@@ -94,7 +94,7 @@ async def adjust(state: Original, run: Run) -> Update:
     steps = [s.model_copy(update={"templates": tuple(texts)}) for s in drawn.steps[: run.context.max_steps]]
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
     await run.emit(PlanRefined, plan=drawn)
-    return {"plan": drawn.model_dump(mode="json"), "templates": list(texts)}
+    return {"plan": drawn, "templates": list(texts)}
 
 
 def _turns(state: Original) -> list[tuple[str, StepResult]]:
@@ -122,7 +122,7 @@ async def follow(state: Original, run: Run) -> Update:
         text = ""
     result = StepResult(index=step, text=text)
     await run.emit(StepDone, result=result)
-    return {"results": [*state["results"], result.model_dump(mode="json")], "step": step + 1}
+    return {"results": [*state["results"], result], "step": step + 1}
 
 
 async def answer(state: Original, run: Run) -> Update:
@@ -132,4 +132,4 @@ async def answer(state: Original, run: Run) -> Update:
         return {"candidates": []}
     text = "\n\n".join(r.text for r in results)
     made = await candidate(run, "original", state["problem"], text, plan=Plan(**state["plan"]), results=results)
-    return {"candidates": [made.model_dump(mode="json")]}
+    return {"candidates": [made]}

@@ -14,7 +14,7 @@ import pytest
 from reasonflux_agent.plugins import KINDS, manager, registered
 from reasonflux_agent.testing import serve_fake
 
-PACKAGE = Path(__file__).parents[1] / "plugin_package"
+PACKAGE = Path(__file__).parents[2] / "examples" / "plugin"
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ print(solution.strategy, solution.answer, [(c.source, c.checks["no_apology"]) fo
         "2 Weigh thirds",
         "('puzzles/scales/weigh-thirds',) False",
         "True",
-        "double_check 7 [('direct', True), ('program', True)]",
+        "double_check 7 [('double_check', True), ('program', True)]",
     ]
 
 

@@ -163,7 +163,7 @@ def test_evaluations(place: Path, config: Any, results: bytes) -> None:
 @given(st.data())
 def test_libraries(place: Path, data: st.DataObject) -> None:
     """Bytes of a library's file, where tests/templates takes its values."""
-    content = bytearray((ROOT / "tests/plugin_package/reasonflux_example/templates.json").read_bytes())
+    content = bytearray((ROOT / "examples/plugin/reasonflux_example/templates.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = place / "library.json"

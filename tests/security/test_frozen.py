@@ -178,7 +178,7 @@ async def test_no_check_and_no_parser_runs_on_the_event_loop(effort: str, monkey
         parsed.append(threading.get_ident())
         return extract_answer(text)
 
-    monkeypatch.setattr("reasonflux_agent.candidates.extract_answer", extract)
+    monkeypatch.setattr("reasonflux_agent.strategies.candidates.extract_answer", extract)
     manager().register(plugin, name="of-this-test")
     try:
         await ReasonFlux(FakeModel(), effort=effort).asolve("What is 3 + 4?")

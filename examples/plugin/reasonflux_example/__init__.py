@@ -14,8 +14,7 @@ from reasonflux_agent.hookspecs import Register, hookimpl
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
 
-    from reasonflux_agent.node import Parts
-    from reasonflux_agent.run import Body, Run
+    from reasonflux_agent.strategies import Parts, Run
 
 
 @hookimpl
@@ -34,29 +33,19 @@ def register_strategies(register: Register) -> None:
 
 
 def double_check(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """The graph of one attempt: a solution in words, and one by a program. The run's vote compares the two."""
-    from langgraph.graph import END, START, StateGraph
+    """Return the graph of one attempt: a solution in words, and one by a program. The run's vote compares the two."""
+    from reasonflux_agent.prompts.solve import SOLVE
+    from reasonflux_agent.strategies import candidate, programmed, sequence, solve
 
-    from reasonflux_agent.candidates import programmed
-    from reasonflux_agent.context import Context
-    from reasonflux_agent.state import Attempt, Attempted
-    from reasonflux_agent.strategies.direct import reason  # a node of the strategy `direct`, used as it is
+    # A node is an async function: it awaits what it needs, and returns an update of the state.
+    async def reason(state: Any, run: Run) -> dict[str, Any]:
+        text, reply = await solve(run, SOLVE, sampled=state["sample"] > 0, problem=state["problem"])
+        return {"candidates": [await candidate(run, "double_check", state["problem"], text, reply=reply)]}
 
-    class DoubleCheck(Attempt, Attempted):
-        """What the nodes see: what an attempt is given, and what it hands back."""
+    async def compute(state: Any, run: Run) -> dict[str, Any]:
+        return {"candidates": [await programmed(run, state["problem"], sampled=state["sample"] > 0)]}
 
-    def compute(state: Any, run: Run) -> Body[dict[str, Any]]:
-        # A node is a generator: it yields what it wants done (here by `programmed`) and returns an update of the state.
-        made = yield from programmed(run, state["problem"], sampled=state["sample"] > 0)
-        return {"candidates": [made.model_dump(mode="json")]}
-
-    graph = StateGraph(DoubleCheck, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
-    graph.add_node("reason", parts.node(reason), input_schema=DoubleCheck)
-    graph.add_node("compute", parts.node(compute), input_schema=DoubleCheck)
-    graph.add_edge(START, "reason")
-    graph.add_edge("reason", "compute")
-    graph.add_edge("compute", END)
-    return graph
+    return sequence(parts, reason, compute)
 
 
 @hookimpl
