@@ -109,7 +109,7 @@ class _Chat:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, facts = Request(scope, receive), scope["state"]["facts"]
         ask = read_request(await self._body(request), self.names)
-        facts |= {"model": ask.model, "stream": ask.stream}
+        facts |= {"model": ask.model, "stream": bool(ask.stream)}
         async with AsyncExitStack() as stack:
             response = await whole(self._answer(ask, scope, stack), unless=_gone(receive))
             if response:
@@ -125,13 +125,14 @@ class _Chat:
 
     async def _answer(self, ask: ChatRequest, scope: Scope, stack: AsyncExitStack) -> Response:
         """Return the response; the `stack` holds the run of one that streams."""
-        facts, context = scope["state"]["facts"], self.runner.context_of(ask.context)
+        facts, (strategy, effort) = scope["state"]["facts"], self.names[ask.model]
+        problem, context = ask.problem, self.runner.context_of(ask.context(effort))
         waited = await stack.enter_async_context(self.runner.place(self.timeout))
         if self.runner.ended:
             raise closing()
         left = max(0.1, self.timeout - waited)
         context = context.model_copy(update={"deadline": min(left, context.deadline or left)})
-        run = self.runner.events(ask.strategy, {"problem": ask.problem}, context)
+        run = self.runner.events(strategy, {"problem": problem}, context)
         events = await stack.enter_async_context(aclosing(run))
         begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
         facts["run"] = begun.run
@@ -188,4 +189,4 @@ async def _gone(receive: Receive) -> None:
 
 
 def _data(value: JSON) -> dict[str, str]:
-    return {"data": json.dumps(value, ensure_ascii=False)}
+    return {"data": json.dumps(value)}

@@ -88,17 +88,18 @@ def _finish(solution: Solution) -> str:
 
 def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
     """Return (HTTP status, body, headers) for an error. What is not raised on purpose tells the client nothing but that."""
-    if isinstance(error, Busy):
-        error = Refused(str(error), status=429, code="rate_limit_exceeded", retry_after=RETRY_AFTER)
-    if isinstance(error, Refused):
-        refused = error
-    elif isinstance(error, InputError):
-        refused = Refused(str(error))
-    elif isinstance(error, ModelError):
-        refused = Refused(str(error), status=502, code="model_error")
-    else:
-        text = "The server failed. Its operator finds the reason in its log."
-        refused = Refused(text, status=500, code="internal_error")
+    match error:
+        case Refused():
+            refused = error
+        case Busy():
+            refused = Refused(str(error), status=429, code="rate_limit_exceeded", retry_after=RETRY_AFTER)
+        case InputError():
+            refused = Refused(str(error))
+        case ModelError():
+            refused = Refused(str(error), status=502, code="model_error")
+        case _:
+            text = "The server failed. Its operator finds the reason in its log."
+            refused = Refused(text, status=500, code="internal_error")
     kind = "rate_limit_error" if refused.status == 429 else "server_error" if refused.status >= 500 else "invalid_request_error"
     body = {"error": {"message": str(refused)[:2000], "type": kind, "param": refused.param, "code": refused.code}}
     return refused.status, body, {"Retry-After": str(refused.retry_after)} if refused.retry_after else {}
