@@ -26,7 +26,7 @@ from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.events import AnyEvent
 from reasonflux_agent.graph import afresh, create_reasonflux
 from reasonflux_agent.models import unload
-from reasonflux_agent.models.specs import embedder_of, original_spec
+from reasonflux_agent.models.specs import spec_of_path
 from reasonflux_agent.node import stream_event
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.record import Recorder
@@ -34,6 +34,8 @@ from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unk
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
+
+JSON = dict[str, Any]
 
 
 class ReasonFlux:
@@ -66,7 +68,10 @@ class ReasonFlux:
         template_path: str | None = None,
         **context: Unpack[Settings],
     ) -> None:
-        ways = {"navigator": (navigator, original_spec(navigator_path)), "solver": (solver, original_spec(inference_path))}
+        ways = {
+            "navigator": (navigator, navigator_path and spec_of_path(navigator_path, "hf")),
+            "solver": (solver, inference_path and spec_of_path(inference_path, "hf")),
+        }
         for role, names in ways.items():
             if len([one for one in (model, *names) if one is not None]) > 1:
                 raise InputError(f"The {role} is given twice; `model` plays both roles. Next: give one of them.")
@@ -75,11 +80,12 @@ class ReasonFlux:
         if own != [None, None]:  # what is given here is not overruled by the environment
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates import TemplateRetriever
+            from reasonflux_agent.templates.embeddings import SPECS
 
             library = library or template_path
-            loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
-            retriever = TemplateRetriever.from_library(loaded, embeddings=embedder_of(template_matcher_path))
+            loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library or "builtin")
+            retriever = TemplateRetriever.from_library(loaded, spec_of_path(template_matcher_path, "st", SPECS))
         self._own = resolve_models(*own)
         self._graph = create_reasonflux(
             strategy=strategy,
@@ -229,8 +235,7 @@ class ReasonFlux:
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
         return [{"problem": each} for each in problems], how
 
-    reason = solve
-    """The original's name for `solve`."""
+    reason = solve  # the original's name
 
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
@@ -257,13 +262,8 @@ class ReasonFlux:
         return self._checkpointer
 
     def _resumed(
-        self,
-        saver: BaseCheckpointSaver[Any],
-        thread: str,
-        snapshot: StateSnapshot,
-        config: RunnableConfig | None,
-        context: dict[str, Any],
-    ) -> tuple[dict[str, Any], Solution | None, dict[str, Any]]:
+        self, saver: BaseCheckpointSaver[Any], thread: str, snapshot: StateSnapshot, config: RunnableConfig | None, fields: JSON
+    ) -> tuple[JSON, Solution | None, JSON]:
         """How to go on with a run; the Solution of a finished one; the new state of one that is to go on past its limit."""
         if snapshot.created_at is None:
             raise unknown_thread(thread, thread_ids(saver))
@@ -275,20 +275,20 @@ class ReasonFlux:
                 f"Next: ReasonFlux(strategy={begun['strategy']!r}, ...).resume({thread!r})."
             )
         before = begun["context"] if begun else self.context.model_dump(exclude_unset=True)
-        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **context}))
+        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **fields}))
         fresh: dict[str, Any] = {}
         if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
             solution = Solution.model_validate(snapshot.values["solution"])
-            if not (context and solution.status == "exhausted"):
+            if not (fields and solution.status == "exhausted"):
                 return how, solution, fresh
             fresh = afresh(how["context"].of_strategy(self._begun["strategy"] or ""))
         finished = by_what_was_asked(finished_calls(saver, thread))
         return {**how, "config": with_session(how["config"], finished=finished)}, None, fresh
 
 
+_MODES = ["custom", "messages"]
 _OPEN: WeakSet[ReasonFlux] = WeakSet()
 """All that have run and are still referred to."""
-_MODES = ["custom", "messages"]
 
 
 def _outcomes(states: list[Any]) -> list[Solution | Exception]:

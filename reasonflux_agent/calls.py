@@ -22,7 +22,6 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.config import get_config, get_stream_writer
 from langgraph.func import task
-from langgraph.types import RetryPolicy
 
 from reasonflux_agent import models
 from reasonflux_agent.ending import Ending
@@ -280,7 +279,5 @@ def _unit() -> str:
 
 # If the model's client does not retry by itself, the unit does, with back-off, where the server is at fault.
 _plain: Any = task(name="model_call")
-_retried: Any = task(
-    name="model_call", retry_policy=RetryPolicy(max_attempts=models.TRIES, retry_on=models.transient, initial_interval=0.5)
-)
+_retried: Any = task(name="model_call", retry_policy=models.retry_policy())
 _UNITS = {False: (_retried(_invoke), _retried(_ainvoke)), True: (_plain(_invoke), _plain(_ainvoke))}

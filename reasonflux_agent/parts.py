@@ -75,6 +75,6 @@ class Parts:
             if "searcher" in vars(self):
                 built: BaseRetriever = vars(self)["searcher"]
                 return built
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates import TemplateRetriever
 
             return TemplateRetriever.from_library(self.library, k=DEPTH, mode=self.search)

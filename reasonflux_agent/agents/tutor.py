@@ -54,7 +54,7 @@ def create_tutor(
     from langchain.agents import create_agent
 
     from reasonflux_agent.agents.middleware import ToolFirst
-    from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
+    from reasonflux_agent.templates import TemplateRetriever, template_search_tool
 
     defaults = context or Context()
     model = model or defaults.navigator or DEFAULT_MODEL

@@ -161,7 +161,7 @@ def _note(row: JSON, run: str) -> JSON:
 
 
 def _once(events: Sequence[AnyEvent]) -> list[AnyEvent]:
-    """Drop the events that a resumed run wrote again, after it had repeated work whose result a kill took; the later one counts.
+    """Drop the events that a resumed run wrote again, after it had repeated work whose result a kill took. The later counts.
 
     A failed call and the call that replaced it are both kept. A run that went on past its limit told everything again; of what
     it had told before, its calls count.

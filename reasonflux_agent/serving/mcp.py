@@ -25,8 +25,7 @@ from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxE
 from reasonflux_agent.events import event_of
 from reasonflux_agent.serving.middleware import WRONG_KEY, has_key
 from reasonflux_agent.serving.replies import reasoning
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever, template_search_tool
 from reasonflux_agent.toolkit import Text, check_answer_tool, reason_tool
 
 try:

@@ -24,8 +24,8 @@ from reasonflux_agent.runs.jsonl import to_line
 from reasonflux_agent.runs.record import Recorder, read_record
 from reasonflux_agent.serving.ui.view import news, sections
 from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.embeddings import HashEmbeddings
+from reasonflux_agent.templates.large import LargeStore
 from tests.security.texts import json_values
 
 ROOT = Path(__file__).parents[2]
@@ -177,7 +177,7 @@ def test_vector_stores(place: Path, data: st.DataObject) -> None:
     """All of a store but its FAISS file, which native code reads: that one is trusted (docs/security.md)."""
     whole, folder = place / "store", place / "spoilt-store"
     if not whole.exists():
-        FaissStore.from_texts(["a b", "c d"], HashEmbeddings(8), [{"chapter": "x"}, {}], ids=["1", "2"]).save(whole)
+        LargeStore.from_texts(["a b", "c d"], HashEmbeddings(8), [{"chapter": "x"}, {}], ids=["1", "2"]).save(whole)
     folder.mkdir(exist_ok=True)
     for file in whole.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
@@ -188,7 +188,7 @@ def test_vector_stores(place: Path, data: st.DataObject) -> None:
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     spoiling.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
     with suppress(ReasonFluxError):
-        FaissStore.load(folder, HashEmbeddings(8)).similarity_search("a", 1)
+        LargeStore.load(folder, HashEmbeddings(8)).similarity_search("a", 1)
 
 
 PUBLISHED: list[JSON] = [

@@ -24,8 +24,9 @@ from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
 from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.serving.ui.prose import formula, prose
-from reasonflux_agent.templates.retrieval.lexical import shapes
-from reasonflux_agent.templates.text import Tally, clean, example_of
+from reasonflux_agent.templates.cleaning import Tally, clean
+from reasonflux_agent.templates.examples import example_of
+from reasonflux_agent.templates.lexical import formulas, pieces
 from reasonflux_agent.verify.grading import answers, extract_answer
 from reasonflux_agent.verify.programs import extract_program
 from reasonflux_agent.verify.verifiers import run_checks
@@ -42,7 +43,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "thought": lambda text: read_reply(AIMessage(text)),
     "checks": lambda text: run_checks("How many? " + text[:2_000], text, extract_answer(text)),
     "normal form": lambda text: answers.normal(text[:2_000]),
-    "formulas": shapes,
+    "formulas": lambda text: pieces(formulas(text)),
     "template": lambda text: (clean(text, Tally()), example_of(text, Tally())),
     "page": lambda text: (prose(text), formula(text)),
 }

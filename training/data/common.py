@@ -28,7 +28,7 @@ from rows import JSON, Kind, Leaks, dataset_entry, texts
 from reasonflux_agent import __version__
 from reasonflux_agent.cli.exits import INTERRUPTED, code_of, explain
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.templates import write_atomically
+from reasonflux_agent.files import write_atomically
 
 T = TypeVar("T")
 Result = dict[str, Any]

@@ -147,8 +147,8 @@ def _fresh(
     drafts: Sequence[tuple[Item, Template]], known: Sequence[Template], embedder: str, double: float
 ) -> list[tuple[Item, Template]]:
     """Those that no earlier one says already, by name or embedding, each with an id of its own."""
-    from reasonflux_agent.templates.retrieval import template_text
-    from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
+    from reasonflux_agent.templates import template_text
+    from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
     # without the examples: these differ by nature
     texts = [template_text(t.model_copy(update={"example": None})) for t in (*known, *(t for _, t in drafts))]

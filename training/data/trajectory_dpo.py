@@ -25,6 +25,7 @@ from langchain_core.language_models import BaseChatModel
 from rows import preference, thought
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.prompts import ParseError, Prompt
@@ -32,7 +33,7 @@ from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.schema import Plan
-from reasonflux_agent.templates import TemplateLibrary, write_atomically
+from reasonflux_agent.templates import TemplateLibrary
 
 EXCHANGES: dict[str, Prompt[Plan]] = {"plan": PLAN, "propose": PROPOSE}
 
@@ -110,7 +111,7 @@ class _Work:
         self.exchange = EXCHANGES[args.exchange]
         self.retriever: Any = None
         if library is not None:
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates import TemplateRetriever
 
             self.retriever = TemplateRetriever.from_library(library, args.embedder, k=args.templates)
 

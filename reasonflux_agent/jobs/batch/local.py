@@ -11,11 +11,10 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.jobs.batch.pace import PLACES, Listener, Pace, retry_after
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import Engine, failure
+from reasonflux_agent.models.retries import TRIES
 from reasonflux_agent.runs.jsonl import Row
 from reasonflux_agent.schema import Solution
 
-TRIES = 3
-"""Runs of a row at most, where the server was overloaded or gone."""
 Solve = Callable[[Job], Awaitable[Row]]
 """One row's outcome; a failure is an outcome too."""
 

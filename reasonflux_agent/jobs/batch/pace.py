@@ -11,11 +11,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler
 
-from reasonflux_agent.models import transient
-
-LONGEST = 60.0
-"""Seconds of a pause at most, unless the server asks for more."""
-
+from reasonflux_agent.models.retries import LONGEST, OVERLOADED, transient
 
 BUSY = 4
 """A server that turns away more than one call in so many is overloaded."""
@@ -25,8 +21,6 @@ RECENT = 64
 """Calls by which that is judged; more where more are under way."""
 PLACES: ContextVar[asyncio.Semaphore | None] = ContextVar("reasonflux_places", default=None)
 """The places of an engine, of which the row at work in this context has one."""
-OVERLOADED = (429, 502, 503, 504, 529)
-"""HTTP statuses by which servers, gateways and providers turn a call away."""
 
 
 class Pace:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.runs.jsonl import lock, read_rows, to_line
-from reasonflux_agent.templates import write_atomically
 
 FORMAT, VERSION = "reasonflux-eval", 1
 Row = dict[str, Any]

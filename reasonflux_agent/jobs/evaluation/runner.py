@@ -161,7 +161,7 @@ def _settled(way: Method, context: Context) -> Row:
 def _solver(way: Method, roles: dict[str, Any], library: TemplateLibrary, seed: int, context: dict[str, Any]) -> ReasonFlux:
     retriever = None
     if way.random_templates:
-        from reasonflux_agent.templates.retrieval import TemplateRetriever
+        from reasonflux_agent.templates import TemplateRetriever
 
         retriever = RandomTemplates(library=library, found_by=TemplateRetriever.from_library(library, k=DEPTH), seed=seed)
     kind = ReasonFlux if way.select == "run" else AllSamples

@@ -6,8 +6,6 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
@@ -18,6 +16,7 @@ from zlib import crc32
 from langchain_core.embeddings import Embeddings
 
 from reasonflux_agent.errors import MissingExtraError, ModelError, SpecError
+from reasonflux_agent.models.retries import TRIES
 
 SPECS = {
     "wordllama": "static word vectors, 256 numbers, in the wheel: instant, no torch",
@@ -35,9 +34,12 @@ class KeyedEmbeddings(Embeddings):
     key: str
     """Names model and version: equal keys promise equal vectors. Starts with the spec's name."""
 
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
 
 def load_embeddings(spec: str | Embeddings) -> Embeddings:
-    """The embedding model that `spec` names (see SPECS), loaded once a process; an Embeddings object comes back as is.
+    """Return the embedding model that `spec` names (see SPECS), loaded once a process; an Embeddings object comes back as is.
 
     A sentence-transformers model that has prompts named `query` and `document` gets them. The embedder of the paper is
     `st:jinaai/jina-embeddings-v3-hf`, without its task adapters; its licence, CC-BY-NC-4.0, forbids commercial use.
@@ -72,16 +74,15 @@ class HashEmbeddings(KeyedEmbeddings):
         self.size = size
         self.key = f"hash-1-{size}"
 
-    def embed_query(self, text: str) -> list[float]:
-        words = re.findall(r"\w+", text.lower())
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self._vector(re.findall(r"\w+", text.lower())) for text in texts]
+
+    def _vector(self, words: list[str]) -> list[float]:
         vector = [0.0] * self.size
         for gram in (*words, *map(" ".join, pairwise(words))):
             code = crc32(gram.encode("utf-8", "replace"))
             vector[code % self.size] += 1.0 if code & 0x80000000 else -1.0
         return vector
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [self.embed_query(text) for text in texts]
 
 
 class WordLlamaEmbeddings(KeyedEmbeddings):
@@ -102,12 +103,9 @@ class WordLlamaEmbeddings(KeyedEmbeddings):
         self.key = f"wordllama-{version('wordllama')}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        encodable = [text.encode("utf-8", "replace").decode() for text in texts]  # Rust tokenizers refuse lone surrogates
         # norm=True would divide by zero for a text without a token; the index brings rows to length 1 itself.
-        vectors: list[list[float]] = self._model.embed([_encodable(text) for text in texts]).tolist() if texts else []
-        return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        return self.embed_documents([text])[0]
+        return _rows(self._model.embed(encodable)) if texts else []
 
 
 class SentenceTransformerEmbeddings(KeyedEmbeddings):
@@ -144,30 +142,19 @@ class EndpointEmbeddings(KeyedEmbeddings):
 
         self._model, self._url = model, url
         key = SecretStr(os.environ.get("OPENAI_API_KEY") or "none")
-        self._inner = OpenAIEmbeddings(model=model, openai_api_base=url, openai_api_key=key, check_embedding_ctx_length=False)
+        self._inner = OpenAIEmbeddings(
+            model=model,
+            openai_api_base=url,
+            openai_api_key=key,
+            check_embedding_ctx_length=False,
+            max_retries=TRIES - 1,
+        )
         self.key = f"openai-{_slug(f'{model}@{url}')}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        with self._failing():
-            return self._inner.embed_documents(texts) if texts else []
-
-    def embed_query(self, text: str) -> list[float]:
-        with self._failing():
-            return self._inner.embed_query(text)
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        with self._failing():
-            return await self._inner.aembed_documents(texts) if texts else []
-
-    async def aembed_query(self, text: str) -> list[float]:
-        with self._failing():
-            return await self._inner.aembed_query(text)
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Whatever the client raises, after its own retries, as one ModelError."""
+        """Embed texts. Raises ModelError for whatever the client raises after its own retries."""
         try:
-            yield
+            return self._inner.embed_documents(texts) if texts else []
         except Exception as error:
             raise ModelError(
                 f"The embeddings endpoint {self._url} failed for the model {self._model!r}: {error!r}. "
@@ -176,7 +163,7 @@ class EndpointEmbeddings(KeyedEmbeddings):
 
 
 def unit_rows(rows: Any) -> Any:
-    """n x d float32 rows scaled to length 1; a row of zeros stays one."""
+    """Return n x d float32 rows scaled to length 1; a row of zeros stays one."""
     import numpy as np
 
     array = np.asarray(rows, dtype=np.float32)
@@ -189,18 +176,13 @@ def _rows(array: Any) -> list[list[float]]:
     return rows
 
 
-def _encodable(text: str) -> str:
-    """Rust tokenizers refuse lone surrogates."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _slug(text: str) -> str:
-    """A readable file name, kept apart from other texts of the same look by a piece of its digest."""
+    """Return a readable file name, kept apart from other texts of the same look by a piece of its digest."""
     return f"{re.sub(r'[^A-Za-z0-9.]+', '-', text).strip('-')[-60:]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _stamp(folder: Path) -> str:
-    """Changes when a file of a model's folder does: a model trained anew under the same path gets new vectors."""
+    """Return what changes when a file of the folder does: a model trained anew under the same path gets new vectors."""
     facts = sorted(
         (str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()
     )

@@ -1,10 +1,9 @@
 """Which of a model's servers a call goes to.
 
-A run's calls share the beginning of their prompts, and each server has a prefix cache of its own: so they go to one server,
-which the run's name alone decides (rendezvous hashing: every process decides alike, and losing a server moves only its own
-runs), unless it has more than its share under way (consistent hashing with bounded loads, arXiv 1608.01350). Calls of no run go
-to the server that has the fewest under way. Counted is what this process has under way: a router in front of the servers sees
-the calls of all processes, and the caches themselves.
+The calls of a run share the beginning of their prompts, and each server has a prefix cache of its own. So they go to one
+server, which the run's name alone decides (rendezvous hashing: every process decides alike, and a lost server moves only its
+own runs), unless that server has more than its share under way (consistent hashing with bounded loads, arXiv 1608.01350). A
+call of no run goes to the server that has the fewest calls under way. Only the calls of this process are counted.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from reasonflux_agent.models.failures import causes, transient, unreached
+from reasonflux_agent.models.retries import causes, transient, unreached
 
 AVOIDED = 5.0
 """Seconds for which a server that could not be reached, or answered 429 or 5xx, is asked only if there is no other."""
@@ -30,14 +29,14 @@ class Server:
 
     url: str
     under_way: int = 0
-    """Calls, streams that are being read included."""
+    """Calls, including streams that are being read."""
     said: str = ""
-    """What its last call failed with, for the server's sake; empty once it answers."""
+    """The error of its last call, if the server was at fault; empty once it answers."""
     avoided_until: float = 0.0
     """In time.monotonic()."""
 
 
-class Pool:
+class Router:
     """The servers of one model. Threads and event loops may share it."""
 
     def __init__(self, urls: Sequence[str]) -> None:
@@ -46,10 +45,10 @@ class Pool:
         self._lock = threading.Lock()
 
     def tries(self, run: str = "") -> Iterator[AbstractContextManager[Server]]:
-        """The tries of one call, to be made in turn until one of them ends: `with` gives the server to ask.
+        """The tries of one call, to be made in turn until one succeeds; `with` gives the server to ask.
 
-        A failure to connect is swallowed while there is another server, since nothing was done; any other is raised: whoever
-        made the call knows whether it may be made twice.
+        A failure to connect is swallowed while another server is left, since nothing was done. Any other failure is raised: the
+        caller knows whether the call may be made twice.
         """
         left = list(self.servers)
         while True:
@@ -63,6 +62,7 @@ class Pool:
         left.remove(server)
         try:
             yield server
+            server.said, server.avoided_until = "", 0.0
         except Exception as error:
             if unreached(error) or transient(error):
                 root = causes(error)[-1]
@@ -70,8 +70,6 @@ class Pool:
                 server.avoided_until = time.monotonic() + AVOIDED
             if not (left and unreached(error)):
                 raise
-        else:
-            server.said, server.avoided_until = "", 0.0
         finally:
             with self._lock:
                 server.under_way -= 1
@@ -88,6 +86,6 @@ class Pool:
         return idle[self._turn % len(idle)]
 
     def __str__(self) -> str:
-        """The URLs; of several, those that failed last with what they said."""
-        told = len(self.servers) > 1
-        return ", ".join(f"{s.url} ({s.said})" if told and s.said else s.url for s in self.servers)
+        """The URLs; of several servers, each that failed last with what it said."""
+        several = len(self.servers) > 1
+        return ", ".join(f"{s.url} ({s.said})" if several and s.said else s.url for s in self.servers)
