@@ -25,29 +25,29 @@ def reasoning(event: AnyEvent) -> str:
 
 
 class Writer:
-    """Writes what one run is answered with; `run` is its id, the one of its record."""
+    """Writes the answer to one request. run: the id of its run and record."""
 
     def __init__(self, ask: ChatRequest, run: str) -> None:
         self._ask, self._run = ask, run
         self._base = {"id": f"chatcmpl-{run}", "created": int(time.time()), "model": ask.model}
 
     def completion(self, thought: str, solution: Solution) -> JSON:
-        """The whole answer."""
+        """Return the whole answer."""
         message = {"role": "assistant", "content": _content(solution), "reasoning_content": thought, "refusal": None}
         choice = {"index": 0, "message": message, "finish_reason": _finish(solution), "logprobs": None}
         body = {**self._base, "object": "chat.completion", "choices": [choice], "usage": usage(solution)}
         return {**body, PREFIX: self._about(solution)}
 
     def opening(self) -> JSON:
-        """The chunk that begins a stream."""
+        """Return the chunk that begins a stream."""
         return self._chunk({"role": "assistant", "content": ""})
 
     def thought(self, text: str) -> JSON:
-        """A piece of reasoning."""
+        """Return the chunk with a piece of reasoning."""
         return self._chunk({"reasoning_content": text})
 
     def closing(self, solution: Solution) -> list[JSON]:
-        """The chunks that end a stream: the answer's text, the end, and the usage if it was asked for."""
+        """Return the chunks that end a stream: the answer's text, the end, and the usage if it was asked for."""
         end = {**self._chunk({}, _finish(solution)), PREFIX: self._about(solution)}
         chunks = [self._chunk({"content": _content(solution)}), end]
         if self._ask.include_usage:
@@ -60,13 +60,13 @@ class Writer:
         return {**chunk, "usage": None} if self._ask.include_usage else chunk
 
     def _about(self, solution: Solution) -> JSON:
-        """What OpenAI's format has no place for."""
+        """Return what OpenAI's format has no field for."""
         fields = {"answer", "status", "certainty", "reason", "strategy", "votes"}
         return {"run": self._run, **solution.model_dump(include=fields), "verdict": solution.verdict}
 
 
 def usage(solution: Solution) -> JSON:
-    """The tokens of all model calls of the run."""
+    """Return the tokens of all model calls of the run."""
     total = solution.total
     return {
         "prompt_tokens": total.prompt_tokens,
@@ -81,13 +81,13 @@ def _content(solution: Solution) -> str:
 
 
 def _finish(solution: Solution) -> str:
-    """`length` where a limit cut the run, or the winning reply: the content is the best so far."""
+    """Return `length` if a limit cut the run or the winning reply: the content is the best so far."""
     cut = any(candidate.truncated for candidate in solution.candidates if candidate.text == solution.text)
     return "length" if cut or solution.status == "exhausted" else "stop"
 
 
 def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
-    """Return (HTTP status, body, headers) for an error. What is not raised on purpose tells the client nothing but that."""
+    """Return (HTTP status, body, headers) for an error. An unexpected error tells the client no details."""
     match error:
         case Refused():
             refused = error
