@@ -13,7 +13,7 @@ from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, StepResult
 from reasonflux_agent.verify.grading import extract_answer
 from reasonflux_agent.verify.programs import ProgramResult, extract_program
-from reasonflux_agent.verify.verifiers import run_checks
+from reasonflux_agent.verify.verifiers import run_verifiers
 
 PROGRAM_RUNS = 2
 """Programs of one solver reply that are run at most."""
@@ -35,7 +35,7 @@ async def candidate(
 
     def read() -> tuple[str | None, dict[str, bool]]:
         found = answer if answer is not None else extract_answer(text)
-        return found, run_checks(problem, text, found, truncated=truncated)
+        return found, run_verifiers(problem, text, found, truncated=truncated)
 
     found, checks = await run.compute(read)
     made = Candidate(

@@ -27,7 +27,7 @@ from reasonflux_agent.state import Attempt, Attempted, Trajectory
 from reasonflux_agent.strategies.candidates import candidate, solve
 from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out, step_query, trajectory_query
 from reasonflux_agent.verify.grading import extract_answer
-from reasonflux_agent.verify.verifiers import objection
+from reasonflux_agent.verify.verifiers import failure
 
 Update = dict[str, Any]
 
@@ -231,7 +231,7 @@ async def assess(state: Trajectory, run: Run) -> Review:
         tried = state["tries"][-1]
 
         def wrong() -> str:
-            return " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
+            return " ".join(failure(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
 
         said = Review(index=last.index, verdict=verdict, feedback=await run.compute(wrong))
     elif run.context.setting.opinions or not verdicts:

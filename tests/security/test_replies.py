@@ -29,7 +29,7 @@ from reasonflux_agent.templates.examples import example_of
 from reasonflux_agent.templates.lexical import formulas, pieces
 from reasonflux_agent.verify.grading import answers, extract_answer
 from reasonflux_agent.verify.programs import extract_program
-from reasonflux_agent.verify.verifiers import run_checks
+from reasonflux_agent.verify.verifiers import run_verifiers
 from tests.security.texts import MARKS, long, texts
 
 EXCHANGES: tuple[Prompt[Any], ...] = (
@@ -41,7 +41,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "answer": extract_answer,
     "program": extract_program,
     "thought": lambda text: read_reply(AIMessage(text)),
-    "checks": lambda text: run_checks("How many? " + text[:2_000], text, extract_answer(text)),
+    "checks": lambda text: run_verifiers("How many? " + text[:2_000], text, extract_answer(text)),
     "normal form": lambda text: answers.normal(text[:2_000]),
     "formulas": lambda text: pieces(formulas(text)),
     "template": lambda text: (clean(text, Tally()), example_of(text, Tally())),

@@ -1,4 +1,4 @@
-"""A plugin that adds a library of two templates, a strategy and a check. Copy it to begin your own.
+"""A plugin that adds a library of two templates, a strategy and a verifier. Copy it to begin your own.
 
 Each hook below is called with `register`, and calls `register(name, value)` as often as it likes. A name that another
 plugin has taken is an error that names both. What a hook needs is imported inside it: loading a plugin must stay cheap.
@@ -49,8 +49,8 @@ def double_check(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
 
 
 @hookimpl
-def register_checks(register: Register) -> None:
-    """Every candidate of every run is checked by it; one that fails keeps half its vote."""
+def register_verifiers(register: Register) -> None:
+    """Every candidate of every run goes through it; one that fails keeps half its vote."""
     register("no_apology", no_apology)
 
 

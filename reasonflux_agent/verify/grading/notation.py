@@ -8,26 +8,12 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from reasonflux_agent.verify.grading.tables import table
 from reasonflux_agent.verify.grading.words import NUMBER
 
-_MONTHS = {
-    "jan": 1,
-    "feb": 2,
-    "mar": 3,
-    "apr": 4,
-    "may": 5,
-    "jun": 6,
-    "jul": 7,
-    "aug": 8,
-    "sep": 9,
-    "oct": 10,
-    "nov": 11,
-    "dec": 12,
-}
-_MONTH = (
-    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
-    r"|dec(?:ember)?)\.?"
-)
+_SPELLED_MONTHS = table("words")["months"].split()
+_MONTHS = {name[:3]: number for number, name in enumerate(_SPELLED_MONTHS, 1)}
+_MONTH = rf"({'|'.join(_SPELLED_MONTHS)})\.?"
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?"
 _DATES = [
@@ -38,8 +24,7 @@ _DATES = [
     (re.compile(rf"{_MONTH},? (\d{{4}})", re.IGNORECASE), "my"),
 ]
 _CLOCK = re.compile(
-    r"(\d{1,2})(?: ?[:.] ?(\d\d))?(?: ?: ?(\d\d))?"
-    r" ?(?:([ap])\.? ?m\.?|(noon|midnight)|(o'?clock)|h(?:rs|ours)?)?",
+    r"(\d{1,2})(?: ?[:.] ?(\d\d))?(?: ?: ?(\d\d))? ?(?:([ap])\.? ?m\.?|(noon|midnight)|(o'?clock)|h(?:rs|ours)?)?",
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)((?: ?(?::| to ) ?\d+(?:\.\d+)?)+)")
@@ -51,10 +36,8 @@ _BASED = re.compile(
     r"(?:_ ?(?:(\d+)|\{ ?\(?(?:base )?(\w+)\)? ?\}|([a-z]+)|\((\w+)\))|,? ?\(?(?:in )?base[ -](\w+)\)?)",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(
-    r"\d+(?:\.\d+){2,}|\d+(?:[-:/]\d+){2,}"
-    r"|[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{2}){2,}|\w+@[\w.]+|https?:\S+"
-)
+_DIGITS = re.compile(r"[\d:. ,]*(?: ?[apAP]\.?[mM]\.?)?")
+_ADDRESS = re.compile(r"\d+(?:\.\d+){2,}|\d+(?:[-:/]\d+){2,}|[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{2}){2,}|\w+@[\w.]+|https?:\S+")
 
 
 def same(a: str, b: str) -> bool | None:
@@ -70,7 +53,7 @@ def same(a: str, b: str) -> bool | None:
             if read is _clock and _ratio(other) is not None:
                 continue
             if read is _clock and _date(other) is None:
-                return _looks_like_a_number(a, b)
+                return False if all(map(_DIGITS.fullmatch, (a, b))) else None
             if read is _range and re.fullmatch(r".*[a-zA-Z\\(*/^+].*", other):
                 return None
             return False
@@ -83,10 +66,6 @@ Literal = tuple[object, ...]
 def _matches(first: Literal, second: Literal) -> bool:
     """Equal, where what one of them leaves open (the year, am or pm) may be anything."""
     return len(first) == len(second) and all(x == y or x is None or y is None for x, y in zip(first, second, strict=True))
-
-
-def _looks_like_a_number(a: str, b: str) -> bool | None:
-    return False if all(re.fullmatch(r"[\d:. ,]*(?: ?[apAP]\.?[mM]\.?)?", text) for text in (a, b)) else None
 
 
 def _date(text: str) -> Literal | None:
@@ -127,11 +106,8 @@ def _clock(text: str) -> Literal | None:
     hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3))
     if hour > 24 or minute > 59:
         return None
-    half = None if hour <= 12 and not match[4] and not match[5] else hour >= 12
-    if match[4]:
-        half = match[4].lower() == "p"
-    elif match[5]:
-        half = match[5].lower() == "noon"
+    said = match[4] or match[5]
+    half = said.lower() in ("p", "noon") if said else True if hour > 12 else None
     return ("clock", hour % 12, minute, second, half)
 
 

@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.plugins import manager
 from reasonflux_agent.verify.verifiers import (
-    CHECKS,
+    VERIFIERS,
     arithmetic,
     equalities,
+    failure,
     in_range,
     integral,
     not_repeating,
-    objection,
-    run_checks,
+    run_verifiers,
 )
 from reasonflux_agent.verify.verifiers.substitution import substitution
 
 
 class Plugin:
-    """A plugin with one check that works and one that does not."""
+    """A plugin with one verifier that works and one that does not."""
 
     @hookimpl
-    def register_checks(self, register: Register) -> None:
+    def register_verifiers(self, register: Register) -> None:
         register("short", lambda problem, text, answer: len(text) < 100)
         register("silent", lambda problem, text, answer: None)
         register("broken", lambda problem, text, answer: 1 / 0)
@@ -37,7 +37,7 @@ def test_a_plugin_s_checks_run_and_its_failures_are_passed_over(caplog: pytest.L
     plugin = Plugin()
     manager().register(plugin, name="of-this-test")
     try:
-        verdicts = run_checks("What is 1+1?", "2", "2", truncated=True)
+        verdicts = run_verifiers("What is 1+1?", "2", "2", truncated=True)
     finally:
         manager().unregister(plugin)
     assert verdicts["short"] is True
@@ -45,13 +45,13 @@ def test_a_plugin_s_checks_run_and_its_failures_are_passed_over(caplog: pytest.L
     assert "silent" not in verdicts
     assert "broken" not in verdicts
     assert "'of-this-test'" in caplog.text
-    assert "short" not in run_checks("What is 1+1?", "2", "2")
+    assert "short" not in run_verifiers("What is 1+1?", "2", "2")
 
 
 def test_answered() -> None:
-    assert CHECKS["answered"]("", "", " 5") is True
-    assert CHECKS["answered"]("", "", " ") is False
-    assert CHECKS["answered"]("", "", None) is False
+    assert VERIFIERS["answered"]("", "", " 5") is True
+    assert VERIFIERS["answered"]("", "", " ") is False
+    assert VERIFIERS["answered"]("", "", None) is False
 
 
 def plain(verdict: bool | str | None) -> bool | None:
@@ -69,10 +69,10 @@ def plain(verdict: bool | str | None) -> bool | None:
         ("complete", "", "9", "This does not hold: The text goes on to its end."),
     ],
 )  # fmt: skip
-def test_an_objection_says_what_is_wrong(name: str, problem: str, answer: str, said: str) -> None:
+def test_a_failure_says_what_is_wrong(name: str, problem: str, answer: str, said: str) -> None:
     text = "Then 3 + 4 = 8 remain."
-    assert run_checks(problem, text, answer, truncated=True)[name] is False
-    assert objection(name, problem, text, answer).startswith(said)
+    assert run_verifiers(problem, text, answer, truncated=True)[name] is False
+    assert failure(name, problem, text, answer).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -343,6 +343,6 @@ def test_substitution(problem: str, answer: str | None, verdict: bool | None) ->
 
 @given(st.text(alphabet="anx_{}+-=123^ ,.$\\Findsolve()", max_size=120), st.text(alphabet="nx^+-12{}= ,", max_size=20))
 def test_no_check_raises(problem: str, answer: str) -> None:
-    for check in CHECKS.values():
+    for check in VERIFIERS.values():
         verdict = check(f"{problem} a_1 = 2, a_{{n+1}} = {answer} Find a_n. How many?", problem, answer)
         assert plain(verdict) in (True, False, None)
