@@ -83,7 +83,8 @@ def batch(
     from reasonflux_agent.jobs.batch.local import local_engine
     from reasonflux_agent.jobs.batch.local import solver as solver_of
     from reasonflux_agent.jobs.batch.pace import Pace
-    from reasonflux_agent.jobs.batch.runner import STDOUT, hold, run_batch
+    from reasonflux_agent.jobs.batch.runner import Output, run_batch
+    from reasonflux_agent.runs.journal import STDOUT
 
     fields: dict[str, Any] = {
         "effort": effort,
@@ -105,7 +106,7 @@ def batch(
     flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
     roles = specs(flux, navigator or model, solver or model)
     settings = _settings(flux, roles, strategy, library)
-    with _open(problems) as source, hold(out, source, retry_failed=retry_failed, settings=settings) as output:
+    with _open(problems) as source, Output(out, source, retry_failed=retry_failed, settings=settings) as output:
         pace, health = Pace(), Health()
         if engine == "ray":
             work = _work(flux, roles, strategy, library, record)
@@ -117,15 +118,15 @@ def batch(
         kept = nullcontext() if output.name == STDOUT else going_on(kept=f"What is done so far is kept in {out}")
         with kept, redirect_stdout(sys.stderr), BatchProgress(quiet=quiet) as progress:
             gc.freeze()  # what is loaded stays: the collector need not look through it again and again (docs/speed.md)
-            how: dict[str, Any] = {"concurrency": concurrency, "ordered": ordered, "watcher": progress}
-            asyncio.run(run_batch(source, output, solve_rows, **how))
+            batch = run_batch(source, output, solve_rows, concurrency=concurrency, ordered=ordered, watcher=progress)
+            asyncio.run(batch)
     failed = output.failed + progress.failed
     if not quiet:
         waits = f"; the server made all rows wait {pace.pauses} time(s)" if pace.pauses else ""
         ran = f"; {health.most} process(es) at once, {health.lost} died" if engine == "ray" else ""
         earlier = f", {output.failed} failed earlier" if output.failed else ""
         again = "; --retry-failed does them again" if failed and output.name != STDOUT else ""
-        said = f"{progress.rows} row(s) done, {progress.failed} of them failed{earlier}{again}{waits}{ran}"
+        said = f"{progress.new} row(s) done, {progress.failed} of them failed{earlier}{again}{waits}{ran}"
         typer.echo(f"{said}. Output: {output.name}", err=True)
     if failed:
         raise typer.Exit(FAILED)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
+from typing import Any
 
 from reasonflux_agent.cli.bar import Bar
 from reasonflux_agent.cli.report import printable, shorten
-from reasonflux_agent.jobs.evaluation.folder import Folder, Row
-from reasonflux_agent.jobs.evaluation.runner import Watcher
+from reasonflux_agent.jobs.running import Watcher
+from reasonflux_agent.runs.journal import Journal, Row
 
 
 class EvalProgress(Bar, Watcher):
@@ -18,25 +18,24 @@ class EvalProgress(Bar, Watcher):
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[Row] = []
-        self._total = self._before = 0
-        self._started = time.monotonic()
 
-    def begin(self, folder: Folder, total: int) -> None:
-        self._rows, self._total, self._started = list(folder.rows.values()), total, time.monotonic()
-        self._before = len(self._rows)
-        done = f"; {self._before} are done" if self._before else ""
-        self.note(f"{total} problems to solve, over all methods{done}. Folder: {folder.path}")
+    def begin(self, journal: Journal[Any], total: int | None) -> None:
+        super().begin(journal, total)
+        self._rows = list(journal.rows.values())
+        done = f"; {self.before} are done" if self.before else ""
+        self.note(f"{total} problems to solve, over all methods{done}. Folder: {journal.path.parent}")
         if self._bar:
-            self._task = self._bar.add_task(self._standing(), total=total, completed=self._before)
+            self._task = self._bar.add_task(self._standing(), total=total, completed=self.before)
 
     def row(self, row: Row) -> None:
+        super().row(row)
         self._rows.append(row)
         if self._bar:
             self._bar.update(self._task, advance=1, description=self._standing())
             return
         said = f"failed: {row['error']}" if row["error"] else f"{row['answer']!s}, gold {row['gold']}"
         verdict = "right" if row["correct"] else "wrong"
-        at = _joined(f"{len(self._rows)}/{self._total}", self._left())
+        at = _joined(f"{len(self._rows)}/{self.total}", self._time_left())
         so_far = f"{row['method']} {verdict}, so far {self._shares()[row['method']]}"
         # the answer can be long, and is cut: last
         print(shorten(f"{at}: {row['benchmark']} {row['id']}, {so_far}: {said}"), file=sys.stderr, flush=True)
@@ -49,17 +48,15 @@ class EvalProgress(Bar, Watcher):
 
     def _standing(self) -> str:
         """The time left, and each method's accuracy so far."""
-        return _joined(self._left(), *(f"{method} {share}" for method, share in self._shares().items()))
+        return _joined(self._time_left(), *(f"{method} {share}" for method, share in self._shares().items()))
 
     def _shares(self) -> dict[str, str]:
         """Method -> its accuracy so far, as `3/4 (75%)`."""
         return {method: f"{right}/{n} ({right / n:.0%})" for _, method, right, n in self._counts(by_benchmark=False)}
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         """`12 min left`; empty before the first row of this call, and after the last one."""
-        done = len(self._rows) - self._before
-        seconds = (time.monotonic() - self._started) / done * (self._total - len(self._rows)) if done else 0.0
-        return f"{_duration(seconds)} left" if seconds else ""
+        return f"{_duration(self.left)} left" if self.left else ""
 
     def summary(self) -> Iterator[str]:
         """One line a benchmark and method."""

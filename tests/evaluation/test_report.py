@@ -300,7 +300,7 @@ def test_a_line_that_a_kill_cut_is_passed_over_and_a_damaged_one_named(tmp_path:
     file.write_text(whole[:-40])
     assert [r.id for r in read_run(folder).rows] == ["p1"]
     file.write_text(whole.replace('"calls": 2', '"calls": "many"', 1))
-    with pytest.raises(RecordError, match=r"results\.jsonl, line 1 is no result: calls: .*Next: delete the line"):
+    with pytest.raises(RecordError, match=r"results\.jsonl is damaged in line 1: .*calls: .*Next: remove that line"):
         read_run(folder)
 
 

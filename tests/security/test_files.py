@@ -20,7 +20,7 @@ from reasonflux_agent.errors import ReasonFluxError, RecordError
 from reasonflux_agent.jobs.batch.rows import parse, read_jobs
 from reasonflux_agent.jobs.evaluation.benchmarks import load
 from reasonflux_agent.jobs.evaluation.results import read_run
-from reasonflux_agent.runs.jsonl import to_line
+from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.runs.record import Recorder, read_record
 from reasonflux_agent.serving.ui.view import news, sections
 from reasonflux_agent.templates import TemplateLibrary

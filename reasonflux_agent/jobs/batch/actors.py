@@ -16,7 +16,7 @@ from typing import Any
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import failure
-from reasonflux_agent.runs.jsonl import Row
+from reasonflux_agent.runs.journal import Row
 
 TRIES = 3
 """Processes that may die with a row, the last of them with no other row in it; or in one place, while they begin."""

@@ -15,7 +15,7 @@ from reasonflux_agent.jobs.batch.actors import Health, Pool, line
 from reasonflux_agent.jobs.batch.local import Solve, local_engine, solver
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import Engine
-from reasonflux_agent.runs.jsonl import Row
+from reasonflux_agent.runs.journal import Row
 
 ROWS = 64
 """Rows at once in a process, where the number of processes is not given."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler
 
+from reasonflux_agent.jobs.running import PLACES
 from reasonflux_agent.models import transient
 
 LONGEST = 60.0
@@ -23,8 +23,6 @@ FEW = 2
 """Refusals that say nothing yet."""
 RECENT = 64
 """Calls by which that is judged; more where more are under way."""
-PLACES: ContextVar[asyncio.Semaphore | None] = ContextVar("reasonflux_places", default=None)
-"""The places of an engine, of which the row at work in this context has one."""
 OVERLOADED = (429, 502, 503, 504, 529)
 """HTTP statuses by which servers, gateways and providers turn a call away."""
 

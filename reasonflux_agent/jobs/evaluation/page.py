@@ -9,7 +9,7 @@ from string import Template
 
 from reasonflux_agent.jobs.evaluation.measures import Prices, accuracy, by, ended, mean, natural
 from reasonflux_agent.jobs.evaluation.plots import COLOURS, Point, bars, scaling
-from reasonflux_agent.jobs.evaluation.results import Row, Run
+from reasonflux_agent.jobs.evaluation.results import Result, Run
 from reasonflux_agent.jobs.evaluation.tables import Table, tables
 
 SHOWN = 20_000
@@ -106,11 +106,11 @@ def _problems(run: Run, benchmark: str) -> str:
 _MARKS = {"right": "✓", "wrong": "✗", "no answer": "∅", "failed": "!"}
 
 
-def _outcome(row: Row) -> str:
+def _outcome(row: Result) -> str:
     return "failed" if row.error else "right" if row.correct else "no answer" if row.answer is None else "wrong"
 
 
-def _mark(rows: list[Row]) -> str:
+def _mark(rows: list[Result]) -> str:
     if not rows:
         return '<td><span title="not done">–</span></td>'
     outcomes = [_outcome(row) for row in rows]

@@ -19,7 +19,7 @@ from reasonflux_agent.jobs.evaluation.measures import (
     mean,
     natural,
 )
-from reasonflux_agent.jobs.evaluation.results import ALL, Row, Run
+from reasonflux_agent.jobs.evaluation.results import ALL, Result, Run
 from reasonflux_agent.jobs.evaluation.statistics import maj_at_k, pass_at_k
 from reasonflux_agent.verify.grading import MAX_ANSWER
 from reasonflux_agent.verify.grading.answers import compare, normal
@@ -263,7 +263,7 @@ def failures(run: Run) -> Table:
     return Table("Failures", ["benchmark", "method", "error", "times", "problems"], rows, note, labels=3)
 
 
-def _tokens(row: Row) -> tuple[int, int, int]:
+def _tokens(row: Result) -> tuple[int, int, int]:
     return row.prompt_tokens, row.cached_tokens, row.completion_tokens
 
 
@@ -272,7 +272,7 @@ def _share(values: Iterable[bool]) -> str:
     return f"{mean(values):.1%}" if values else "–"
 
 
-def _groups(rows: list[Row]) -> list[str | None]:
+def _groups(rows: list[Result]) -> list[str | None]:
     """The answers of a problem's repeats, each wrong one as the first of those that mean the same."""
     seen: list[str] = []
     found: list[str | None] = []
