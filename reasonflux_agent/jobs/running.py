@@ -59,7 +59,9 @@ def run_all(
     The first error ends the job: what is under way is finished and added, nothing else is begun. Ctrl-C does the same.
     """
     watcher, telling = watcher or Watcher(), threading.Lock()
+    missing = journal.missing(items)
     watcher.begin(journal, len(items))
+    watcher.before = len(items) - len(missing)  # the journal may hold rows of other items
 
     def do(key: K) -> None:
         row = work(key, items[key])
@@ -68,7 +70,7 @@ def run_all(
             watcher.row(row)
 
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(do, key) for key in journal.missing(items)]
+        futures = [pool.submit(do, key) for key in missing]
         try:
             for future in as_completed(futures):
                 future.result()

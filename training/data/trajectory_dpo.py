@@ -20,7 +20,7 @@ from typing import Any
 
 from asking import Pool, accuracy, ask, solves, to_key
 from common import Build, Result, arguments, run
-from files import digest, to_line
+from files import digest
 from langchain_core.language_models import BaseChatModel
 from rows import preference, thought
 
@@ -31,6 +31,7 @@ from reasonflux_agent.prompts import Exchange, ParseError
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.steps import write_steps
+from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.schema import Plan
 from reasonflux_agent.templates import TemplateLibrary, write_atomically
 
