@@ -138,33 +138,35 @@ async def select(rule: Rule, solution: Solution) -> Solution:
     if rule == "run" or not answered:
         return solution
     if rule == "checks":
-        best = max(answered, key=weight)
-        update = {"answer": best.answer, "text": best.text, **how_sure(answered, [best])}
-        return solution.model_copy(update={**update, "reason": "chosen by the checks"})
-    groups: list[list[Candidate]] = []
-    for candidate in answered:
-        for group in groups:
-            if await aequivalent(group[0].answer or "", candidate.answer or "", problem=solution.problem):
-                group.append(candidate)
-                break
-        else:
-            groups.append([candidate])
-    most = max(groups, key=len)
-    update = {"answer": most[0].answer, "text": most[0].text, "votes": len(most) / len(answered), **how_sure(answered, most)}
-    return solution.model_copy(update={**update, "reason": f"{len(most)} of {len(answered)} samples agree"})
+        chosen = [max(answered, key=weight)]
+        update: dict[str, Any] = {"reason": "chosen by the checks"}
+    else:
+        groups: list[list[Candidate]] = []
+        for candidate in answered:
+            for group in groups:
+                if await aequivalent(group[0].answer or "", candidate.answer or "", problem=solution.problem):
+                    group.append(candidate)
+                    break
+            else:
+                groups.append([candidate])
+        chosen = max(groups, key=len)
+        share = f"{len(chosen)} of {len(answered)} samples agree"
+        update = {"votes": len(chosen) / len(answered), "reason": share}
+    update |= {"answer": chosen[0].answer, "text": chosen[0].text, **how_sure(answered, chosen)}
+    return solution.model_copy(update=update)
 
 
 class AllSamples(ReasonFlux):
-    """Makes all the samples that it is to: the graph stops where the leader cannot be overtaken, reviews counted in, of which a
-    direct attempt has none. With as many as there can be samples, it does not stop before the last one."""
+    """Makes all its samples. The graph stops when the leader cannot be overtaken, and counts in the reviews, of which a direct
+    attempt has none: with as many reviews as there can be samples it does not stop before the last one."""
 
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return super()._context(overrides).model_copy(update={"reviews": MAX_SAMPLES, "granularity": "whole"})
 
 
 class RandomTemplates(BaseRetriever):
-    """The ablation of retrieval: templates drawn by a hash of the query and the seed, whatever they are about, in the place of
-    those that are found. So it is only which ones that is left to chance, not how many, nor whether one stands out."""
+    """The ablation of retrieval: templates drawn by a hash of the query and the seed take the place of those that are found.
+    Chance decides which ones they are, but not how many, nor whether one stands out."""
 
     library: TemplateLibrary
     found_by: BaseRetriever

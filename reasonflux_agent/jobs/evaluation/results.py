@@ -120,20 +120,14 @@ class Run:
             groups[row.benchmark, row.method].append(row)
         return {key: rows for key, rows in groups.items() if rows}
 
-    @cached_property
-    def pooled(self) -> dict[tuple[str, str], list[Result]]:
-        """The rows of all benchmarks together, by (`ALL`, method), where there are several; each id names its benchmark too."""
-        return self.pool(self.benchmarks)
-
-    def pool(self, benchmarks: Collection[str]) -> dict[tuple[str, str], list[Result]]:
-        """`pooled`, of these benchmarks alone."""
-        if len(benchmarks) < 2:
-            return {}
-        pooled: dict[tuple[str, str], list[Result]] = {(ALL, method): [] for method in self.methods}
+    def pooled(self, benchmarks: Collection[str]) -> dict[tuple[str, str], list[Result]]:
+        """`groups`, and the rows of these benchmarks together under `ALL`, where they are several; ids name the benchmark."""
+        pooled: dict[tuple[str, str], list[Result]] = {}
         for (benchmark, method), rows in self.groups.items():
-            if benchmark in benchmarks:
-                pooled[ALL, method] += [row.model_copy(update={"id": f"{benchmark}: {row.id}"}) for row in rows]
-        return {key: rows for key, rows in pooled.items() if rows}
+            if benchmark in benchmarks and len(benchmarks) > 1:
+                named = (row.model_copy(update={"id": f"{benchmark}: {row.id}"}) for row in rows)
+                pooled.setdefault((ALL, method), []).extend(named)
+        return self.groups | {(ALL, method): pooled[ALL, method] for method in self.methods if (ALL, method) in pooled}
 
     @property
     def benchmarks(self) -> list[str]:

@@ -67,13 +67,13 @@ def accuracies(run: Run) -> Table:
         "context ended the run with the best answer so far; cut off: the token limit cut the reply that ends a candidate "
         "(replies for single steps are not looked at); ungraded: the grading worker hung, died or failed over it."
     )
-    return _by_columns("Accuracy", run.groups | run.pooled, columns, note)
+    return _by_columns("Accuracy", run.pooled(run.benchmarks), columns, note)
 
 
 def comparisons(run: Run) -> Table:
     """Every method against the first one."""
     base, *others = run.methods or [""]
-    groups = run.groups | run.pooled
+    groups = run.pooled(run.benchmarks)
     rows = [
         [benchmark, method, *compare_rows(groups[benchmark, method], groups[benchmark, base]).cells]
         for benchmark in [*run.benchmarks, ALL]
