@@ -1,12 +1,11 @@
 """Replies that are kept, so that no method of an evaluation, and no later evaluation, makes a call that was made before.
 
-Methods share calls: the plan of every navigator is the same request, and `direct` is the first sample of self-consistency. With
-a cache each is made once, which also takes chance out of the comparison: what two methods have in common comes out alike.
-It is LangChain's own cache of models, in a file of JSON lines: `key`, `replies` (of a chat model one: text, thought, usage),
-`seconds` (what the call took).
+Methods share calls: `direct` is the first sample of self-consistency. With a cache each is made once, and two methods differ
+only where they ask for something else. It is a cache of LangChain, in a file of JSON lines: `key`, `replies` (of a chat model
+one: text, thought, usage), `seconds` (what the call took).
 
-LangChain's key is what the model takes: nothing tells two samples apart for one that takes no seed, nor two models of a class
-that does not say which it is. So each model has a view of the cache, which adds to the key what is missing.
+LangChain's key does not tell two samples of a model apart that takes no seed, nor two models of a class that does not say which
+one it is. So each model has a view of the cache, which adds to the key what is missing.
 """
 
 from __future__ import annotations

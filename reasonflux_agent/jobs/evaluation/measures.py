@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -99,10 +98,10 @@ def ended(rows: Iterable[Result]) -> list[Result]:
 
 def by(key: Callable[[Result], str], rows: Iterable[Result]) -> dict[str, list[Result]]:
     """The rows by a key, in order of appearance."""
-    groups = defaultdict(list)
+    groups: dict[str, list[Result]] = {}
     for row in rows:
-        groups[key(row)].append(row)
-    return dict(groups)
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def mean(values: Iterable[float]) -> float:
