@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from reasonflux_agent.jobs.batch.cluster import Work
 
 RAY = "On a Ray cluster (--engine ray)"
+FIELDS = ("effort", "granularity", "drafts", "trajectories", "templates", "reviews", "seed")
+FIELDS += ("max_tokens", "token_budget", "deadline")
+"""Options that are fields of the Context."""
 
 
 def batch(
@@ -76,6 +79,7 @@ def batch(
     exit code is then 1. When a server is overloaded, all rows wait for it; when it stays away, the command ends. What is not
     given here is taken from the environment, as for `solve`.
     """
+    given = dict(locals())
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.batch_progress import BatchProgress
     from reasonflux_agent.jobs.batch.actors import Health
@@ -86,19 +90,7 @@ def batch(
     from reasonflux_agent.jobs.batch.runner import Output, run_batch
     from reasonflux_agent.runs.journal import STDOUT
 
-    fields: dict[str, Any] = {
-        "effort": effort,
-        "granularity": granularity,
-        "drafts": drafts,
-        "trajectories": trajectories,
-        "templates": templates,
-        "reviews": reviews,
-        "programs": False if no_programs else None,
-        "seed": seed,
-        "max_tokens": max_tokens,
-        "token_budget": token_budget,
-        "deadline": deadline,
-    }
+    fields = {name: given[name] for name in FIELDS} | {"programs": False if no_programs else None}
     if engine not in ("local", "ray"):
         raise InputError(f"--engine is {engine!r}. Next: give local or ray.")
     if engine == "local" and (address or workers or gpus):
