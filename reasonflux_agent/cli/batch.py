@@ -81,7 +81,7 @@ def batch(
     """
     given = dict(locals())
     from reasonflux_agent.api import ReasonFlux
-    from reasonflux_agent.cli.batch_progress import BatchProgress
+    from reasonflux_agent.cli.job_progress import BatchProgress
     from reasonflux_agent.jobs.batch.actors import Health
     from reasonflux_agent.jobs.batch.cluster import ray_engine
     from reasonflux_agent.jobs.batch.local import local_engine

@@ -107,7 +107,7 @@ def run(
     The same command goes on where it was stopped. Progress goes to standard error, the results to standard output.
     """
     given = dict(locals())  # the options have the names of the parameters of `evaluate`
-    from reasonflux_agent.cli.eval_progress import EvalProgress
+    from reasonflux_agent.cli.job_progress import EvalProgress
     from reasonflux_agent.jobs.evaluation.methods import split_methods
     from reasonflux_agent.jobs.evaluation.report import write_report
     from reasonflux_agent.jobs.evaluation.runner import evaluate

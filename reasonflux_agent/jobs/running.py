@@ -32,9 +32,9 @@ class Watcher:
     """Rows of the finished job; None where that is not known."""
     begun = 0.0
 
-    def begin(self, journal: Journal[Any], total: int | None) -> None:
-        """The job begins, or goes on: the rows of the journal are done."""
-        self.before, self.total, self.begun = len(journal.rows), total, time.monotonic()
+    def begin(self, journal: Journal[Any], before: int, total: int | None) -> None:
+        """The job begins, or goes on; `before` of its rows are in the journal."""
+        self.before, self.total, self.begun = before, total, time.monotonic()
 
     def row(self, row: Row) -> None:
         """A row was added to the journal."""
@@ -60,8 +60,7 @@ def run_all(
     """
     watcher, telling = watcher or Watcher(), threading.Lock()
     missing = journal.missing(items)
-    watcher.begin(journal, len(items))
-    watcher.before = len(items) - len(missing)  # the journal may hold rows of other items
+    watcher.begin(journal, len(items) - len(missing), len(items))
 
     def do(key: K) -> None:
         row = work(key, items[key])

@@ -26,8 +26,8 @@ STDOUT = "standard output"
 class Journal(Generic[K]):
     """The results of a job, by the key of the item that each is the result of. Use it as a context manager.
 
-    To enter it locks the file, removes a cut last line, and reads the rows. It creates the file, and its folder, if they are
-    not there. When the process ends, however it ends, the system releases the lock.
+    On entry it creates the file and its folder if they are not there, locks the file, removes a cut last line, and reads the
+    rows. When the process ends, however it ends, the system releases the lock.
 
     >>> from operator import itemgetter
     >>> path = Path(tempfile.mkdtemp()) / "squares.jsonl"

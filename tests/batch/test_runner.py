@@ -227,7 +227,7 @@ async def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     class Heard(Watcher):
         total: int | None = 0
 
-        def begin(self, journal: Journal[Any], total: int | None) -> None:
+        def begin(self, journal: Journal[Any], before: int, total: int | None) -> None:
             self.total = total
 
         def row(self, row: dict[str, Any]) -> None:

@@ -54,8 +54,9 @@ class Notes(Watcher):
         self.notes: list[str] = []
         self.done = 0
 
-    def begin(self, journal: Journal[Any], total: int | None) -> None:
-        self.done, self.total = len(journal.rows), total
+    def begin(self, journal: Journal[Any], before: int, total: int | None) -> None:
+        assert before == len(journal.rows)
+        self.done, self.total = before, total
 
     def row(self, row: dict[str, Any]) -> None:
         self.rows.append(row)

@@ -157,7 +157,7 @@ def test_evaluations(place: Path, config: Any, results: bytes) -> None:
     (folder / "results.jsonl").write_bytes(results)
     with suppress(ReasonFluxError):
         run = read_run(folder)
-        _ = run.groups, run.methods, run.benchmarks, run.planned, run.title, run.settings, run.progress
+        _ = run.groups, run.methods, run.benchmarks, run.pooled(run.benchmarks), run.title, run.settings, run.progress
 
 
 @given(st.data())

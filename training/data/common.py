@@ -24,8 +24,9 @@ from rows import JSON, Kind, Leaks, dataset_entry, texts
 
 from reasonflux_agent import __version__
 from reasonflux_agent.cli.exits import INTERRUPTED, code_of, explain
+from reasonflux_agent.cli.job_progress import JobProgress
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.jobs.running import Watcher, run_all
+from reasonflux_agent.jobs.running import run_all
 from reasonflux_agent.runs.journal import Journal, Row, to_line
 from reasonflux_agent.templates import write_atomically
 
@@ -100,9 +101,9 @@ class Build:
 
         header = {"format": "reasonflux-work", "version": JOURNAL, "settings": self.settings}
         named = {f"{what}/{key}": unit for key, unit in units.items()}
-        with Journal(self.beside(".work.jsonl"), itemgetter("unit"), header=header) as journal:
-            run_all(named, do, journal, progress := Progress(what), jobs)
-        progress.end()
+        work_file = self.beside(".work.jsonl")
+        with Journal(work_file, itemgetter("unit"), header=header) as journal, JobProgress(f"{what}: ") as progress:
+            run_all(named, do, journal, progress, jobs)
         lines = [journal.rows[unit] for unit in named]
         self.seconds += sum(line["seconds"] for line in lines)
         self.stages[what] += len(lines)
@@ -160,28 +161,6 @@ class Build:
         print(f"{rows} rows in {self.out} ({counts(self.stages)})", file=sys.stderr)
         if not self.leaks.sources:
             print("No --benchmarks were given: nothing was checked for leaks.", file=sys.stderr)
-
-
-class Progress(Watcher):
-    """A line on stderr, rewritten on a terminal and now and then elsewhere: how much is done, and how long the rest takes."""
-
-    def __init__(self, what: str) -> None:
-        self.what, self.shown = what, time.monotonic()
-
-    def row(self, row: Row) -> None:
-        super().row(row)
-        if time.monotonic() - self.shown >= (0.2 if sys.stderr.isatty() else 30.0):
-            self.shown = time.monotonic()
-            self.note(f"about {(self.left or 0.0) / 60:.1f} min left")
-
-    def end(self) -> None:
-        """All are done."""
-        earlier = f", {self.before} of them by an earlier run" if self.before else ""
-        self.note(f"in {(time.monotonic() - self.begun) / 60:.1f} min{earlier}", "\n")
-
-    def note(self, text: str, end: str = "") -> None:
-        begin, end = ("\r\x1b[K", end) if sys.stderr.isatty() else ("", "\n")
-        print(f"{begin}{self.what}: {self.before + self.new} of {self.total}, {text}", end=end, file=sys.stderr, flush=True)
 
 
 def counts(stages: Mapping[str, int]) -> str:

@@ -77,7 +77,7 @@ async def run_batch(
     are not written, and a later call goes on from there.
     """
     watcher = watcher or Watcher()
-    watcher.begin(output, count_lines(source))
+    watcher.begin(output, len(output.done), count_lines(source))
     batch = _Batch(output, watcher, ordered, concurrency)
     async with aclosing(engine(batch.due(source))) as results:
         async for job, outcome in results:

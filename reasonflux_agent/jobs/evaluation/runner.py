@@ -122,7 +122,8 @@ async def evaluate(
             folder.journal.forget(lambda row: bool(row["error"]))
         run = _Run(folder, solvers, loaded, replies, seed, repeats == 1, watcher or Watcher())
         free, matching = [m for m in asked if not m.match], [m for m in asked if m.match]
-        run.watcher.begin(folder.journal, len(folder.journal.rows) + sum(map(run.due, _trials(items, asked, repeats))))
+        done, due = len(folder.journal.rows), sum(map(run.due, _trials(items, asked, repeats)))
+        run.watcher.begin(folder.journal, done, done + due)
         await run.all(_trials(items, free, repeats), concurrency)
         if matching:
             chosen = folder.settings.get("matched", {})
