@@ -38,7 +38,7 @@ JOURNAL = 2
 """Version of the journal; raised when a builder makes something else of the same input, so that old and new do not mix."""
 
 PAPER = {"alpaca": 15_000, "sharegpt": 15_000, "preference": 10_000, "library": 500}
-"""Rows of the paper's data sets (templates of its library), to which the hours are projected."""
+"""Rows of the paper's data sets (templates of its library), to which the manifest projects the hours."""
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -76,12 +76,15 @@ class Build:
         self.inputs = {name: digest_files(paths) for name, paths in inputs.items()}
         self.settings = {"script": Path(script).stem, **settings}
         self.choices: JSON = {}
-        """Options that the units' results do not depend on: they stand in the manifest alone, and may change."""
+        """Options that the units' results do not depend on: only the manifest has them, and they may change."""
         self.leaks = Leaks(args.benchmarks)
         self.stages: Counter[str] = Counter()
-        """What became of how many, in the order of the work."""
+        """Stage of the work, or outcome -> how many there were."""
         self.seconds = 0.0
-        """Of the clock, summed over the runs that made up this build."""
+        """Seconds on the clock, summed over the runs that made up this build."""
+
+    def _counts(self) -> str:
+        return ", ".join(f"{name} {count}" for name, count in self.stages.items()) or "nothing"
 
     def beside(self, ending: str) -> Path:
         """The path of a file that belongs to the result."""
@@ -127,7 +130,7 @@ class Build:
             else:
                 kept[key] = row
         if not kept:
-            raise InputError(f"No row is left, and nothing was written. What became of the input: {counts(self.stages)}.")
+            raise InputError(f"No row is left, and nothing was written. What became of the input: {self._counts()}.")
         _write(self.out, made := list(kept.values()))
         path = self.out.parent / "dataset_info.json"
         try:
@@ -158,14 +161,9 @@ class Build:
             **more,
         }
         _write(self.beside(".manifest.json"), document)
-        print(f"{rows} rows in {self.out} ({counts(self.stages)})", file=sys.stderr)
+        print(f"{rows} rows in {self.out} ({self._counts()})", file=sys.stderr)
         if not self.leaks.sources:
             print("No --benchmarks were given: nothing was checked for leaks.", file=sys.stderr)
-
-
-def counts(stages: Mapping[str, int]) -> str:
-    """Stages and their numbers as a text."""
-    return ", ".join(f"{name} {count}" for name, count in stages.items()) or "nothing"
 
 
 def _write(path: Path, value: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.jobs.batch.pace import Listener, Pace, retry_after
 from reasonflux_agent.jobs.batch.rows import Job
-from reasonflux_agent.jobs.batch.runner import Engine, failure
+from reasonflux_agent.jobs.batch.runner import UNSOLVED, Engine, failure
 from reasonflux_agent.jobs.running import arun_all
 from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.schema import Solution
@@ -48,15 +48,8 @@ def solver(flux: ReasonFlux, pace: Pace | None = None, **context: Any) -> Solve:
 
 
 def _outcome(solution: Solution) -> Row:
-    return {
-        "answer": solution.answer,
-        "status": solution.status,
-        "votes": round(solution.votes, 3),
-        "tokens": solution.total.tokens,
-        "text": solution.text,
-        "error": None,
-        "fault": None,
-    }
+    said = solution.model_dump(include={"answer", "status", "text"})
+    return {**UNSOLVED, **said, "votes": round(solution.votes, 3), "tokens": solution.total.tokens}
 
 
 def _about(heard: Listener, begun: float) -> Row:

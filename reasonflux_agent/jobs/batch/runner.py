@@ -25,6 +25,8 @@ from reasonflux_agent.runs.journal import Journal, Row, refuse_other
 Engine = Callable[[AsyncIterator[Job]], AsyncGenerator[tuple[Job, Row], None]]
 """Solves rows: takes them as it has room for them, yields each with its outcome (`failure` shows the fields), in any order.
 It yields every row that it takes. To close what it returned ends all that is under way."""
+UNSOLVED: Row = {"answer": None, "status": "failed", "votes": 0.0, "tokens": 0, "seconds": 0.0, "text": "", "run": ""}
+UNSOLVED |= {"error": None, "fault": None}
 AHEAD = 1024
 """Rows taken and not yet written at most, beyond those under way: what an ordered output keeps in memory."""
 
@@ -144,17 +146,7 @@ class _Batch(Filing):
 def failure(error: Exception) -> Row:
     """The outcome of a row that has no solution."""
     text = " ".join(str(error).split())
-    return {
-        "answer": None,
-        "status": "failed",
-        "votes": 0.0,
-        "tokens": 0,
-        "seconds": 0.0,
-        "text": "",
-        "run": "",
-        "error": f"{type(error).__name__}: {text}"[:2000],
-        "fault": fault(error),
-    }
+    return UNSOLVED | {"error": f"{type(error).__name__}: {text}"[:2000], "fault": fault(error)}
 
 
 def _id_of(row: Row) -> str:
