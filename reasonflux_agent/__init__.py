@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reasonflux_agent.schema import Solution as Solution
     from reasonflux_agent.schema import Template as Template
     from reasonflux_agent.templates import TemplateLibrary as TemplateLibrary
-    from reasonflux_agent.templates.retrieval import TemplateRetriever as TemplateRetriever
+    from reasonflux_agent.templates import TemplateRetriever as TemplateRetriever
 
 _HOME = {
     "ReasonFlux": "api",
@@ -25,7 +25,7 @@ _HOME = {
     "create_reasonflux": "graph",
     "TemplateLibrary": "templates",
     "load_model": "models",
-    "TemplateRetriever": "templates.retrieval",
+    "TemplateRetriever": "templates",
     "Solution": "schema",
     "Template": "schema",
 }

@@ -19,20 +19,23 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from reasonflux_agent.calls import BEFORE, CHECKPOINTER, KEPT, by_what_was_asked
+from reasonflux_agent.calls import by_what_was_asked, session_of, with_session
 from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
-from reasonflux_agent.graph import afresh, both, create_reasonflux
+from reasonflux_agent.events import AnyEvent
+from reasonflux_agent.graph import afresh, create_reasonflux
 from reasonflux_agent.models import unload
-from reasonflux_agent.models.specs import embedder_of, original_spec
-from reasonflux_agent.nodes import Event as Event
-from reasonflux_agent.nodes import event_of
+from reasonflux_agent.models.specs import spec_of_path
+from reasonflux_agent.node import stream_event
+from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
+
+JSON = dict[str, Any]
 
 
 class ReasonFlux:
@@ -65,7 +68,10 @@ class ReasonFlux:
         template_path: str | None = None,
         **context: Unpack[Settings],
     ) -> None:
-        ways = {"navigator": (navigator, original_spec(navigator_path)), "solver": (solver, original_spec(inference_path))}
+        ways = {
+            "navigator": (navigator, navigator_path and spec_of_path(navigator_path, "hf")),
+            "solver": (solver, inference_path and spec_of_path(inference_path, "hf")),
+        }
         for role, names in ways.items():
             if len([one for one in (model, *names) if one is not None]) > 1:
                 raise InputError(f"The {role} is given twice; `model` plays both roles. Next: give one of them.")
@@ -74,12 +80,13 @@ class ReasonFlux:
         if own != [None, None]:  # what is given here is not overruled by the environment
             self.context = self.context.model_copy(update={"navigator": None, "solver": None})
         if template_matcher_path is not None:
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates import TemplateRetriever
+            from reasonflux_agent.templates.embeddings import SPECS
 
             library = library or template_path
-            loaded = TemplateLibrary.load(library or "builtin") if not isinstance(library, TemplateLibrary) else library
-            retriever = TemplateRetriever.from_library(loaded, embeddings=embedder_of(template_matcher_path))
-        self._own = both(*own)
+            loaded = library if isinstance(library, TemplateLibrary) else TemplateLibrary.load(library or "builtin")
+            retriever = TemplateRetriever.from_library(loaded, spec_of_path(template_matcher_path, "st", SPECS))
+        self._own = resolve_models(*own)
         self._graph = create_reasonflux(
             strategy=strategy,
             navigator=self._own[0],
@@ -145,7 +152,7 @@ class ReasonFlux:
         """As `solve`, on the event loop."""
         given, chosen = {"problem": problem}, self._context(context)
         async with self._turns.one() as end:
-            how = self._how(merge_configs(config, {"configurable": {BEFORE: end}}), chosen)
+            how = self._how(config, chosen, before_call=end)
             state = await self.graph.ainvoke(given, **how)
         return Solution.model_validate(state["solution"])
 
@@ -173,26 +180,24 @@ class ReasonFlux:
             await self.graph.aupdate_state(how["config"], afresh, as_node="begin")
         return Solution.model_validate((await self.graph.ainvoke(None, **how))["solution"])
 
-    def stream(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Iterator[Event]:
-        """The run as it happens.
-
-        Types: begin, plan, templates, refined, token (`text`, `role`, `call`), step, program, review, candidate, unparsed,
-        and last solution (`solution`, a `schema.Solution` as a dict).
-        """
+    def stream(
+        self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
+    ) -> Iterator[AnyEvent]:
+        """Yield the events of the run (see events.py) as they happen, from `Begin` to `Concluded`."""
         for part in self.graph.stream(
             {"problem": problem}, **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
         ):
-            if event := event_of(part):
+            if event := stream_event(part):
                 yield event
 
     async def astream(
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator[AnyEvent]:
         """As `stream`, on the event loop."""
         how = self._how(config, self._context(context))
         async with aclosing(self.graph.astream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True)) as parts:
             async for part in parts:
-                if event := event_of(part):
+                if event := stream_event(part):
                     yield event
 
     def batch(
@@ -230,26 +235,25 @@ class ReasonFlux:
         how = self._how({**(config or {}), "max_concurrency": max_concurrency}, self._context(context))
         return [{"problem": each} for each in problems], how
 
-    reason = solve
-    """The original's name for `solve`."""
+    reason = solve  # the original's name
 
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
-    def _how(self, config: RunnableConfig | None, context: Context) -> dict[str, Any]:
+    def _how(self, config: RunnableConfig | None, context: Context, **session: Any) -> dict[str, Any]:
         """The keyword arguments of a run. With a checkpointer it is noted what the run was begun with, and each step is
         saved before the next one begins."""
         _OPEN.add(self)
         specs = (context.navigator or self._own[0], context.solver or self._own[1])
         self._local |= {spec.strip() for spec in specs if isinstance(spec, str) and spec.strip().startswith("local:")}
         ours: RunnableConfig = {"callbacks": [self._recorder] if self._recorder else []}
+        session |= {"ending": session_of(ensure_config(config)).ending, "checkpointer": self._checkpointer}
         if self._checkpointer is None:
-            return {"config": merge_configs(config, ours), "context": context}
+            return {"config": with_session(merge_configs(config, ours), **session), "context": context}
         if not ensure_config(config).get("configurable", {}).get("thread_id"):
             raise InputError("A checkpointer needs a thread. Next: give config={'configurable': {'thread_id': 'homework-3'}}.")
-        ours["configurable"] = {CHECKPOINTER: self._checkpointer}
         ours["metadata"] = {BEGUN: json.dumps({**self._begun, "context": context.model_dump(mode="json")})}
-        return {"config": merge_configs(config, ours), "context": context, "durability": "sync"}
+        return {"config": with_session(merge_configs(config, ours), **session), "context": context, "durability": "sync"}
 
     @property
     def _kept(self) -> BaseCheckpointSaver[Any]:
@@ -258,13 +262,8 @@ class ReasonFlux:
         return self._checkpointer
 
     def _resumed(
-        self,
-        saver: BaseCheckpointSaver[Any],
-        thread: str,
-        snapshot: StateSnapshot,
-        config: RunnableConfig | None,
-        context: dict[str, Any],
-    ) -> tuple[dict[str, Any], Solution | None, dict[str, Any]]:
+        self, saver: BaseCheckpointSaver[Any], thread: str, snapshot: StateSnapshot, config: RunnableConfig | None, fields: JSON
+    ) -> tuple[JSON, Solution | None, JSON]:
         """How to go on with a run; the Solution of a finished one; the new state of one that is to go on past its limit."""
         if snapshot.created_at is None:
             raise unknown_thread(thread, thread_ids(saver))
@@ -276,20 +275,20 @@ class ReasonFlux:
                 f"Next: ReasonFlux(strategy={begun['strategy']!r}, ...).resume({thread!r})."
             )
         before = begun["context"] if begun else self.context.model_dump(exclude_unset=True)
-        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **context}))
+        how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **fields}))
         fresh: dict[str, Any] = {}
         if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
             solution = Solution.model_validate(snapshot.values["solution"])
-            if not (context and solution.status == "exhausted"):
+            if not (fields and solution.status == "exhausted"):
                 return how, solution, fresh
             fresh = afresh(how["context"].of_strategy(self._begun["strategy"] or ""))
-        how["config"]["configurable"][KEPT] = by_what_was_asked(finished_calls(saver, thread))
-        return how, None, fresh
+        finished = by_what_was_asked(finished_calls(saver, thread))
+        return {**how, "config": with_session(how["config"], finished=finished)}, None, fresh
 
 
+_MODES = ["custom", "messages"]
 _OPEN: WeakSet[ReasonFlux] = WeakSet()
 """All that have run and are still referred to."""
-_MODES = ["custom", "messages"]
 
 
 def _outcomes(states: list[Any]) -> list[Solution | Exception]:

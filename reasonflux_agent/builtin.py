@@ -1,4 +1,4 @@
-"""The built-in plugin: libraries, strategies, checks and benchmarks come through the same door as anybody's."""
+"""The built-in plugin: libraries, strategies, verifiers and benchmarks come through the same door as anybody's."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def register_strategies(register: Register) -> None:
 
 
 @hookimpl
-def register_checks(register: Register) -> None:
-    """What can be checked without a model."""
-    from reasonflux_agent.verify.verifiers import CHECKS
+def register_verifiers(register: Register) -> None:
+    """What can be verified without a model."""
+    from reasonflux_agent.verify.verifiers import VERIFIERS
 
-    for name, check in CHECKS.items():
-        register(name, check)
+    for name, verify in VERIFIERS.items():
+        register(name, verify)
 
 
 @hookimpl

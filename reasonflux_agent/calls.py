@@ -1,7 +1,7 @@
 """One model call as one checkpointed unit: a LangGraph task, so that a resumed run repeats no finished call.
 
-LangGraph saves a unit's result beside the work that goes on with it. Where a node calls twice, its second call waits until the
-first one's reply is saved, so that no kill loses more than the call under way.
+LangGraph saves a unit's result while the node continues. If a node makes a second call, that call waits until the first reply
+is saved; so a killed process loses no more than the call under way.
 """
 
 from __future__ import annotations
@@ -10,178 +10,262 @@ import asyncio
 import hashlib
 import json
 import time
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
-from langgraph.config import get_config
+from langgraph.config import get_config, get_stream_writer
 from langgraph.func import task
-from langgraph.types import RetryPolicy
 
 from reasonflux_agent import models
-from reasonflux_agent.effects import Call, OutOfBudget, Run
-from reasonflux_agent.ending import ENDING, Ending
-from reasonflux_agent.errors import discreet
+from reasonflux_agent.ending import Ending
+from reasonflux_agent.errors import discreet, redacted
+from reasonflux_agent.events import PREFIX, CallEnded, Event, Labels
+from reasonflux_agent.prompts import Message, Role
 
-CHECKPOINTER = "reasonflux_checkpointer"
-"""Key of the config under which `ReasonFlux` hands its checkpointer on."""
-KEPT = "reasonflux_kept"
-"""Key of the config under which `ReasonFlux` hands on the results of finished calls, by what was asked: a run that goes on past
-a limit does its work again, and makes none of them again."""
-BEFORE = "reasonflux_before"
-"""Key of the config under which `ReasonFlux` hands on what it wants called before a model call."""
 TOOK = "reasonflux_seconds"
-"""Key of a reply's metadata under which a cache says how long it took when it was made."""
+"""Key of a reply's metadata: the seconds that a cached reply took when it was made."""
 ASKED: ContextVar[models.CallOptions | None] = ContextVar("reasonflux_asked", default=None)
-"""The options of the call under way as they were asked for: a cache is shown only those that the model takes."""
-PATIENCE, NAP = 2000, 0.003
-"""Looks for a reply that is being saved, and seconds between them: after all of them the run goes on without."""
+"""Options of the current call as the graph asked for them. The model's own cache sees only the options that the model takes."""
+POLLS, NAP = 2000, 0.003
+"""How often a saved reply is looked for, and the seconds in between; after that the run continues without waiting."""
+SESSION = "reasonflux_session"
+"""Key of `config["configurable"]` for the run's `Session`."""
 
 
-def call(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> models.Reply | OutOfBudget:
-    """Calls the model for `run`; OutOfBudget is returned where the deadline passes first. Raises ModelError."""
-    if run.unit and (kept := _checkpointer(config)):
-        for _ in range(PATIENCE):
-            if _is_kept(kept.get_tuple(_where(run, config)), run):
+@dataclass(frozen=True)
+class Session:
+    """What a caller gives one run besides its Context: objects that are not JSON. Pass it by `with_session(config, ...)`."""
+
+    checkpointer: BaseCheckpointSaver[Any] | None = None
+    """A second call of a node waits until the first reply is saved here. Needs durability `sync`."""
+    finished: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Results of finished calls by what was asked (`by_what_was_asked`): a run that repeats its work makes no call again."""
+    before_call: Callable[[], None] | None = None
+    """Called before each model call, on the event loop."""
+    ending: Ending | None = None
+    """Ends the run before its time, in its best answer so far."""
+
+
+def session_of(config: Mapping[str, Any] | None) -> Session:
+    """Return the session of a run; an empty one if the caller gave none."""
+    found = ((config or {}).get("configurable") or {}).get(SESSION)
+    return found if isinstance(found, Session) else Session()
+
+
+def with_session(config: RunnableConfig | None, **fields: Any) -> RunnableConfig:
+    """Return `config` with these fields of its session set."""
+    session = replace(session_of(config), **fields)
+    return {**(config or {}), "configurable": {**((config or {}).get("configurable") or {}), SESSION: session}}
+
+
+class OutOfBudget(Exception):
+    """A limit of the Context is reached; the text says which. The node catches it: the run ends in its best answer so far."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A model call that a node wants."""
+
+    role: Role
+    messages: list[Message]
+    options: models.CallOptions
+    labels: Labels
+    spec: str | None
+    """The model's spec in the run's context, if that sets one: a call of another model is another call."""
+    deadline: float | None
+    """The Context's, for error texts."""
+    after: str = ""
+    """Unit of the node's call before this one; empty if this is the first."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model call came to."""
+
+    reply: models.Reply
+    seconds: float
+    """What the call took when it was made; a resumed run gets the result at once."""
+    unit: str
+    """Name of the checkpointed unit: LangGraph's namespace, which ends in the call's id."""
+
+    @property
+    def id(self) -> str:
+        """Id of the call."""
+        return self.unit.rpartition(":")[2]
+
+
+def call(model: BaseChatModel, wanted: Call, config: RunnableConfig | None) -> Answer:
+    """Call the model. Raises OutOfBudget if the deadline passes first, and ModelError."""
+    session = session_of(config)
+    if wanted.after and (saver := session.checkpointer):
+        for _ in range(POLLS):
+            if _is_saved(saver.get_tuple(_place(wanted.after, config)), wanted.after):
                 break
             time.sleep(NAP)
-    unit, work = _UNITS[models.retries_itself(model)][0], _work(model, effect, run, config)
+    unit = _UNITS[models.retries_itself(model)][0]
     try:
-        return _reply(run, unit(work).result())
+        return _answer(unit(_Work(model, wanted, session)).result())
     except Exception as error:
-        return _failure(model, effect, run, error)
+        raise _failure(model, wanted, error) from error
 
 
-async def acall(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> models.Reply | OutOfBudget:
+async def acall(model: BaseChatModel, wanted: Call, config: RunnableConfig | None) -> Answer:
     """As `call`, on the event loop."""
-    if run.unit and (kept := _checkpointer(config)):
-        for _ in range(PATIENCE):
-            if _is_kept(await kept.aget_tuple(_where(run, config)), run):
+    session = session_of(config)
+    if wanted.after and (saver := session.checkpointer):
+        for _ in range(POLLS):
+            if _is_saved(await saver.aget_tuple(_place(wanted.after, config)), wanted.after):
                 break
             await asyncio.sleep(NAP)
-    if before := (config or {}).get("configurable", {}).get(BEFORE):
-        before()
-    unit, work, limit = _UNITS[models.retries_itself(model)][1], _work(model, effect, run, config), effect.options.timeout
-    ending = ENDING.get() or Ending()
+    if session.before_call:
+        session.before_call()
+    unit, limit, ending = _UNITS[models.retries_itself(model)][1], wanted.options.timeout, session.ending or Ending()
     try:
         if not ending.reason:
             async with ending.bounds(limit and limit + 1):
-                return _reply(run, await unit(work))
+                return _answer(await unit(_Work(model, wanted, session)))
     except Exception as error:
         if not ending.reason:
-            return _failure(model, effect, run, error)
-    return OutOfBudget(ending.reason)
+            raise _failure(model, wanted, error) from error
+    raise OutOfBudget(ending.reason)
 
 
-def _reply(run: Run, result: dict[str, Any]) -> models.Reply:
-    run.took, run.unit = result["seconds"], result["unit"]
-    return models.Reply(**result["reply"])
+def _answer(result: dict[str, Any]) -> Answer:
+    return Answer(models.Reply(**result["reply"]), result["seconds"], result["unit"])
 
 
-def _checkpointer(config: RunnableConfig | None) -> BaseCheckpointSaver[Any] | None:
-    """The one that `ReasonFlux` runs with, with durability `sync`; another caller decides for himself how much is saved."""
-    return (config or {}).get("configurable", {}).get(CHECKPOINTER)
+def _place(unit: str, config: RunnableConfig | None) -> RunnableConfig:
+    """Where the result of a unit is saved: with the graph whose node `.../node:id/model_call:id` made the call."""
+    space = "|".join(unit.split("|")[:-2])
+    return {"configurable": {"thread_id": (config or {})["configurable"]["thread_id"], "checkpoint_ns": space}}
 
 
-def _where(run: Run, config: RunnableConfig | None) -> RunnableConfig:
-    """Where the result of the last call is saved: with the graph whose node `.../node:id/model_call:id` made it."""
-    space = "|".join(run.unit.split("|")[:-2])
-    thread = (config or {})["configurable"]["thread_id"]
-    return {"configurable": {"thread_id": thread, "checkpoint_ns": space}}
+def _is_saved(saved: CheckpointTuple | None, unit: str) -> bool:
+    id = unit.rpartition(":")[2]
+    return saved is not None and any(written == id for written, *_ in saved.pending_writes or ())
 
 
-def _is_kept(saved: CheckpointTuple | None, run: Run) -> bool:
-    call = run.unit.rpartition(":")[2]
-    return saved is not None and any(unit == call for unit, *_ in saved.pending_writes or ())
-
-
-def _failure(model: BaseChatModel, effect: Call, run: Run, error: Exception) -> OutOfBudget:
-    """What the body is told of a call that failed by the deadline; any other failure is the server's. Raises ModelError."""
-    if effect.options.timeout is not None and models.timed_out(error):
-        return OutOfBudget(f"the deadline of {run.context.deadline:g} s passed in the middle of a model call")
-    raise models.model_error(model, error) from error
+def _failure(model: BaseChatModel, wanted: Call, error: Exception) -> Exception:
+    """The error of a failed call: OutOfBudget if the deadline was the cause, else a ModelError."""
+    if wanted.options.timeout is not None and models.timed_out(error):
+        return OutOfBudget(f"the deadline of {wanted.deadline:g} s passed in the middle of a model call")
+    return models.model_error(model, error)
 
 
 class _Work:
-    """What a unit does; `until` is when the call's time is up, in time.monotonic().
+    """What a unit does. Streams show it and some copy it: a model's client cannot be copied, and may hold a password."""
 
-    Streams show what units are given, and some copy it: a model's client cannot be copied, and its fields may hold a password.
-    `asked` is the same for the same call of the same attempt; `kept` are the results of such calls that are finished.
-    """
-
-    def __init__(
-        self,
-        model: BaseChatModel,
-        call: Call,
-        labels: RunnableConfig,
-        until: float | None,
-        asked: str,
-        kept: list[dict[str, Any]],
-    ) -> None:
-        self.model, self.call, self.labels, self.until, self.asked, self.kept = model, call, labels, until, asked, kept
+    def __init__(self, model: BaseChatModel, wanted: Call, session: Session) -> None:
+        limit, options = wanted.options.timeout, asdict(replace(wanted.options, timeout=None))
+        self.model, self.wanted, self.began = model, wanted, time.monotonic()
+        self._until = None if limit is None else self.began + limit
+        about = json.dumps([wanted.spec, wanted.labels.node, wanted.labels.attempt, wanted.messages, options])
+        self.asked = hashlib.sha256(about.encode()).hexdigest()
+        """The same for the same call of the same attempt."""
+        self.finished = session.finished.get(self.asked, [])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Work:
         return self
 
     def model_dump(self) -> dict[str, Any]:
         """What a server of LangGraph shows."""
-        return {"role": self.call.role, "messages": self.call.messages}
+        return {"role": self.wanted.role, "messages": self.wanted.messages}
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments of a try that begins now: a call's time is for all its tries. Raises TimeoutError."""
-        ASKED.set(self.call.options)
-        if self.until is None:
-            return models.call_kwargs(self.model, self.call.options)
-        if (left := self.until - time.monotonic()) <= 0:
+        """The keyword arguments of a try that begins now: the time limit is for all tries. Raises TimeoutError."""
+        ASKED.set(self.wanted.options)
+        self.began = time.monotonic()
+        if self._until is None:
+            return models.call_kwargs(self.model, self.wanted.options)
+        if (left := self._until - self.began) <= 0:
             raise TimeoutError("the call's time was up before its next try")
-        return models.call_kwargs(self.model, replace(self.call.options, timeout=left))
+        return models.call_kwargs(self.model, replace(self.wanted.options, timeout=left))
 
+    def config(self) -> RunnableConfig:
+        """The labels of the call, for token streams, traces and callback handlers."""
+        labels = {f"{PREFIX}{name}": value for name, value in self._labels().items()}
+        return {"metadata": {**labels, f"{PREFIX}role": self.wanted.role}, "tags": [f"reasonflux:{self.wanted.labels.node}"]}
 
-def _work(model: BaseChatModel, effect: Call, run: Run, config: RunnableConfig | None) -> _Work:
-    """Its labels are for token streams, traces and records."""
-    metadata = {"reasonflux_run": run.id, "reasonflux_node": run.node, "reasonflux_role": effect.role}
-    limit, options = effect.options.timeout, asdict(replace(effect.options, timeout=None))
-    labels: RunnableConfig = {"metadata": metadata, "tags": [f"reasonflux:{run.node}"]}
-    about = json.dumps([getattr(run.context, effect.role), run.node, run.attempt, effect.messages, options])
-    asked = hashlib.sha256(about.encode()).hexdigest()
-    kept = (config or {}).get("configurable", {}).get(KEPT, {}).get(asked, [])
-    return _Work(model, effect, labels, None if limit is None else time.monotonic() + limit, asked, kept)
+    def _labels(self) -> dict[str, str]:
+        return {**self.wanted.labels.model_dump(include=set(Labels.model_fields)), "call": _unit().rpartition(":")[2]}
+
+    def ended(self, reply: models.Reply | None = None, error: BaseException | None = None) -> CallEnded:
+        """The event of a try that ended now."""
+        return CallEnded(
+            **self._labels(),
+            role=self.wanted.role,
+            model=str(getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or ""),
+            messages=tuple(self.wanted.messages),
+            reply=reply,
+            error=redacted(f"{type(error).__name__}: {error}")[:2000] if error else None,
+            seconds=round(time.monotonic() - self.began, 3),
+            time=round(time.time(), 3),
+        )
+
+    def result(self, message: AIMessage) -> tuple[dict[str, Any], CallEnded]:
+        """The unit's result, JSON-plain, and its event."""
+        reply = models.read_reply(message)
+        seconds = message.response_metadata.get(TOOK, time.monotonic() - self.began)
+        return {"reply": vars(reply).copy(), "seconds": seconds, "unit": _unit(), "asked": self.asked}, self.ended(reply)
+
+    def again(self) -> dict[str, Any]:
+        """The result of a finished call; its `asked` is empty, so that it is not counted twice."""
+        return {**self.finished.pop(0), "unit": _unit(), "asked": ""}
 
 
 def _invoke(work: _Work) -> dict[str, Any]:
-    if work.kept:
-        return _again(work)
-    started, options = time.monotonic(), work.options()
-    with discreet():
-        message = work.model.invoke(cast(Any, work.call.messages), work.labels, **options)
-    return _result(work, message, started)
+    if work.finished:
+        return work.again()
+    try:
+        options = work.options()
+        with discreet():
+            message = work.model.invoke(cast(Any, work.wanted.messages), work.config(), **options)
+    except BaseException as error:
+        emit(work.ended(error=error))
+        raise
+    result, event = work.result(message)
+    emit(event)
+    return result
 
 
 async def _ainvoke(work: _Work) -> dict[str, Any]:
-    if work.kept:
-        return _again(work)
-    started, options = time.monotonic(), work.options()
-    with discreet():
-        message = await work.model.ainvoke(cast(Any, work.call.messages), work.labels, **options)
-    return _result(work, message, started)
+    if work.finished:
+        return work.again()
+    try:
+        options = work.options()
+        with discreet():
+            message = await work.model.ainvoke(cast(Any, work.wanted.messages), work.config(), **options)
+    except BaseException as error:
+        await aemit(work.ended(error=error))
+        raise
+    result, event = work.result(message)
+    await aemit(event)
+    return result
 
 
-def _result(work: _Work, message: AIMessage, started: float) -> dict[str, Any]:
-    seconds = message.response_metadata.get(TOOK, time.monotonic() - started)
-    return {"reply": vars(models.read_reply(message)).copy(), "seconds": seconds, "unit": _unit_id(), "asked": work.asked}
+def emit(event: Event, config: RunnableConfig | None = None) -> None:
+    """Tell streams (mode `custom`) and callback handlers of an event."""
+    data = event.to_json()
+    get_stream_writer()(data)
+    dispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
 
 
-def _again(work: _Work) -> dict[str, Any]:
-    """The result of a finished call; nobody counts it twice."""
-    return {**work.kept.pop(0), "unit": _unit_id(), "asked": ""}
+async def aemit(event: Event, config: RunnableConfig | None = None) -> None:
+    """As `emit`, on the event loop."""
+    data = event.to_json()
+    get_stream_writer()(data)
+    await adispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
 
 
 def by_what_was_asked(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Results of finished calls by what was asked, for `KEPT`; those of an older version do not say."""
+    """Return results of finished calls by what was asked, for `Session.finished`; those of an older version do not say."""
     found: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         if "asked" in result:
@@ -189,14 +273,11 @@ def by_what_was_asked(results: list[dict[str, Any]]) -> dict[str, list[dict[str,
     return found
 
 
-def _unit_id() -> str:
+def _unit() -> str:
     return str(get_config()["configurable"].get("checkpoint_ns", ""))
 
 
-# One model call is one checkpointed unit: its result, JSON-plain, is kept, and a resumed run does not call again. Where the
-# client does not try again by itself, the unit does, with back-off, if it failed for the server's sake.
-_unit: Any = task(name="model_call")
-_retried: Any = task(
-    name="model_call", retry_policy=RetryPolicy(max_attempts=models.TRIES, retry_on=models.transient, initial_interval=0.5)
-)
-_UNITS = {False: (_retried(_invoke), _retried(_ainvoke)), True: (_unit(_invoke), _unit(_ainvoke))}
+# If the model's client does not retry by itself, the unit does, with back-off, where the server is at fault.
+_plain: Any = task(name="model_call")
+_retried: Any = task(name="model_call", retry_policy=models.retry_policy())
+_UNITS = {False: (_retried(_invoke), _retried(_ainvoke)), True: (_plain(_invoke), _plain(_ainvoke))}

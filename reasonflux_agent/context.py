@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from typing_extensions import TypedDict
 
 from reasonflux_agent.environment import variable, warn_of_unknown
-from reasonflux_agent.errors import InputError, SpecError, without_password
+from reasonflux_agent.errors import InputError, SpecError
+from reasonflux_agent.models.specs import check_spec, without_password
 
 Effort = Literal["low", "medium", "high", "auto"]
 Granularity = Literal["whole", "step"]
@@ -176,11 +177,8 @@ def _set_variable(field: str) -> str:
 
 
 def _check_spec(named: str, spec: str) -> None:
-    from reasonflux_agent.models import check_path, check_spec
-
     try:
-        check_spec(spec)
-        check_path(spec)
+        check_spec(spec, here=True)
     except SpecError as error:
         raise SpecError(f"{named}: {error}") from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import anyio
@@ -20,7 +19,7 @@ T = TypeVar("T")
 
 
 class Ending:
-    """Ends runs on an event loop before their time, in their best answer so far: see `ENDING`."""
+    """Ends runs on an event loop before their time, in their best answer so far: see `calls.Session`."""
 
     reason = ""
     """Why, once they are to end."""
@@ -44,10 +43,6 @@ class Ending:
                 yield
             finally:
                 self._clocks.discard(clock)
-
-
-ENDING: ContextVar[Ending | None] = ContextVar("reasonflux_ending", default=None)
-"""What ends the runs that are begun in this context."""
 
 
 class WholeGraph(StateGraph[Any, Any, Any, Any]):

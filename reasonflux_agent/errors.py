@@ -60,18 +60,6 @@ class SpecError(InputError):
     """A model, embedder or strategy name that nothing here understands."""
 
 
-def without_password(spec: str) -> str:
-    """The spec as it is. Raises SpecError for one that may hold a secret: specs stand in records and checkpoints."""
-    # also a password with any of `/ ? #` or a blank in it, one without http:// in front, and a key among URL parameters
-    if re.search(r"://.*[@?#]|@.*@", spec, re.DOTALL):
-        raise SpecError(
-            "A spec holds a user, password or token in a URL, and specs are written into records and checkpoints. "
-            "Next: take out what stands between '://' and '@', and behind '?' or '#'; a key is given in the environment "
-            "(vLLM: VLLM_API_KEY)."
-        )
-    return spec
-
-
 class LibraryError(InputError):
     """A template library that cannot be read as one."""
 

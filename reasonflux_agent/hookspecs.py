@@ -26,8 +26,8 @@ def register_strategies(register: Register) -> None:
 
 
 @hookspec
-def register_checks(register: Register) -> None:
-    """`register("name", check)`: check(problem, text, answer) -> True, False (or what is wrong), None: does not apply."""
+def register_verifiers(register: Register) -> None:
+    """`register("name", verify)`: verify(problem, text, answer) -> True, False (or what is wrong), None: does not apply."""
 
 
 @hookspec

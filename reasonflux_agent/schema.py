@@ -7,7 +7,7 @@ instantiated step s^_i, review delta_i.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -61,6 +61,10 @@ class Plan(Value):
     abstraction: str = ""
     steps: tuple[Step, ...] = ()
 
+    def cut(self, count: int) -> Plan:
+        """Return the plan with its first `count` steps."""
+        return self.model_copy(update={"steps": self.steps[:count]})
+
 
 class StepResult(Value):
     """A step carried out by the solver (s^_i)."""
@@ -96,6 +100,11 @@ class Usage(Value):
     completion_tokens: int = 0
     seconds: float = 0.0
     """Summed over calls, so parallel calls add up to more than the clock."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Usage:
+        """Return the usage in a row that has these fields among others."""
+        return cls(**{name: row[name] for name in cls.model_fields})
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})

@@ -103,8 +103,10 @@ class Trajectory(Attempt, Attempted, total=False):
 
     plan: JSON
     """The trajectory T as a `schema.Plan` dict."""
-    templates: JSON
-    """Template id -> its text for prompts: T_rag of all steps, in order of relevance."""
+    templates: list[str]
+    """Ids of the templates in use: T_rag of all steps, in order of relevance."""
+    texts: dict[str, str]
+    """Id -> text of those that the library does not hold, because a retriever of the caller's found them."""
     seen: list[str]
     """Ids of all templates that were found so far; a replacement finds others."""
     results: list[JSON]

@@ -15,7 +15,7 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.verify.grading import equivalent
-from reasonflux_agent.verify.verifiers import meaning, objection, run_checks
+from reasonflux_agent.verify.verifiers import description, failure, run_verifiers
 
 FORMAL = frozenset({"complete", "answered", "not_repeating"})
 """Checks of a reply's form: that an answer passes them says nothing about whether it is right."""
@@ -65,12 +65,12 @@ def check_answer_tool() -> BaseTool:
     """`check_answer(problem, answer, work="", expected="")`: what can be said of an answer without a model, as lines."""
 
     def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
-        verdicts = run_checks(problem, work or answer, answer)
+        verdicts = run_verifiers(problem, work or answer, answer)
         if not work.strip():  # an answer alone is no text that could run in circles: digits may
             verdicts.pop("not_repeating", None)
-        right = [meaning(name) for name, passed in verdicts.items() if passed and name not in FORMAL]
+        right = [description(name) for name, passed in verdicts.items() if passed and name not in FORMAL]
         failed = [name for name, passed in verdicts.items() if not passed]
-        wrong = [objection(name, problem, work or answer, answer) for name in failed]
+        wrong = [failure(name, problem, work or answer, answer) for name in failed]
         if not expected.strip():
             lines = [f"yes: {text}" for text in right] + [f"NO: {text}" for text in wrong]
             return "\n".join(lines) or "Nothing about this answer can be checked by calculation."

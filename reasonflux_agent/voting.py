@@ -1,26 +1,26 @@
-"""Voting over complete solutions: groups by graded equivalence, weights by checks, early stop. Pure, but for comparisons."""
+"""Voting over complete solutions: candidates with equivalent answers are a group, weighted by the verifiers. No I/O."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from reasonflux_agent.schema import PROOF, Candidate
 
 FAILED_CHECK = 0.5
-"""What a failed check leaves of a candidate's weight."""
+"""Factor of a candidate's weight for each verifier that it fails."""
 
 
 PROVEN = {PROOF: 4.0}
-"""What passing a check that all but proves an answer makes of its candidate's weight."""
+"""Factor of a candidate's weight for passing a verifier that proves its answer."""
 
 
 class Tally(NamedTuple):
-    """How the votes stand."""
+    """The state of a vote."""
 
     leader: int | None
-    """Index of the candidate that speaks for the leading group; None: no candidate has an answer."""
+    """Index of the candidate that represents the leading group; None if no candidate has an answer."""
     weight: float
     """Weight of the leading group."""
     runner_up: float
@@ -35,7 +35,7 @@ NO_VOTES = Tally(None, 0.0, 0.0, 0.0)
 
 
 def weight(candidate: Candidate) -> float:
-    """1, halved for every check that failed, raised by one that proves the answer; 0 without an answer."""
+    """Return 1, halved for each failed verifier, times 4 for one that proves the answer; 0 without an answer."""
     if candidate.answer is None:
         return 0.0
     proven = (PROVEN.get(name, 1.0) for name, passed in candidate.checks.items() if passed)
@@ -43,16 +43,14 @@ def weight(candidate: Candidate) -> float:
 
 
 def heaviest(candidates: Sequence[Candidate]) -> float:
-    """The most that a further candidate for the same problem can weigh, judging by the checks that applied so far."""
+    """Return the most that another candidate for the same problem can weigh, given the verifiers that applied so far."""
     return math.prod(factor for name, factor in PROVEN.items() if any(name in c.checks for c in candidates))
 
 
-def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -> Generator[object, bool, Tally]:
-    """Counts the votes.
+async def tally(candidates: Sequence[Candidate], same: Callable[[str, str], Awaitable[bool]]) -> Tally:
+    """Return how the votes stand. `same(a, b)` compares two answers.
 
-    Yields `same(a, b)` for every comparison that it needs and expects the verdict to be sent back, so that the caller
-    decides how answers are compared. Ties go to the higher mean log-probability of the group's best member, then to the
-    group that came first.
+    Ties go to the higher mean log-probability of the group's best member, then to the group that came first.
     """
     groups: list[list[int]] = []
     for index, candidate in enumerate(candidates):
@@ -60,7 +58,7 @@ def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -
             continue
         for group in groups:
             other = candidates[group[0]].answer
-            if other == candidate.answer or (yield same(other or "", candidate.answer)):
+            if other == candidate.answer or await same(other or "", candidate.answer):
                 group.append(index)
                 break
         else:
@@ -74,19 +72,19 @@ def tally(candidates: Sequence[Candidate], same: Callable[[str, str], object]) -
     ranked = sorted(groups, key=standing, reverse=True)
     if not ranked:
         return NO_VOTES
-    # the group's spokesman: its heaviest member, among equals one with a plan, which is then that of the text; or the first
+    # the heaviest member represents the group; among equals one with a plan, so that plan and text belong together
     leader = max(ranked[0], key=lambda i: (weight(candidates[i]), candidates[i].plan is not None))
     weights = [standing(group)[0] for group in ranked]
     return Tally(leader, weights[0], weights[1] if len(weights) > 1 else 0.0, sum(weights), tuple(ranked[0]))
 
 
 def settled(tally: Tally, remaining: float) -> bool:
-    """Whether further candidates that weigh `remaining` together can no longer overtake the leader."""
+    """Return whether further candidates that weigh `remaining` together can no longer overtake the leader."""
     return tally.leader is not None and tally.weight > tally.runner_up + remaining
 
 
 def wave(tally: Tally, remaining: int) -> int:
-    """How many attempts to launch next: the fewest after which the leader can be out of reach, if all agree with it."""
+    """Return how many attempts to launch next: the fewest that can settle the vote, if all of them agree with the leader."""
     lead = tally.weight - tally.runner_up
     for count in range(1, remaining + 1):
         if lead + count > remaining - count:

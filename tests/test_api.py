@@ -149,20 +149,21 @@ class Process:
 @pytest.fixture
 def embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Embedded models whose servers are fakes: spec -> its processes, in order."""
-    from reasonflux_agent import models
+    from reasonflux_agent.models import load as loading
 
     started: dict[str, list[Process]] = {}
 
     def load(spec: str, name: str) -> Any:
         path = tmp_path / name.removeprefix("/").replace("again", "one")
-        models._files[spec] = path
         if path not in server._running:
             process = Process()
             server._running[path] = (server.Endpoint("http://127.0.0.1:9", "key"), process)  # type: ignore[assignment]
             started.setdefault(path.name, []).append(process)
-        return FakeModel()
+        loading._local[spec] = loading._Local(path, server._running[path][0], FakeModel())
+        return loading._local[spec].model
 
-    monkeypatch.setattr(models, "_load_local", load)
+    monkeypatch.setattr(loading, "_load_local", load)
+    monkeypatch.setattr(loading, "_local", {})
     monkeypatch.setattr(server, "_running", {})
     return started
 

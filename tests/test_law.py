@@ -60,6 +60,63 @@ def test_an_import_is_seen_wherever_it_stands(source: str, found: str) -> None:
     assert found in imported(source, "here")
 
 
+def arrows() -> dict[str, set[str]]:
+    """Module of the package -> the modules of the package that it imports, wherever in it, but for types alone."""
+    modules = {".".join(path.relative_to(CHECKOUT).with_suffix("").parts): path for path in files("reasonflux_agent")}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        names: set[str] = set()
+        pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                continue
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                parts = {f"{node.module}.{alias.name}" for alias in node.names} & modules.keys()
+                names |= parts if len(parts) == len(node.names) else {str(node.module), *parts}
+            pending += ast.iter_child_nodes(node)
+        found[name] = {target for target in names if target in modules} - {name, "reasonflux_agent"}
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of nodes that reach one another."""
+    reached = {start: _reached(graph, start) for start in graph}
+    groups = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
+    return sorted(sorted(group) for group in groups)
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    pending = [*graph[start]]
+    while pending:
+        if (node := pending.pop()) not in seen:
+            seen.add(node)
+            pending += graph.get(node, ())
+    return seen
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
+    assert circles(arrows()) == []
+
+
+def test_no_rooms_import_each_other_in_a_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for source, targets in arrows().items():
+        room = source.split(".")[1] if "." in source else source
+        rooms.setdefault(room, set()).update(target.split(".")[1] for target in targets)
+    found = {room: targets - {room} for room, targets in rooms.items()}
+    assert circles(found) == []
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    assert [str(path) for path in files("reasonflux_agent") if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
+
+
 def test_the_network_is_closed_but_for_this_machine() -> None:
     with pytest.raises(SocketConnectBlockedError), socket.socket() as outside:
         outside.connect(("192.0.2.1", 80))

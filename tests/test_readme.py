@@ -32,6 +32,7 @@ RUN_BY = {
     "studio.md": "tests/graphs/test_studio.py",
     "durability.md": "tests/threads/test_threads.py",
     "lm-eval.md": "tests/test_readme.py",
+    "grading.md": "tests/grading/test_examples.py",
     "retrieval.md": "tests/retrieval/test_docs.py",
 }
 """Page of docs/ with Python in it -> the test that runs it."""

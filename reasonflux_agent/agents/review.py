@@ -21,13 +21,15 @@ from langgraph.graph import StateGraph
 from pydantic import Field, ValidationError
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import AskPerson, Body, Emit, Run, Search
 from reasonflux_agent.errors import InputError, LibraryError
+from reasonflux_agent.events import Decided, TemplatesFound
 from reasonflux_agent.graph import create_reasonflux
-from reasonflux_agent.nodes import Parts
+from reasonflux_agent.parts import Parts
+from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Plan, Review, Step, StepResult, Value, Verdict
 from reasonflux_agent.state import Trajectory
-from reasonflux_agent.strategies.navigator import apply, document_id, navigator
+from reasonflux_agent.strategies.navigator import apply, navigator
+from reasonflux_agent.strategies.search import document_id, foreign
 from reasonflux_agent.templates import TemplateLibrary, render_template
 
 Update = dict[str, Any]
@@ -113,18 +115,18 @@ def review(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     return navigator(parts, approve=approve, judge=judge)
 
 
-def approve(state: Trajectory, run: Run) -> Body[Update]:
+async def approve(state: Trajectory, run: Run) -> Update:
     """Person: whether the trajectory may be carried out, or another one instead."""
-    decision = yield from _decide("plan", state, run)
+    decision = await _decide("plan", state, run)
     match decision.action:
         case "edit":
-            return (yield from _edit(decision.steps, state, run))
+            return await _edit(decision.steps, state, run)
         case "stop":
             return {"exhausted": STOPPED}
     return {}
 
 
-def judge(state: Trajectory, run: Run) -> Body[Update]:
+async def judge(state: Trajectory, run: Run) -> Update:
     """Person: what the review of the last result means, if reviews are asked about; else what the review said."""
     if state.get("exhausted"):
         return {}
@@ -132,21 +134,21 @@ def judge(state: Trajectory, run: Run) -> Body[Update]:
     before: Any = {**state, "reviews": [row.model_dump(mode="json") for row in earlier]}
     if not run.context.ask_at_reviews:
         return apply(before, run, proposed)
-    decision = yield from _decide("review", state, run, proposed)
+    decision = await _decide("review", state, run, proposed)
     match decision.action:
         case "approve":
             return apply(before, run, proposed)
         case "stop":
             return {"exhausted": STOPPED}
         case "edit":
-            edited = yield from _edit(decision.steps, state, run)
+            edited = await _edit(decision.steps, state, run)
             said = Review(index=proposed.index, verdict="accept", feedback="a person edited the trajectory.")
             return apply(before, run, said) | edited
     verdict: Verdict = decision.action
     return apply(before, run, Review(index=proposed.index, verdict=verdict, feedback=decision.feedback))
 
 
-def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, review: Review | None = None) -> Body[Decision]:
+async def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, review: Review | None = None) -> Decision:
     """Asks until the answer can be used."""
     plan, work = Plan(**state["plan"]), {row["index"]: row["text"] for row in state["results"]}
     asked = Question(
@@ -155,17 +157,17 @@ def _decide(question: Literal["plan", "review"], state: Trajectory, run: Run, re
         problem=state["problem"],
         abstraction=plan.abstraction,
         steps=tuple(DraftStep(**step.model_dump(), work=work.get(index, "")) for index, step in enumerate(plan.steps)),
-        templates=state["templates"],
+        templates={id: _text(id, state, run) for id in state["templates"]},
         review=review,
     )
     while True:
-        answer = yield AskPerson(asked.model_dump(mode="json"), decision_schema(asked.actions, run.context.max_steps))
+        answer = await run.person(asked.model_dump(mode="json"), decision_schema(asked.actions, run.context.max_steps))
         try:
             decision = read_decision(answer, asked, run)
         except InputError as error:
             asked = asked.model_copy(update={"error": str(error)})
             continue
-        yield Emit("decision", {"question": question, "decision": decision.model_dump(mode="json")})
+        await run.emit(Decided, question=question, decision=decision.model_dump(mode="json"))
         return decision
 
 
@@ -202,40 +204,44 @@ def read_decision(answer: object, asked: Question, run: Run) -> Decision:
     if decision.action == "redo" and not decision.feedback.strip():
         raise InputError("A redo says in `feedback` what is wrong; given: nothing.")
     for id in {id for step in decision.steps for id in step.templates or ()}:
-        _text(id, asked.templates, run)
+        if id not in asked.templates:
+            _text(id, {}, run)
     return decision
 
 
-def _text(id: str, known: Mapping[str, str], run: Run) -> str:
+def _text(id: str, state: Mapping[str, Any], run: Run) -> str:
     """What a template is in prompts. Raises InputError with the closest ids."""
-    if id in known:
-        return known[id]
+    if id in state.get("texts", {}):
+        return str(state["texts"][id])
     try:
         return render_template(run.parts.library.get(id))
     except LibraryError as error:
         raise InputError(str(error)) from None
 
 
-def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Body[Update]:
+async def _edit(steps: tuple[DraftStep, ...], state: Trajectory, run: Run) -> Update:
     """The trajectory as the person wants it, its templates looked up where the person names none."""
-    texts: dict[str, str] = {}
+    texts, ids = dict(state["texts"]), list[str]()
     drawn: list[Step] = []
     for step in steps:
         if step.templates is None and step.query:
-            documents = (yield Search(f"{step.purpose}\n{step.query}"))[: run.context.setting.templates]
-            found = {document_id(document): document.page_content for document in documents}
+            documents = (await run.search(f"{step.purpose}\n{step.query}"))[: run.context.setting.templates]
+            found = [*map(document_id, documents)]
+            texts |= foreign(documents, run.parts.library)
         else:
-            found = {id: _text(id, state["templates"], run) for id in step.templates or ()}
-        texts |= found
+            found = list(step.templates or ())
+        ids += found
         drawn.append(Step(purpose=step.purpose, query=step.query, templates=tuple(found)))
     results = [StepResult(index=i, text=step.work).model_dump(mode="json") for i, step in enumerate(steps) if step.work.strip()]
     plan = Plan(abstraction=state["plan"]["abstraction"], steps=tuple(drawn))
-    yield Emit("templates", {"templates": list(texts), "plan": plan.model_dump(mode="json")})
+    ids = list(dict.fromkeys(ids))
+    await run.emit(TemplatesFound, templates=ids, plan=plan)
     done = [row["text"] for row in results] == [row["text"] for row in state["results"]]
     return {
-        "plan": plan.model_dump(mode="json"),
-        "templates": texts,
-        "seen": list(dict.fromkeys([*state["seen"], *texts])),
+        "plan": plan,
+        "templates": ids,
+        "texts": {id: text for id, text in texts.items() if id in ids},
+        "seen": list(dict.fromkeys([*state["seen"], *ids])),
         "results": results,
         "step": results[-1]["index"] + 1 if results else 0,
         # complete solutions from before stay in the vote only if the person left the work as it was

@@ -19,7 +19,8 @@ from langgraph.types import Checkpointer
 
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.graph import DEFAULT_MODEL, create_reasonflux
+from reasonflux_agent.graph import create_reasonflux
+from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.schema import Plan, Solution
 from reasonflux_agent.toolkit import Text
@@ -54,7 +55,7 @@ def create_tutor(
     from langchain.agents import create_agent
 
     from reasonflux_agent.agents.speaker import Speaker
-    from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
+    from reasonflux_agent.templates import TemplateRetriever, template_search_tool
 
     defaults = context or Context()
     model = model or defaults.navigator or DEFAULT_MODEL

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from reasonflux_agent.models.check import Checked
+    from reasonflux_agent.jobs.check import Checked
 
 
 def check(
@@ -22,7 +22,7 @@ def check(
 
     Exit code 1 if one of them lacks something that the graph cannot do without.
     """
-    from reasonflux_agent.models.check import check_model
+    from reasonflux_agent.jobs.check import check_model
 
     servers = check_model(spec, at_once=at_once, timeout=timeout)
     ok = all(server.ok for server in servers)

@@ -18,10 +18,9 @@ MODELS, HOW, LIMITS, OUTPUT = "Models", "How it is solved", "Limits", "Output"
 def _checked(spec: str | None) -> str | None:
     """The spec of a model. Raises SpecError for one that cannot be meant, before the command does anything else."""
     if spec:
-        from reasonflux_agent.models import check_path, check_spec
+        from reasonflux_agent.models import check_spec
 
-        check_spec(spec)
-        check_path(spec)
+        check_spec(spec, here=True)
     return spec
 
 

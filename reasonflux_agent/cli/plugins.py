@@ -9,7 +9,7 @@ import typer
 
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False) -> None:
-    """List the libraries, strategies, checks and benchmarks that are registered, and the plugins that they come from."""
+    """List the libraries, strategies, verifiers and benchmarks that are registered, and the plugins that they come from."""
     from reasonflux_agent.plugins import KINDS, manager, registered
 
     pm = manager()

@@ -47,8 +47,8 @@ def serve(
     except ModuleNotFoundError as error:
         raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
     from reasonflux_agent.context import Context
-    from reasonflux_agent.graph import both
     from reasonflux_agent.models import load_model
+    from reasonflux_agent.parts import resolve_models
     from reasonflux_agent.serving.app import create_app
     from reasonflux_agent.serving.guard import require_key
     from reasonflux_agent.serving.service import Service
@@ -58,7 +58,7 @@ def serve(
         raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
     context = Context.from_env()
     navigator, solver = navigator or model or context.navigator, solver or model or context.solver
-    navigator, solver = both(navigator, solver)
+    navigator, solver = resolve_models(navigator, solver)
     context = context.model_copy(update={"navigator": None, "solver": None})
     service = Service(
         navigator=navigator,

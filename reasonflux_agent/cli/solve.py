@@ -133,9 +133,9 @@ def read_problem(argument: str | None, file: Path | None) -> str:
 
 def specs(flux: ReasonFlux, navigator: str | None, solver: str | None) -> dict[str, str]:
     """The spec of each role: what the command names, else what its context does, else the default."""
-    from reasonflux_agent.graph import both
+    from reasonflux_agent.parts import resolve_models
 
-    navigator, solver = both(navigator or flux.context.navigator, solver or flux.context.solver)
+    navigator, solver = resolve_models(navigator or flux.context.navigator, solver or flux.context.solver)
     return {"navigator": navigator, "solver": solver}
 
 
@@ -185,17 +185,18 @@ async def _run(
     flux: ReasonFlux, problem: str, roles: dict[str, Any], progress: Progress, url: str | None, thread: str | None
 ) -> tuple[str, Solution]:
     """The id of the run, and its solution. On the event loop, because Ctrl-C ends a model call there at once."""
+    from reasonflux_agent.events import Concluded
     from reasonflux_agent.runs.threads import aopen_checkpointer
-    from reasonflux_agent.schema import Solution
 
-    last: dict[str, Any] = {}
+    concluded: Concluded | None = None
     config: RunnableConfig = {"callbacks": [progress]}
     async with aopen_checkpointer(url) if url else nullcontext() as saver:
         if saver is not None:
             flux, config = flux.with_checkpointer(saver), {**config, "configurable": {"thread_id": thread}}
         async for event in flux.astream(problem, config=config, **roles):
-            last = event
-    return last["run"], Solution.model_validate(last["solution"])
+            concluded = event if isinstance(event, Concluded) else concluded
+    assert concluded, "a run that ends without an error has a solution"
+    return concluded.run, concluded.solution
 
 
 def print_solution(solution: Solution, seconds: float, *, as_json: bool, quiet: bool, resume: str = "") -> None:

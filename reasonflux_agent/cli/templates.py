@@ -78,7 +78,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the templates that fit a problem: score, id, name. Below the confidence floor nothing is printed."""
-    from reasonflux_agent.templates.retrieval import TemplateRetriever
+    from reasonflux_agent.templates import TemplateRetriever
 
     documents = TemplateRetriever.from_library(_load(library), embedder, k=k).invoke(query)
     if as_json:

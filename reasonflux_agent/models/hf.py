@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any, Self
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -20,7 +19,7 @@ class TransformersChat(BaseChatModel):
     spec: str
     model_name: str
     max_tokens: int = 2048
-    """Of a reply, where the call does not say."""
+    """Of a reply, if the call does not say."""
 
     _model: Any = PrivateAttr()
     _tokenizer: Any = PrivateAttr()
@@ -28,9 +27,9 @@ class TransformersChat(BaseChatModel):
 
     @classmethod
     def load(cls, spec: str, name: str) -> Self:
-        """The model in the directory `name`, or of that id on the hub; on the GPUs where there are any.
+        """Return the model in the directory `name`, or of that id on the hub; on the GPUs if there are any.
 
-        Raises MissingExtraError without transformers and torch, SpecError when there is no such model.
+        Raises MissingExtraError without transformers and torch, SpecError if there is no such model.
         """
         try:
             import torch
@@ -60,7 +59,7 @@ class TransformersChat(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: Any = None,
         *,
         max_tokens: int | None = None,
         temperature: float | None = None,

@@ -1,13 +1,13 @@
-"""Finds out while a reply is written that it repeats itself and will not end."""
+"""Finds out that a reply repeats itself and will not end, while it is written."""
 
 from __future__ import annotations
 
 import re
 
 COPIES = 4
-"""Times that a passage stands at the end of a looping text, one behind the other."""
+"""How often a passage stands at the end of a looping text, one behind the other."""
 LENGTH = 600
-"""Characters that the copies have together at least: a short pattern may repeat more often than `COPIES`."""
+"""Characters of all copies together, at least: a short pattern may repeat more often than `COPIES`."""
 WINDOW = 6000
 """Characters of the end that are looked at."""
 _PROBE = 40
@@ -16,7 +16,7 @@ _PROBE = 40
 def loops(text: str) -> bool:
     """Whether the end of `text` is one passage over and over, word for word.
 
-    It takes a reply of a model alone: what a prompt holds may be repeated.
+    `text` is a model's reply without its prompt: a passage of the prompt may be repeated.
     """
     end = text[-WINDOW:]
     before = end.rfind(end[-_PROBE:], 0, len(end) - 1)

@@ -1,99 +1,88 @@
-"""What a server may send for a reply: so much, for so long, and in the form of a chat completion."""
+"""A model's reply, read from LangChain's message of any provider."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from typing import Any
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import openai
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
 
-from reasonflux_agent.models.failures import ReplyError
-
-httpx: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__)
-"""The HTTP library of the openai package: httpx, and httpx2 from its version 3 on."""
-
-LARGEST = 64 << 20
-"""Bytes of a reply at most. A token has about 250 as an event of its own, and as many again for its log-probability: 200,000
-tokens fit, or 128,000 with log-probabilities."""
-BEGUN = "reasonflux_begun"
+_THOUGHT = re.compile(r"<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 
-def announce(request: Any) -> None:
-    """For a request, before it is sent: asks for a reply as it is, since what is packed shows its size too late."""
-    request.headers["Accept-Encoding"] = "identity"
-    request.extensions[BEGUN] = time.monotonic()
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered."""
+
+    text: str
+    """The reply without its thought."""
+    reasoning: str
+    """The server's reasoning field, or the text between <think> and </think>."""
+    truncated: bool
+    """Whether the token limit cut the reply."""
+    prompt_tokens: int
+    cached_tokens: int
+    """The part of `prompt_tokens` that the server took from its prefix cache."""
+    completion_tokens: int
+    logprob: float | None
+    """Mean log-probability per completion token; None if the server gives none."""
 
 
-def bound(response: Any) -> None:
-    """For a response, before its body is read. Raises ReplyError for one whose head says that it is of no use."""
-    kind = response.headers.get("content-type", "json").partition(";")[0].strip().lower()
-    if response.status_code == 200 and not kind.endswith(("json", "event-stream")):
-        raise ReplyError(f"it is {kind}, neither JSON nor a stream of events")
-    if (packed := response.headers.get("content-encoding", "identity")) != "identity":
-        raise ReplyError(f"it is packed ({packed}), which was not asked for")
-    _within(int(response.headers.get("content-length", "0")))
-    response.stream = _Bounded(response)
+def read_reply(message: AIMessage) -> Reply:
+    """Read `message`, whichever provider made it. Counts that are missing or no numbers are 0.
+
+    If a reply is nothing but a thought that ends in a boxed answer, that box is its text.
+    """
+    text, thought = _split_thought(_paired(str(message.text)))
+    reasoning = message.additional_kwargs.get("reasoning_content") or ""
+    if not reasoning and not isinstance(message.content, str):
+        blocks = (block for block in message.content_blocks if block["type"] == "reasoning")
+        reasoning = "\n".join(str(block.get("reasoning", "")) for block in blocks)
+    reasoning = "\n".join(part for part in (_paired(str(reasoning)), thought) if part)
+    about = message.response_metadata
+    ends = {str(about.get(key)).lower() for key in ("finish_reason", "stop_reason", "done_reason")}
+    usage: Any = message.usage_metadata or {}
+    tokens = (about.get("logprobs") or {}).get("content") or []
+    logprobs = [token["logprob"] for token in tokens if token.get("logprob") is not None]
+    return Reply(
+        text=text if text.strip() else _boxed(reasoning) or text,
+        reasoning=reasoning,
+        truncated=bool(ends & {"length", "max_tokens"}),
+        prompt_tokens=_count(usage.get("input_tokens")),
+        cached_tokens=_count(usage.get("input_token_details", {}).get("cache_read")),
+        completion_tokens=_count(usage.get("output_tokens")),
+        logprob=sum(logprobs) / len(logprobs) if logprobs else None,
+    )
 
 
-async def abound(response: Any) -> None:
-    """As `bound`, for an asynchronous client."""
-    bound(response)
+def _boxed(thought: str) -> str:
+    """The box of a thought's final answer; empty if the answer stands in none."""
+    from reasonflux_agent.verify.grading import extract_answer
+
+    answer = extract_answer(thought) if "\\boxed" in thought else None
+    stated = answer and re.search(rf"\\boxed\s*\{{\s*{re.escape(answer)}\s*\}}", thought)
+    return f"\\boxed{{{answer}}}" if stated else ""
 
 
-@contextmanager
-def readable() -> Iterator[None]:
-    """What goes wrong in reading a reply that is no chat completion becomes a ReplyError."""
-    try:
-        yield
-    except openai.APIConnectionError as error:
-        cause = error.__cause__
-        while cause is not None:
-            if isinstance(cause, ReplyError):  # of `bound`: version 2 of the openai package wraps it, and LangChain that
-                raise ReplyError(str(cause)) from error
-            cause = cause.__cause__
-        raise
-    except httpx.TimeoutException as error:  # in a stream, that version lets httpx's own errors through
-        raise openai.APITimeoutError(request=error.request) from error
-    except httpx.RequestError as error:
-        raise openai.APIConnectionError(request=error.request) from error
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        first = next(iter(str(error).splitlines()), "")
-        raise ReplyError(f"it is no chat completion ({type(error).__name__}: {first})") from error
+def _count(value: object) -> int:
+    return max(0, value) if isinstance(value, int) else 0
 
 
-def _within(size: int) -> None:
-    if size > LARGEST:
-        raise ReplyError(f"it has {size:,} bytes or more; a reply may have {LARGEST:,}")
+def _split_thought(text: str) -> tuple[str, str]:
+    """(reply, thought). A chat template that opens the thought itself leaves only `</think>` in the text (DeepSeek)."""
+    rest = text.lstrip()
+    if not rest.startswith("<think>"):
+        thought, closed, rest = text.partition("</think>")
+        return (rest.lstrip(), thought.strip()) if closed and "<think>" not in thought else (text, "")
+    thoughts, at = [], 0
+    while found := _THOUGHT.match(rest, at):
+        thoughts.append(found[1].strip())
+        at = found.end()
+    return rest[at:], "\n".join(thoughts)
 
 
-class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc]
-    """A body of LARGEST bytes at most that ends within the request's time limit. To httpx the limit is for the silence between
-    two pieces, and a server that sends a blank now and then keeps within it for ever."""
-
-    def __init__(self, response: Any) -> None:
-        self._stream, self._request, self._size = response.stream, response.request, 0
-        limit = (self._request.extensions.get("timeout") or {}).get("read")
-        self._until = self._request.extensions[BEGUN] + (float("inf") if limit is None else limit)
-
-    def _take(self, piece: bytes) -> bytes:
-        self._size += len(piece)
-        _within(self._size)
-        if time.monotonic() > self._until:
-            raise httpx.ReadTimeout("the reply did not end in time", request=self._request)
-        return piece
-
-    def __iter__(self) -> Iterator[bytes]:
-        return map(self._take, self._stream)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            yield self._take(piece)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+def _paired(text: str) -> str:
+    """The text with surrogate pairs joined that came in two pieces, and without single halves, which cannot be encoded."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

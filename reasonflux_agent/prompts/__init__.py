@@ -8,11 +8,12 @@ problem. A server's prefix cache serves what begins alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from reasonflux_agent.schema import Plan, StepResult
+from reasonflux_agent.schema import Plan, StepResult, Template
+from reasonflux_agent.templates import render_template
 
 T = TypeVar("T")
 Role = Literal["navigator", "solver"]
@@ -28,7 +29,7 @@ class ParseError(ValueError):
 
 
 @dataclass(frozen=True)
-class Exchange(Generic[T]):
+class Prompt(Generic[T]):
     """A question to a model and the reading of its reply, as two pure functions."""
 
     name: str
@@ -43,14 +44,19 @@ class Exchange(Generic[T]):
 def brief(
     problem: str,
     *,
-    templates: Mapping[str, str] | None = None,
+    templates: Sequence[Template | str] = (),
     plan: Plan | None = None,
     results: Sequence[StepResult] = (),
 ) -> str:
-    """The part that the prompts of one run share, in the order in which it grows."""
+    """Return the part that the prompts of one run share, in the order in which it grows.
+
+    A template of the library is rendered here; a text is one that a retriever of the caller's found.
+    """
     parts = [f"Problem:\n{problem.strip()}"]
     if templates:
-        parts.append("Methods that may help:\n" + "\n\n".join(templates.values()))
+        parts.append(
+            "Methods that may help:\n" + "\n\n".join(t if isinstance(t, str) else render_template(t) for t in templates)
+        )
     if plan and plan.steps:
         parts.append("Plan:\n" + "\n".join(f"{i}. {step.purpose}" for i, step in enumerate(plan.steps, 1)))
     parts += [f"Work on step {r.index + 1}:\n{r.text.strip()[-RESULT_CHARS:]}" for r in results]

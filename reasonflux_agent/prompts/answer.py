@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.solve import BOXED, text
-from reasonflux_agent.schema import Plan, StepResult
+from reasonflux_agent.schema import Plan, StepResult, Template
 
 TASK = f"Task: the steps are done. State the result that the problem asks for, in one or two sentences, and {BOXED}"
 
 
-def render(
-    problem: str, plan: Plan, results: Sequence[StepResult], templates: Mapping[str, str] | None = None
-) -> list[Message]:
+def render(problem: str, plan: Plan, results: Sequence[StepResult], templates: Sequence[Template | str] = ()) -> list[Message]:
     """The request for the final answer, given all step results."""
     return user(brief(problem, templates=templates, plan=plan, results=results), TASK)
 
 
-ANSWER: Exchange[str] = Exchange("answer", "solver", render, text, max_tokens=300)
+ANSWER: Prompt[str] = Prompt("answer", "solver", render, text, max_tokens=300)

@@ -5,7 +5,7 @@ ReasonFlux-F1 is used this way too: its chat template opens the thought by itsel
 
 from __future__ import annotations
 
-from reasonflux_agent.prompts import Exchange, Message, user
+from reasonflux_agent.prompts import Message, Prompt, user
 from reasonflux_agent.prompts.solve import REASON, text
 
 
@@ -14,4 +14,4 @@ def render(problem: str) -> list[Message]:
     return user(problem.strip(), REASON)
 
 
-DIRECT: Exchange[str] = Exchange("direct", "solver", render, text)
+DIRECT: Prompt[str] = Prompt("direct", "solver", render, text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.solve import BOXED, text
 from reasonflux_agent.prompts.steps import read_plan
 from reasonflux_agent.schema import Plan, StepResult
@@ -37,7 +37,7 @@ def render_lay_out(problem: str, analysis: str) -> list[Message]:
 def render_adjust(problem: str, plan: Plan, template: str) -> list[Message]:
     """Navigator: the trajectory adjusted to the one template that the library gave, if it gave one."""
     return user(
-        brief(problem, templates={"": template} if template else None, plan=plan),
+        brief(problem, templates=[template] if template else (), plan=plan),
         f"Task: {'adjust the plan to the method above' if template else 'make the plan more precise'}. "
         "Reply with 2 to 4 numbered steps, one line each.",
     )
@@ -55,8 +55,8 @@ def render_follow(problem: str, instruction: str, turns: Sequence[Turn], last: b
     return user(brief(problem), _dialogue(turns), f"Your teacher says: {instruction}", f"Task: do just that. {end}")
 
 
-ANALYSE: Exchange[str] = Exchange("analyse", "navigator", render_analyse, text, max_tokens=250)
-LAY_OUT: Exchange[Plan] = Exchange("lay_out", "navigator", render_lay_out, read_plan, max_tokens=300)
-ADJUST: Exchange[Plan] = Exchange("adjust", "navigator", render_adjust, read_plan, max_tokens=300)
-INSTRUCT: Exchange[str] = Exchange("instruct", "navigator", render_instruct, text, max_tokens=250)
-FOLLOW: Exchange[str] = Exchange("follow", "solver", render_follow, text)
+ANALYSE: Prompt[str] = Prompt("analyse", "navigator", render_analyse, text, max_tokens=250)
+LAY_OUT: Prompt[Plan] = Prompt("lay_out", "navigator", render_lay_out, read_plan, max_tokens=300)
+ADJUST: Prompt[Plan] = Prompt("adjust", "navigator", render_adjust, read_plan, max_tokens=300)
+INSTRUCT: Prompt[str] = Prompt("instruct", "navigator", render_instruct, text, max_tokens=250)
+FOLLOW: Prompt[str] = Prompt("follow", "solver", render_follow, text)

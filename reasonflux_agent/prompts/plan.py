@@ -6,7 +6,7 @@ conversations from three fields; they come first and are the same for every prob
 
 from __future__ import annotations
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_plan, write_steps
 from reasonflux_agent.schema import Plan, Step
 
@@ -64,4 +64,4 @@ def parse(reply: str) -> Plan:
     return read_plan(reply)
 
 
-PLAN: Exchange[Plan] = Exchange("plan", "navigator", render, parse, max_tokens=200)
+PLAN: Prompt[Plan] = Prompt("plan", "navigator", render, parse, max_tokens=200)

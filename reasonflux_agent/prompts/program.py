@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 
 TASK = """Task: write a Python program that computes the answer to the problem and prints it as its only output.
 Import nothing but math and itertools. Reply with one ```python block and nothing else."""
@@ -25,4 +25,4 @@ def parse(reply: str) -> str:
 
 OUTPUT = "```output"
 """What a model writes behind its program to go on with an output that it imagines; a reply whose program is run stops there."""
-PROGRAM: Exchange[str] = Exchange("program", "solver", render, parse, max_tokens=600, stop=(OUTPUT,))
+PROGRAM: Prompt[str] = Prompt("program", "solver", render, parse, max_tokens=600, stop=(OUTPUT,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_plan
 from reasonflux_agent.schema import Plan
 
@@ -28,4 +28,4 @@ def parse(reply: str) -> Plan:
     return plan.model_copy(update={"abstraction": f"{plan.abstraction} {conditions}".strip()})
 
 
-PROPOSE: Exchange[Plan] = Exchange("propose", "navigator", render, parse, max_tokens=400)
+PROPOSE: Prompt[Plan] = Prompt("propose", "navigator", render, parse, max_tokens=400)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, brief, user
+from reasonflux_agent.prompts import Message, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_plan
-from reasonflux_agent.schema import Plan
+from reasonflux_agent.schema import Plan, Template
 
 TASK = """Task: rewrite the plan so that it says how to solve this very problem with the methods above, where they fit. Leave
 out a method that does not fit. Do not solve the problem. Reply with 2 to 4 numbered lines, each about this problem."""
 
 
-def render(problem: str, templates: Mapping[str, str], plan: Plan) -> list[Message]:
+def render(problem: str, templates: Sequence[Template | str], plan: Plan) -> list[Message]:
     """The request for a better trajectory, given what the library holds."""
     return user(brief(problem, templates=templates, plan=plan), TASK)
 
@@ -22,4 +22,4 @@ def parse(reply: str) -> Plan:
     return read_plan(reply)
 
 
-REFINE: Exchange[Plan] = Exchange("refine", "navigator", render, parse, max_tokens=300)
+REFINE: Prompt[Plan] = Prompt("refine", "navigator", render, parse, max_tokens=300)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_mark, read_plan
-from reasonflux_agent.schema import Plan, Review, StepResult, Verdict
+from reasonflux_agent.schema import Plan, Review, StepResult, Template, Verdict
 
 TASK = """Task: you are the reviewer of {work}. Recompute its decisive calculation yourself, in at most three
 short lines. Then end with a line that begins with one word:
@@ -54,7 +54,7 @@ def render(
     problem: str,
     plan: Plan,
     results: Sequence[StepResult],
-    templates: Mapping[str, str] | None = None,
+    templates: Sequence[Template | str] = (),
     whole: bool = False,
 ) -> list[Message]:
     """The request for a judgement of the last of `results`: a step, or a `whole` solution, which is shown uncut."""
@@ -104,4 +104,4 @@ def _heads(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
             yield at, head
 
 
-REVIEW: Exchange[Review] = Exchange("review", "navigator", render, parse, max_tokens=250)
+REVIEW: Prompt[Review] = Prompt("review", "navigator", render, parse, max_tokens=250)

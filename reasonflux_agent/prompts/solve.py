@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 from reasonflux_agent.schema import Plan, StepResult, Template
 
 BOXED = "put your final answer within \\boxed{}."
@@ -36,34 +36,41 @@ def demonstrate(template: Template) -> list[Message]:
     return [*user(brief(example.problem), REASON), {"role": "assistant", "content": worked}]
 
 
-def render_whole(
+def solver_prompt(
     problem: str,
-    templates: Mapping[str, str] | None = None,
     plan: Plan | None = None,
-    feedback: str = "",
-    shown: Sequence[Template] = (),
-) -> list[Message]:
-    """The request for a complete solution: `shown` templates as turns, best last; others, and the plan, as text."""
-    turns = [message for template in reversed(shown) for message in demonstrate(template)]
-    redo = REDO.format(feedback=feedback) if feedback else ""
-    return turns + user(brief(problem, templates=templates, plan=plan), REASON, redo)
-
-
-def render_step(
-    problem: str,
-    plan: Plan,
-    step: int,
-    templates: Mapping[str, str] | None = None,
+    templates: Sequence[Template | str] = (),
+    *,
+    informed: bool = False,
+    step: int | None = None,
     results: Sequence[StepResult] = (),
     feedback: str = "",
 ) -> list[Message]:
-    """The request to carry out step `step` (0-based) alone, given the results of those before it."""
-    task = f"Task: carry out step {step + 1} of the plan, and no other step: {plan.steps[step].purpose}"
-    last = step == len(plan.steps) - 1
-    end = f"This is the last step: {BOXED}" if last else "End with the result of this step in one line."
+    """Return the solver's messages. Nothing else asks the solver to carry out a plan: not the graph, not the training data.
+
+    `step` (0-based) asks for that step alone, after the `results` of the steps before it. Without it the whole problem is
+    asked. Then each template (they come best first) that has a worked example becomes an earlier turn, the best one last, and
+    the other templates stand in the text. Such a turn takes the place of the plan, since a worked example is a trajectory
+    itself, unless the plan was written with the templates in view (`informed`: it was refined, or edited by a person).
+    `feedback` says why an earlier try was rejected.
+    """
     redo = REDO.format(feedback=feedback) if feedback else ""
-    return user(brief(problem, templates=templates, plan=plan, results=results), f"{task}\n{end}", redo)
+    if step is not None and plan is not None:
+        task = f"Task: carry out step {step + 1} of the plan, and no other step: {plan.steps[step].purpose}"
+        last = step == len(plan.steps) - 1
+        end = f"This is the last step: {BOXED}" if last else "End with the result of this step in one line."
+        return user(brief(problem, templates=templates, plan=plan, results=results), f"{task}\n{end}", redo)
+    worked = worked_examples(templates)
+    turns = [message for template in reversed(worked) for message in demonstrate(template)]
+    rest = [template for template in templates if template not in worked]
+    if worked and not informed:
+        plan = None
+    return turns + user(brief(problem, templates=rest, plan=plan), REASON, redo)
 
 
-WHOLE: Exchange[str] = Exchange("solve", "solver", render_whole, text)
-STEP: Exchange[str] = Exchange("solve", "solver", render_step, text)
+def worked_examples(templates: Sequence[Template | str]) -> list[Template]:
+    """Return the templates that can be shown as turns."""
+    return [template for template in templates if isinstance(template, Template) and demonstrate(template)]
+
+
+SOLVE: Prompt[str] = Prompt("solve", "solver", solver_prompt, text)

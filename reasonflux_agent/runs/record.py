@@ -1,43 +1,39 @@
 """The run record: one JSON-lines file a run, written line by line as things happen, so that a killed run leaves a readable one.
 
-Line 1 is the header (`format`, `version`, the run's configuration and problem); then come model calls (`"type": "call"`)
-and the graph's events in order; the last line of a finished run is its `solution`. Training reads nothing else.
+Line 1 is the header: `format`, `version`, `package` and the `Begin` event. Each further line is one event (events.py); the last
+line of a finished run is its `Concluded`. docs/record.md describes the format. Training reads nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
 import tempfile
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
 
 from reasonflux_agent import __version__
-from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, redacted
+from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError
+from reasonflux_agent.events import PREFIX, TYPES, AnyEvent, Begin, CallEnded, Concluded, read_event
 from reasonflux_agent.schema import Solution
 
 FORMAT = "reasonflux-record"
-VERSION = 1
+VERSION = 2
 JSON = dict[str, Any]
 
 
 class Recorder(BaseCallbackHandler):
     """A callback handler that writes DIR/<run>.jsonl; pass it in `config={"callbacks": [Recorder(DIR)]}`.
 
-    It works just as well when the graph is a part of another graph: callbacks are inherited, and calls that are not of a
-    ReasonFlux run are not recorded. One recorder serves any number of runs, threads and event loops at once.
+    It works just as well when the graph is a part of another graph, because callbacks are inherited. One recorder serves any
+    number of runs, threads and event loops at once. Raises InputError for a folder that cannot be written.
     """
 
     run_inline = True  # in order, also under asyncio
@@ -54,109 +50,71 @@ class Recorder(BaseCallbackHandler):
             why = error.strerror or error
             raise InputError(f"The folder for records, {directory}, cannot be {did}: {why}. Next: name another.") from None
         self._lock = threading.Lock()
-        self._open: dict[UUID, JSON] = {}
 
     def path(self, run: str) -> Path:
-        """Where the record of a run lies. Raises RecordError for what is no id, but perhaps a way out of the folder."""
+        """Return the path of a run's record. Raises RecordError for what is no id, but perhaps a way out of the folder."""
         if not re.fullmatch(r"\w[\w.-]{0,99}", run):
             raise RecordError(f"{run!r} is no id of a run.")
         return self.directory / f"{run}.jsonl"
 
-    def on_custom_event(self, name: str, data: Any, *, metadata: JSON | None = None, **_: Any) -> None:
-        """An event of the graph; `begin` opens the record."""
-        if not name.startswith("reasonflux_") or not data.get("run"):
+    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+        """Write an event of the graph; `begin` opens the record."""
+        if not name.startswith(PREFIX) or not data.get("run"):
             return
-        line = {key: value for key, value in data.items() if key != "run"}
-        if line["type"] == "begin":
-            line = {"format": FORMAT, "version": VERSION, "package": __version__, "run": data["run"], **line}
-        self._write(data["run"], {**line, "task": _task(metadata)})
-
-    def on_chat_model_start(
-        self, serialized: JSON, messages: list[list[BaseMessage]], *, run_id: UUID, metadata: JSON | None = None, **_: Any
-    ) -> None:
-        """A model call begins; it is written when it ends."""
-        if metadata and metadata.get("reasonflux_run"):
-            call = {
-                "type": "call",
-                "node": metadata["reasonflux_node"],
-                "role": metadata["reasonflux_role"],
-                "model": metadata.get("ls_model_name", ""),
-                "task": _task(metadata),
-                "messages": [{"role": _ROLES.get(m.type, m.type), "content": m.text} for m in messages[0]],
-            }
-            with self._lock:
-                self._open[run_id] = {"run": metadata["reasonflux_run"], "call": call, "started": time.monotonic()}
-            with suppress(RuntimeError):  # outside an event loop nothing is cancelled
-                if work := asyncio.current_task():  # of a call that is cancelled LangChain says nothing more
-                    work.add_done_callback(lambda _: self._close(run_id, {"error": "CancelledError: the call was given up"}))
-
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
-        """A model call ended: its reply, thought and usage are written."""
-        from reasonflux_agent.models import read_reply
-
-        generation = response.generations[0][0]
-        message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
-        if isinstance(message, AIMessage):
-            self._close(run_id, {"reply": vars(read_reply(message)).copy()})
-
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A model call failed: that is written too."""
-        self._close(run_id, {"error": redacted(f"{type(error).__name__}: {error}")[:2000]})
-
-    def _close(self, run_id: UUID, outcome: JSON) -> None:
-        with self._lock:
-            opened = self._open.pop(run_id, None)
-        if opened:
-            seconds = round(time.monotonic() - opened["started"], 3)
-            self._write(opened["run"], {**opened["call"], **outcome, "seconds": seconds})
-
-    def _write(self, run: str, line: JSON) -> None:
-        text = json.dumps({**line, "time": round(time.time(), 3)}, ensure_ascii=False, default=str)
+        header = {"format": FORMAT, "version": VERSION, "package": __version__} if data["type"] == "begin" else {}
+        text = json.dumps({**header, **data}, ensure_ascii=False, default=str)
         # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
-        with self._lock, self.path(run).open("ab+") as file:
+        with self._lock, self.path(data["run"]).open("ab+") as file:
             _drop_cut_line(file)
             # half of a surrogate pair, which a reply can hold, becomes its JSON escape
             file.write(text.encode(errors="backslashreplace") + b"\n")
 
 
-def _task(metadata: JSON | None) -> str:
-    """The unit of work that a line comes from; it has the same name when a resumed run does it again."""
-    return str((metadata or {}).get("langgraph_checkpoint_ns", ""))
-
-
 def _drop_cut_line(file: BinaryIO) -> None:
-    """A kill may have cut the last line of a run that goes on now."""
+    """Remove the last line if a kill cut it."""
     if file.tell() and (file.seek(-1, os.SEEK_CUR), file.read(1))[1] != b"\n":
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-_ROLES = {"human": "user", "ai": "assistant"}
-
-
 @dataclass(frozen=True)
 class Record:
-    """A record as read back."""
+    """A record as read back; one of version 1 is read as if it were of this version."""
 
     header: JSON
-    """Format, version, run, problem, context, parts."""
-    lines: list[JSON] = field(repr=False)
-    """All lines after the header, in order."""
+    """The first line: format, version, package, and the fields of the `Begin` event."""
+    events: tuple[AnyEvent, ...] = field(repr=False)
+    """All events in order, the `Begin` event first."""
 
     @property
-    def calls(self) -> list[JSON]:
-        """The model calls: node, role, model, messages, reply (or error), seconds."""
-        return [line for line in self.lines if line["type"] == "call"]
+    def begin(self) -> Begin:
+        """How the run began: its problem, context and parts."""
+        first = self.events[0]
+        assert isinstance(first, Begin)
+        return first
+
+    @property
+    def calls(self) -> list[CallEnded]:
+        """The model calls, those that failed too."""
+        return [event for event in self.events if isinstance(event, CallEnded)]
+
+    @property
+    def attempts(self) -> dict[str, list[AnyEvent]]:
+        """The events of each attempt and draft, by its name: in a record, events of attempts that run at once are mixed."""
+        found: dict[str, list[AnyEvent]] = {}
+        for event in self.events:
+            if event.attempt:
+                found.setdefault(event.attempt, []).append(event)
+        return found
 
     @property
     def solution(self) -> Solution | None:
         """The Solution; None if the run was cut short."""
-        last = next((line for line in reversed(self.lines) if line["type"] == "solution"), None)
-        return Solution.model_validate(last["solution"]) if last else None
+        return next((event.solution for event in reversed(self.events) if isinstance(event, Concluded)), None)
 
 
 def read_record(path: str | Path) -> Record:
-    """Reads a record, also one whose last line was cut by a kill. Raises RecordError for what is no record."""
+    """Read a record, also one whose last line was cut by a kill. Raises RecordError for what is no record."""
     try:
         text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -164,14 +122,20 @@ def read_record(path: str | Path) -> Record:
     rows = list(_rows(text.removesuffix("\n").split("\n"), path))  # not splitlines: what a model wrote may hold other line ends
     if not rows or rows[0].get("format") != FORMAT:
         raise RecordError(f"{path} is no run record: its first line is not a header with format {FORMAT!r}.")
-    if rows[0].get("version") != VERSION:
+    version = rows[0].get("version")
+    if version not in (1, VERSION):
         raise RecordError(
-            f"The record {path} has version {rows[0].get('version')}; this package reads version {VERSION}. "
+            f"The record {path} has version {version}; this package reads the versions 1 and {VERSION}. "
             "Next: use the package version that wrote it."
         )
     with reading(path):
-        record = Record(rows[0], _once(rows[1:]))
-        _ = record.header["problem"], record.solution, record.header["run"], record.header["time"]
+        header = {**rows[0], "type": "begin"}
+        _ = header["problem"]
+        lines = [row for row in rows[1:] if row["type"] != "begin"]
+        rows = list(_upgraded([header, *lines]) if version == 1 else [header, *lines])
+        begin, *events = (read_event(row if row["type"] in TYPES else _note(row, str(header.get("run", "")))) for row in rows)
+        record = Record(header, (begin, *_once(events)))
+        _ = record.begin, record.header["time"]
         return record
 
 
@@ -191,21 +155,55 @@ def reading(path: str | Path) -> Iterator[None]:
         raise RecordError(f"The record {path} is damaged: {why}. Next: take it out, or solve its problem again.") from None
 
 
-def _once(lines: list[JSON]) -> list[JSON]:
-    """The lines without those that a resumed run wrote again, having done the work again whose result a kill took: the
-    later line counts. A call that failed and the one that was made in its stead are both kept. A run that went on past its
-    limit told everything again: of what it told before, its calls count."""
-    last = {key: index for index, line in enumerate(lines) if (key := _identity(line))}
-    lines = [line for index, line in enumerate(lines) if last.get(_identity(line), index) == index]
-    ends = [index for index, line in enumerate(lines) if line["type"] == "solution"]
+def _note(row: JSON, run: str) -> JSON:
+    """A line of an unknown type: a plugin's, or a later version's."""
+    return {"run": run, "type": "note", "title": row["type"], "data": row, "time": row.get("time", 0.0)}
+
+
+def _once(events: Sequence[AnyEvent]) -> list[AnyEvent]:
+    """Drop the events that a resumed run wrote again, after it had repeated work whose result a kill took. The later counts.
+
+    A failed call and the call that replaced it are both kept. A run that went on past its limit told everything again; of what
+    it had told before, its calls count.
+    """
+    last = {key: index for index, event in enumerate(events) if (key := _identity(event))}
+    events = [event for index, event in enumerate(events) if last.get(_identity(event), index) == index]
+    ends = [index for index, event in enumerate(events) if isinstance(event, Concluded)]
     since = ends[-2] + 1 if len(ends) > 1 else 0
-    return [line for line in lines[:since] if line["type"] == "call"] + lines[since:]
+    return [event for event in events[:since] if isinstance(event, CallEnded)] + events[since:]
 
 
-def _identity(line: JSON) -> tuple[Any, ...]:
-    """What is the same for the same work; empty for a line that stands for itself."""
-    failed = line["type"] == "call" and "error" in line
-    return (line["task"], line["type"], line.get("number")) if line.get("task") and not failed else ()
+def _identity(event: AnyEvent) -> tuple[object, ...]:
+    """What is the same for the same work; empty for an event that stands for itself."""
+    if not event.unit or (isinstance(event, CallEnded) and event.error is not None):
+        return ()
+    return event.unit, event.type, event.call if isinstance(event, CallEnded) else event.number
+
+
+def _upgraded(rows: Sequence[JSON]) -> Iterator[JSON]:
+    """Yield the lines of a record of version 1 as those of version 2.
+
+    Version 1 told where a line comes from by LangGraph's namespace (`task`: `attempt:ID|plan:ID|model_call:ID`), and older
+    records by the node alone. What a line follows from is the last call of its unit before it.
+    """
+    names: dict[str, str] = {}
+    calls: dict[str, str] = {}
+    for number, row in enumerate(rows):
+        task = str(row.get("task") or "")
+        branch, *parts = (part for part in task.split("|") if not part.startswith("model_call:"))
+        if not task:
+            branch = "draft:" if row.get("node") == "draft" else "" if row["type"] in ("begin", "solution") else "attempt:"
+        kind = branch.partition(":")[0]
+        if kind in ("attempt", "draft") and branch not in names:
+            names[branch] = f"{kind} {sum(name.startswith(kind) for name in names.values())}"
+        unit = (parts or [branch])[-1].rpartition(":")[2]
+        if row["type"] == "call":
+            calls[unit] = task.rpartition("|")[2].rpartition(":")[2] or f"call {number}"
+        labels = {"attempt": names.get(branch, ""), "unit": unit, "call": calls.get(unit, "")}
+        line = {"node": "", "number": 0, **row, **labels, "run": rows[0].get("run")}
+        if row["type"] == "unparsed":
+            line["prompt"] = row["exchange"]
+        yield line
 
 
 def _rows(lines: list[str], path: str | Path) -> Iterator[JSON]:

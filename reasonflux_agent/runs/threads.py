@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from reasonflux_agent.errors import ThreadError
 from reasonflux_agent.runs.database import alock_thread as alock_thread
 from reasonflux_agent.runs.database import aopen_checkpointer as aopen_checkpointer
 from reasonflux_agent.runs.database import database as database
 from reasonflux_agent.runs.database import is_held
 from reasonflux_agent.runs.database import lock_thread as lock_thread
 from reasonflux_agent.runs.database import open_checkpointer as open_checkpointer
-from reasonflux_agent.errors import ThreadError
 from reasonflux_agent.schema import Solution, Usage, Value
 
 if TYPE_CHECKING:

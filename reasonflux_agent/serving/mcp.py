@@ -19,12 +19,12 @@ from pydantic import Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.ending import ENDING, Ending, whole
+from reasonflux_agent.calls import with_session
+from reasonflux_agent.ending import Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.serving.guard import bears
 from reasonflux_agent.serving.replies import reasoning
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever, template_search_tool
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever, template_search_tool
 from reasonflux_agent.toolkit import Text, check_answer_tool, reason_tool
 
 try:
@@ -66,8 +66,7 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
     search = template_search_tool(TemplateRetriever.from_library(library, k=FOUND))
 
     async def reason(problem: Annotated[str, Field(description="The whole problem, in words or LaTeX.")], ctx: Context) -> str:
-        ENDING.set(ending)
-        return await _call(solve, ctx, problem=problem)
+        return await _call(solve, ctx, ending, problem=problem)
 
     async def search_templates(
         query: Annotated[str, Field(description="The kind of problem, or the step to be done, in a few words.")], ctx: Context
@@ -158,11 +157,12 @@ def _keyed(app: ASGIApp, key: str) -> ASGIApp:
     return guarded
 
 
-async def _call(tool: BaseTool, ctx: Context, **args: str) -> str:
+async def _call(tool: BaseTool, ctx: Context, ending: Ending | None = None, **args: str) -> str:
     call = {"type": "tool_call", "name": tool.name, "args": args, "id": ctx.request_id}
     request = ctx.request_context.request
+    config = with_session({"callbacks": [_Progress(ctx)]}, ending=ending)
     try:
-        done = await whole(tool.ainvoke(call, {"callbacks": [_Progress(ctx)]}), unless=_gone(request) if request else None)
+        done = await whole(tool.ainvoke(call, config), unless=_gone(request) if request else None)
     except ReasonFluxError as error:
         raise ToolError(str(error)) from error
     if done is None or done.status == "error":

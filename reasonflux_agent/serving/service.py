@@ -11,8 +11,9 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from reasonflux_agent.calls import with_session
 from reasonflux_agent.context import Context
-from reasonflux_agent.ending import ENDING, Ending
+from reasonflux_agent.ending import Ending
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.runs.record import Recorder
@@ -49,8 +50,9 @@ class Service:
             name: create_reasonflux(strategy=name, navigator=navigator, solver=solver, library=loaded).compile(name=name)
             for name in self.owners
         }
-        self._config = {"callbacks": [Recorder(record)]} if record is not None else {}
         self._ending = Ending()
+        callbacks = [Recorder(record)] if record is not None else []
+        self._config = with_session({"callbacks": [*callbacks]}, ending=self._ending)
         self._places = asyncio.Semaphore(max_concurrency)
         self._limit, self._waiting = max_concurrency * QUEUE, 0
 
@@ -75,7 +77,6 @@ class Service:
         async with self._place() as left:
             if self.ended:
                 raise closing()
-            ENDING.set(self._ending)
             bounded = context.model_copy(update={"deadline": min(left, context.deadline or left)})
             stream = self._graphs[strategy].astream(
                 {"problem": problem}, self._config, context=bounded, stream_mode="custom", subgraphs=True

@@ -6,26 +6,28 @@ START → plan → retrieve → refine → solve_step ⇄ review → … → ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from langchain_core.documents import Document
 from langgraph.graph import END, START, StateGraph
 
-from reasonflux_agent.candidates import candidate, solve
+from reasonflux_agent.calls import OutOfBudget
 from reasonflux_agent.context import Context
-from reasonflux_agent.effects import Body, Compute, Emit, NodeBody, OutOfBudget, Run, Search
-from reasonflux_agent.nodes import Parts, add_router
+from reasonflux_agent.events import PlanDrawn, PlanRefined, Reviewed, StepDone, TemplatesFound
+from reasonflux_agent.node import Node, add_router
+from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
-from reasonflux_agent.prompts.solve import STEP, WHOLE, demonstrate
-from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Verdict
+from reasonflux_agent.prompts.solve import SOLVE, worked_examples
+from reasonflux_agent.run import NodeBody, Run
+from reasonflux_agent.schema import Candidate, Plan, Review, Step, StepResult, Template, Verdict
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
+from reasonflux_agent.strategies.candidates import candidate, solve
+from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out, step_query, trajectory_query
 from reasonflux_agent.verify.grading import extract_answer
-from reasonflux_agent.verify.verifiers import objection
+from reasonflux_agent.verify.verifiers import failure
 
 Update = dict[str, Any]
 
@@ -66,8 +68,8 @@ def navigator(
 
     graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
     for body in (plan, retrieve, refine, solve_step, answer):
-        graph.add_node(body.__name__, parts.node(body), input_schema=Trajectory)
-    graph.add_node("review", parts.node(note_verdict if judge else review, "review"), input_schema=Trajectory)
+        graph.add_node(body.__name__, Node(parts, body), input_schema=Trajectory)
+    graph.add_node("review", Node(parts, note_verdict if judge else review, "review"), input_schema=Trajectory)
     graph.add_edge(START, "plan")
     add_router(graph, "plan", after_plan)
     add_router(graph, "retrieve", after_retrieve, ["refine", carry_out])
@@ -76,10 +78,10 @@ def navigator(
     add_router(graph, "judge" if judge else "review", after_review)
     graph.add_edge("answer", END)
     if approve:
-        graph.add_node("approve", parts.node(approve), input_schema=Trajectory)
+        graph.add_node("approve", Node(parts, approve), input_schema=Trajectory)
         add_router(graph, "approve", after_approve)
     if judge:
-        graph.add_node("judge", parts.node(judge), input_schema=Trajectory)
+        graph.add_node("judge", Node(parts, judge), input_schema=Trajectory)
         graph.add_edge("review", "judge")
     return graph
 
@@ -94,73 +96,71 @@ def _reviewed(state: Trajectory, index: int, whole: bool) -> int:
     return sum(whole or row["index"] == index for row in state["reviews"])
 
 
-def plan(state: Trajectory, run: Run) -> Body[Update]:
+async def plan(state: Trajectory, run: Run) -> Update:
     """Navigator: the abstraction and the trajectory."""
-    blank: Update = {"step": 0, "results": [], "reviews": [], "templates": {}, "seen": [], "tries": [], "feedback": ""}
+    blank: Update = {
+        "step": 0,
+        "results": [],
+        "reviews": [],
+        "templates": [],
+        "texts": {},
+        "seen": [],
+        "tries": [],
+        "feedback": "",
+    }
     blank |= {"edited": False}
     drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
-        drawn, _ = yield from run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
+        drawn, _ = await run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
     except ParseError:
         pass  # a plan that cannot be read is data, and recorded: the run goes on with the plan that says nothing
     except OutOfBudget as limit:
-        return {**blank, "plan": drawn.model_dump(mode="json"), "exhausted": str(limit)}
-    drawn = drawn.model_copy(update={"steps": drawn.steps[: run.context.max_steps]})
-    yield Emit("plan", {"plan": drawn.model_dump(mode="json")})
-    return {**blank, "plan": drawn.model_dump(mode="json")}
+        return {**blank, "plan": drawn, "exhausted": str(limit)}
+    drawn = drawn.cut(run.context.max_steps)
+    await run.emit(PlanDrawn, plan=drawn)
+    return {**blank, "plan": drawn}
 
 
-def retrieve(state: Trajectory, run: Run) -> Body[Update]:
+async def retrieve(state: Trajectory, run: Run) -> Update:
     """Library: templates for the problem and the steps still to come, above the confidence floor.
 
-    One query of the kind, the problem and the steps finds more than the problem's alone, and more than the fused hits of
-    a query each (docs/LOG.md). A template is noted with the steps whose own query finds it, else with the one that is due.
+    A template is noted with the steps whose own query finds it, else with the step that is due.
     """
-    drawn, due, limit = Plan(**state["plan"]), state["step"], run.context.setting.templates
-    steps, texts = list(drawn.steps), dict[str, str]()
+    drawn, due, limit, library = Plan(**state["plan"]), state["step"], run.context.setting.templates, run.parts.library
+    steps, ids, texts = list(drawn.steps), list[str](), dict[str, str]()
     if limit:
-        ahead = [f"{step.purpose}\n{step.query}" for step in steps[due:]]
-        documents: list[Document] = yield Search("\n".join((drawn.abstraction, state["problem"], *ahead)).strip())
-        found = {document_id(document): document.page_content for document in documents}
-        if not state["reviews"]:  # after a try that failed, one that does not stand out is worth a try as well
-            found = dict(list(found.items())[: _clear(documents[:limit])])
-        texts = dict([(key, text) for key, text in found.items() if key not in state["seen"]][:limit])
-        for index in range(due, len(steps)) if texts else ():
-            own: list[Document] = yield Search(f"{steps[index].purpose}\n{steps[index].query}")
-            fitting = tuple(key for document in own if (key := document_id(document)) in texts)
+        found = await run.search(trajectory_query(state["problem"], drawn, due))
+        if not state["reviews"]:  # after a try that failed, a template that does not stand out is worth a try as well
+            found = [*standing_out(found[:limit])]
+        ids = [id for id in map(document_id, found) if id not in state["seen"]][:limit]
+        texts = {id: text for id, text in foreign(found, library).items() if id in ids}
+        for index in range(due, len(steps)) if ids else ():
+            own = await run.search(step_query(steps[index]))
+            fitting = tuple(id for id in map(document_id, own) if id in ids)
             steps[index] = steps[index].model_copy(update={"templates": fitting})
         if due < len(steps):
-            noted = {key for step in steps[due:] for key in step.templates}
-            rest = tuple(key for key in texts if key not in noted)
+            noted = {id for step in steps[due:] for id in step.templates}
+            rest = tuple(id for id in ids if id not in noted)
             steps[due] = steps[due].model_copy(update={"templates": rest + steps[due].templates})
     drawn = drawn.model_copy(update={"steps": tuple(steps)})
-    yield Emit("templates", {"templates": list(texts), "plan": drawn.model_dump(mode="json")})
+    await run.emit(TemplatesFound, templates=ids, plan=drawn)
     # a replaced remainder was written by the navigator just now; nothing found is nothing to refine with
-    refining = bool(texts and not state["reviews"] and run.context.setting.refine)
-    update: Update = {"plan": drawn.model_dump(mode="json"), "templates": texts, "refining": refining}
-    return {**update, "seen": [*state["seen"], *texts]}
+    refining = bool(ids and not state["reviews"] and run.context.setting.refine)
+    update: Update = {"plan": drawn, "templates": ids, "texts": texts, "refining": refining}
+    return {**update, "seen": [*state["seen"], *ids]}
 
 
-def _clear(documents: Sequence[Document]) -> int:
-    """How many are to be used: those up to the last that stands out from the next, where the retriever can tell.
-
-    A worked example that does not fit is worse than none: a small solver follows it all the same.
-    """
-    leads = [document.metadata.get("lead", 1.0) for document in documents]
-    return max((rank for rank, lead in enumerate(leads, 1) if lead >= 1.0), default=0)
+def in_use(state: Trajectory, run: Run) -> list[Template | str]:
+    """The templates that prompts show."""
+    return looked_up(state["templates"], state["texts"], run.parts.library)
 
 
-def document_id(document: Document) -> str:
-    """The template id of a document, or what stands for one where a foreign retriever gives none."""
-    return str(document.id or document.metadata.get("id") or document.page_content[:80])
-
-
-def refine(state: Trajectory, run: Run) -> Body[Update]:
+async def refine(state: Trajectory, run: Run) -> Update:
     """Navigator: the trajectory rewritten with what was found."""
     drawn = Plan(**state["plan"])
     try:
-        better, _ = yield from run.ask(
-            REFINE, sampled=state["sample"] > 0, problem=state["problem"], templates=state["templates"], plan=drawn
+        better, _ = await run.ask(
+            REFINE, sampled=state["sample"] > 0, problem=state["problem"], templates=in_use(state, run), plan=drawn
         )
     except ParseError:
         return {}
@@ -168,35 +168,32 @@ def refine(state: Trajectory, run: Run) -> Body[Update]:
     steps = list(better.steps[: run.context.max_steps])
     steps[0] = steps[0].model_copy(update={"templates": ids})
     better = Plan(abstraction=better.abstraction or drawn.abstraction, steps=tuple(steps))
-    yield Emit("refined", {"plan": better.model_dump(mode="json")})
-    return {"plan": better.model_dump(mode="json")}
+    await run.emit(PlanRefined, plan=better)
+    return {"plan": better}
 
 
-def solve_step(state: Trajectory, run: Run) -> Body[Update]:
+async def solve_step(state: Trajectory, run: Run) -> Update:
     """Solver: the step that is due, or (granularity `whole`) the whole trajectory in one reply."""
     drawn, whole, feedback = Plan(**state["plan"]), is_whole(state, run.context), state["feedback"]
     index = len(drawn.steps) - 1 if whole else state["step"]
     results = [StepResult(**row) for row in state["results"]]
     before = [] if whole else [r for r in results if r.index < index]
-    given: Update = {"problem": state["problem"], "templates": state["templates"], "plan": drawn, "feedback": feedback}
-    if whole:
-        given |= _as_turns(state["templates"], run)
-        if given["shown"] and not run.context.setting.refine and not state.get("edited"):
-            given["plan"] = None  # it was drawn before the templates were known, and a template is a trajectory itself
-    else:
-        given |= {"step": index, "results": before}
+    templates, informed = in_use(state, run), bool(run.context.setting.refine or state.get("edited"))
+    given: Update = {"informed": informed} if whole else {"step": index, "results": before}
+    given |= {"problem": state["problem"], "plan": drawn, "templates": templates, "feedback": feedback}
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
     last = index == len(drawn.steps) - 1
-    text, reply = yield from solve(run, WHOLE if whole else STEP, sampled=sampled, last=last, **given)
+    text, reply = await solve(run, SOLVE, sampled=sampled, last=last, **given)
     reviewed = _reviewed(state, index, whole)
     result = StepResult(index=index, text=text, attempt=reviewed + 1)
-    yield Emit("step", {"result": result.model_dump(mode="json")})
+    planned = not whole or informed or not worked_examples(templates)
+    await run.emit(StepDone, result=result, templates=state["templates"], planned=planned)
     results = [*before, result]
-    update: Update = {"results": [r.model_dump(mode="json") for r in results], "step": index + 1, "feedback": ""}
+    update: Update = {"results": results, "step": index + 1, "feedback": ""}
     update["reviewing"] = reviewed < run.context.setting.reviews
     if whole:
-        made = yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
-        update["tries"] = [*state["tries"], made.model_dump(mode="json")]
+        made = await candidate(run, "navigator", state["problem"], text, reply=reply, plan=drawn, results=tuple(results))
+        update["tries"] = [*state["tries"], made]
     return update
 
 
@@ -206,27 +203,19 @@ def is_whole(state: Trajectory, context: Context) -> bool:
     return context.granularity == "whole" and not begun
 
 
-def _as_turns(templates: Mapping[str, str], run: Run) -> Update:
-    """The templates that have a worked example, to be shown as turns; the others stay text."""
-    library = run.parts.library
-    shown = [t for key in templates if key in library and demonstrate(t := library.get(key))]
-    rest = {key: text for key, text in templates.items() if all(t.id != key for t in shown)}
-    return {"shown": shown, "templates": rest}
-
-
-def review(state: Trajectory, run: Run) -> Body[Update]:
+async def review(state: Trajectory, run: Run) -> Update:
     """Go on, redo, replace what is left, or finish. The checks judge a whole solution first; a step, the navigator alone."""
-    said = yield from assess(state, run)
+    said = await assess(state, run)
     return apply(state, run, said)
 
 
-def note_verdict(state: Trajectory, run: Run) -> Body[Update]:
+async def note_verdict(state: Trajectory, run: Run) -> Update:
     """As `review`, but its verdict is only noted; a person is asked before it is applied."""
-    said = yield from assess(state, run)
-    return {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
+    said = await assess(state, run)
+    return {"reviews": [*state["reviews"], said]}
 
 
-def assess(state: Trajectory, run: Run) -> Body[Review]:
+async def assess(state: Trajectory, run: Run) -> Review:
     """The verdict on the last result."""
     drawn = Plan(**state["plan"])
     results = [StepResult(**row) for row in state["results"]]
@@ -242,27 +231,27 @@ def assess(state: Trajectory, run: Run) -> Body[Review]:
         tried = state["tries"][-1]
 
         def wrong() -> str:
-            return " ".join(objection(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
+            return " ".join(failure(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
 
-        said = Review(index=last.index, verdict=verdict, feedback=(yield Compute(wrong)))
+        said = Review(index=last.index, verdict=verdict, feedback=await run.compute(wrong))
     elif run.context.setting.opinions or not verdicts:
         by = "navigator"
         try:
-            given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": state["templates"]}
-            said, _ = yield from run.ask(REVIEW, whole=whole, **given)
+            given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": in_use(state, run)}
+            said, _ = await run.ask(REVIEW, whole=whole, **given)
         except ParseError:
             said = Review(index=last.index, verdict="accept", feedback="(the review could not be read)")
     else:
         said = Review(index=last.index, verdict="accept", feedback="no check fails.")
     said = said.model_copy(update={"index": last.index})
-    yield Emit("review", {"review": said.model_dump(mode="json"), "by": by})
+    await run.emit(Reviewed, review=said, by=by)
     return said
 
 
 def apply(state: Trajectory, run: Run, said: Review) -> Update:
     """What a verdict on the last result means for the trajectory."""
     drawn = Plan(**state["plan"])
-    update: Update = {"reviews": [*state["reviews"], said.model_dump(mode="json")]}
+    update: Update = {"reviews": [*state["reviews"], said]}
     start = 0 if is_whole(state, run.context) else said.index
     if said.verdict == "redo":
         update |= {"step": said.index, "feedback": said.feedback or "it is not right."}
@@ -270,12 +259,12 @@ def apply(state: Trajectory, run: Run, said: Review) -> Update:
         # without a new remainder it is only the templates that are replaced
         steps = (drawn.steps[:start] + (said.steps or drawn.steps[start:]))[: run.context.max_steps]
         drawn = drawn.model_copy(update={"steps": steps})
-        update |= {"plan": drawn.model_dump(mode="json"), "step": start, "feedback": said.feedback}
+        update |= {"plan": drawn, "step": start, "feedback": said.feedback}
         update["results"] = [row for row in state["results"] if row["index"] < start]
     return update
 
 
-def answer(state: Trajectory, run: Run) -> Body[Update]:
+async def answer(state: Trajectory, run: Run) -> Update:
     """Solver: the final answer where the steps did not state it; then the candidates are handed back."""
     drawn, reviews = Plan(**state["plan"]), tuple(Review(**row) for row in state["reviews"])
     results = tuple(StepResult(**row) for row in state["results"])
@@ -283,18 +272,16 @@ def answer(state: Trajectory, run: Run) -> Body[Update]:
     update: Update = {}
     if results and not made:
         text, reply = "\n\n".join(r.text for r in results), None
-        stated = yield Compute(lambda: extract_answer(results[-1].text))
+        stated = await run.compute(lambda: extract_answer(results[-1].text))
         if stated is None and not state.get("exhausted"):
             try:
-                end, reply = yield from run.ask(
-                    ANSWER, problem=state["problem"], plan=drawn, results=results, templates=state["templates"]
+                end, reply = await run.ask(
+                    ANSWER, problem=state["problem"], plan=drawn, results=results, templates=in_use(state, run)
                 )
                 text = f"{text}\n\n{end}"
             except ParseError:
                 pass
             except OutOfBudget as limit:
                 update["exhausted"] = str(limit)
-        made = [(yield from candidate("navigator", state["problem"], text, reply=reply, plan=drawn, results=results))]
-    for one in made:
-        yield Emit("candidate", {"source": one.source, "answer": one.answer, "checks": one.checks})
-    return update | {"candidates": [c.model_copy(update={"reviews": reviews}).model_dump(mode="json") for c in made]}
+        made = [await candidate(run, "navigator", state["problem"], text, reply=reply, plan=drawn, results=results)]
+    return update | {"candidates": [c.model_copy(update={"reviews": reviews}) for c in made]}

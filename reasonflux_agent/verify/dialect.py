@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import tomllib
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
 
 def split(code: str) -> tuple[str, str]:
@@ -101,96 +104,8 @@ def _bound(alias: ast.alias, name: str) -> str:
     return "pass" if given in (name, "*") else f"{given} = {name}"
 
 
-_EXIT = """
-def exit(code=None):
-    raise SystemExit if code is None or isinstance(code, int) else SystemExit(f'{code}')
-quit = sys_exit = exit
-"""
-"""What ends a program, which the interpreter lacks: a text is an error, as for Python; a number is not told, and none."""
-
-_FRACTION = """
-def Fraction(str, int, float, abs, hash, isinstance):
-    import math
-
-    class Fraction:
-        def __init__(self, a=0, b=1):
-            if isinstance(a, str):
-                try:
-                    whole, _, below = a.partition('/')
-                    whole, _, digits = whole.partition('.')
-                    a, b = int(whole + digits), int(below or 1) * 10 ** len(digits)
-                except ValueError:
-                    raise ValueError(f'Invalid literal for Fraction: {a!r}')
-            elif isinstance(a, float):
-                while a != int(a):
-                    a, b = a * 2, b * 2
-                a = int(a)
-            elif isinstance(a, Fraction):
-                a, b = a.numerator, b * a.denominator
-            if isinstance(b, Fraction):
-                a, b = a * b.denominator, b.numerator
-            if not (isinstance(a, int) and isinstance(b, int)):
-                raise TypeError('both arguments should be Rational instances')
-            if b == 0:
-                raise ZeroDivisionError(f'Fraction({a}, 0)')
-            divisor = math.gcd(a, b) if b > 0 else -math.gcd(a, b)
-            self.numerator, self.denominator = a // divisor, b // divisor
-
-        def __add__(self, o):
-            if isinstance(o, float): return float(self) + o
-            if not isinstance(o, (int, Fraction)): return NotImplemented
-            o = Fraction(o)
-            return Fraction(self.numerator * o.denominator + o.numerator * self.denominator, self.denominator * o.denominator)
-        def __mul__(self, o):
-            if isinstance(o, float): return float(self) * o
-            if not isinstance(o, (int, Fraction)): return NotImplemented
-            o = Fraction(o)
-            return Fraction(self.numerator * o.numerator, self.denominator * o.denominator)
-        def __truediv__(self, o):
-            if isinstance(o, float): return float(self) / o
-            return Fraction(self, o) if isinstance(o, (int, Fraction)) else NotImplemented
-        def __pow__(self, n):
-            if not isinstance(n, (int, float, Fraction)): return NotImplemented
-            if n != int(n): return float(self) ** float(n)
-            a, b = (self.numerator, self.denominator) if n == abs(n) else (self.denominator, self.numerator)
-            return Fraction(a ** int(abs(n)), b ** int(abs(n)))
-        def __neg__(self): return Fraction(-self.numerator, self.denominator)
-        def __sub__(self, o): return self + -o if isinstance(o, (int, float, Fraction)) else NotImplemented
-        def __rsub__(self, o): return -self + o if isinstance(o, (int, float)) else NotImplemented
-        def __radd__(self, o): return self + o if isinstance(o, (int, float)) else NotImplemented
-        def __rmul__(self, o): return self * o if isinstance(o, (int, float)) else NotImplemented
-        def __rtruediv__(self, o):
-            if isinstance(o, float): return o / float(self)
-            return Fraction(o, self) if isinstance(o, int) else NotImplemented
-        def __abs__(self): return Fraction(abs(self.numerator), self.denominator)
-        def __float__(self): return self.numerator / self.denominator
-        def __int__(self): return int(self.numerator / self.denominator)
-        def __eq__(self, o):
-            if isinstance(o, float): return float(self) == o
-            if isinstance(o, int): return self.numerator == o * self.denominator
-            return isinstance(o, Fraction) and (self.numerator, self.denominator) == (o.numerator, o.denominator)
-        def __hash__(self): return hash((self.numerator, self.denominator))
-        def __str__(self): return f'{self.numerator}/{self.denominator}' if self.denominator > 1 else f'{self.numerator}'
-        def __repr__(self): return f'Fraction({self.numerator}, {self.denominator})'
-        def limit_denominator(self, top=1000000):
-            (a, b), (c, d), rest = (0, 1), (1, 0), self
-            while True:  # the convergents of its continued fraction, and the last step as far as it may go
-                whole = rest.numerator // rest.denominator
-                steps = whole if b + whole * d <= top else (top - b) // d
-                (a, b), (c, d) = (c, d), (a + steps * c, b + steps * d)
-                if steps < whole or rest == whole: break
-                rest = 1 / (rest - whole)
-            one, two = abs(Fraction(c, d) - self), abs(Fraction(a, b) - self) if b else 1
-            return Fraction(c, d) if not b or float(one - two) <= 0 else Fraction(a, b)
-    return Fraction
-
-Fraction = Fraction(str, int, float, abs, hash, isinstance)
-
-class fractions:
-    Fraction = Fraction
-"""
-"""`fractions.Fraction`, which the interpreter lacks, without an order (`<`): its classes know none. A program may give `int` or
-`math` another meaning without harm to it."""
-
-DEFINED = ((re.compile(r"exit\b|quit\b|SystemExit\b"), _EXIT), (re.compile(r"\b(?:from|import)\b.*\bfractions\b"), _FRACTION))
-"""What is put in a program's reach, where it is asked for."""
+@cache
+def definitions() -> list[tuple[re.Pattern[str], str]]:
+    """What is put in a program's reach, where its pattern is found in it (prelude.toml)."""
+    text = Path(__file__).with_name("prelude.toml").read_text("utf-8")
+    return [(re.compile(each["pattern"]), each["source"]) for each in tomllib.loads(text)["defined"]]

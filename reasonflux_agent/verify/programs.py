@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from reasonflux_agent.verify.dialect import DEFINED, adapted, split
+from reasonflux_agent.verify.dialect import adapted, definitions, split
 
 MAX_CODE = 20_000
 """Characters of a program; longer ones are refused."""
@@ -41,15 +41,21 @@ class ProgramResult:
 
 
 def extract_program(text: str) -> str | None:
-    """The last Python block of a reply, fenced by ```python; it may be unclosed, as when generation was cut there."""
+    """The last Python block of a reply, fenced by ```python, or None; it may be unclosed, as when generation was cut there."""
     blocks = [block for block in _FENCE.findall(text) if block.strip()]
     return blocks[-1].rstrip() if blocks else None
 
 
 def run_program(code: str, *, seconds: float = 3.0, memory: int = 256_000_000) -> ProgramResult:
-    """Run `code` for at most `seconds` with at most `memory` bytes. Never raises for what the program does.
+    """Run `code` for at most `seconds` with at most `memory` bytes. Thread-safe.
 
-    A program that only defines `solve`, `solution` or `main` has that function called. Thread-safe.
+    A program that only defines `solve`, `solution` or `main` has that function called. Never raises for what the program does:
+    the result's `error` says it.
+
+    >>> run_program("print(2 ** 10)").output
+    '1024'
+    >>> run_program("1 / 0").error
+    'ZeroDivisionError: division by zero'
     """
     started = time.monotonic()
     if len(code) > MAX_CODE:
@@ -71,9 +77,9 @@ def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
     try:
         body, last = split(adapted(code))
         with _pool().checkout(limits=limits, assert_message_annotations=False, os_policy={"sleep": "zero"}) as session:
-            for pattern, definitions in DEFINED:
+            for pattern, source in definitions():
                 if pattern.search(code):
-                    session.feed_run(definitions)
+                    session.feed_run(source)
             session.feed_run(body, print_callback=printed)
             for expression in (last, _uncalled(code)):
                 if expression and not text and (expression is last or not printed.output):

@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 
 from reasonflux_agent.schema import Example, Template
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import add_templates, template_text
-from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
-from reasonflux_agent.templates.retrieval.index import template_document
-from reasonflux_agent.templates.retrieval.vectors import import_faiss
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates import TemplateLibrary, add_templates, template_text
+from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
+from reasonflux_agent.templates.index import template_document
+from reasonflux_agent.templates.large import LargeStore
+from reasonflux_agent.templates.store import import_faiss
 from tests.bench.timing import Row
 
 SEED = 2502
@@ -190,15 +189,15 @@ def _milliseconds(seconds: list[float]) -> Row:
 
 OPENING = """
 import json, re, sys, time
-from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.embeddings import load_embeddings
+from reasonflux_agent.templates.large import LargeStore
 import faiss
 embedder = load_embeddings("wordllama")
 embedder.embed_query("warm")
 def megabytes(kind): return int(re.search(f"Rss{kind}:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 before = {kind: megabytes(kind) for kind in ("Anon", "File")}
 begun = time.process_time()
-store = FaissStore.load(sys.argv[1], embedder)
+store = LargeStore.load(sys.argv[1], embedder)
 opened = time.process_time() - begun
 store.similarity_search("sum of an arithmetic sequence", k=10)
 first = time.process_time() - begun
@@ -208,11 +207,11 @@ print(json.dumps({"open_ms": round(opened * 1e3, 1), "first_answer_ms": round(fi
 
 
 def _store(maker: Maker, queries: list[str], rows: Any, vectors: Any, folder: Path) -> list[Row]:
-    """What FaissStore itself takes: built, saved, opened, searched by text, filtered, added to."""
+    """What LargeStore itself takes: built, saved, opened, searched by text, filtered, added to."""
     count, embedder = len(rows), load_embeddings("wordllama")
     noted = folder / "built.json"
     if not noted.exists():
-        store, begun = FaissStore(embedder), time.process_time()
+        store, begun = LargeStore(embedder), time.process_time()
         for start in range(0, count, 10_000):
             templates = maker.templates(start, min(start + 10_000, count))
             store.add_vectors(rows[start : start + 10_000], [template_document(t) for t in templates])
@@ -230,7 +229,7 @@ def _store(maker: Maker, queries: list[str], rows: Any, vectors: Any, folder: Pa
         note(what, value)
     for path in sorted(folder.glob("*.[fs]*")):
         note(f"{path.suffix[1:]}_MB", round(path.stat().st_size / 1e6))
-    store = FaissStore.load(folder, embedder)
+    store = LargeStore.load(folder, embedder)
     least = _least(rows, vectors)
 
     def timed(what: str, search: Callable[[str], list[Any]], number: int = QUERIES) -> list[list[Any]]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever
-from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
+from reasonflux_agent.templates.embeddings import load_embeddings
 from tests.bench.timing import Row, interleave
 
 SIZES = (500, 10_000)

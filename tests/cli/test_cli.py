@@ -254,7 +254,7 @@ def test_a_missing_extra_is_5(tmp_path: Path) -> None:
 PLUGIN = """
 from langgraph.graph import END, START, StateGraph
 from reasonflux_agent.hookspecs import hookimpl
-from reasonflux_agent.effects import Emit
+from reasonflux_agent.run import Emit
 from reasonflux_agent.schema import Candidate
 from reasonflux_agent.state import Attempt, Attempted
 
@@ -364,7 +364,7 @@ def test_ctrl_c_is_130_at_once_and_leaves_a_readable_record(tmp_path: Path) -> N
     record = read_record(next(tmp_path.iterdir()))
     assert record.solution is None
     assert record.header["problem"] == "Add 2 and 3."
-    assert [line["type"] for line in record.lines][:2] == ["call", "plan"]
+    assert [event.type for event in record.events][1:3] == ["call", "plan"]
 
 
 def test_a_reader_that_went_away_is_no_trouble(fake: str) -> None:

@@ -8,8 +8,7 @@ from langchain_core.documents import Document
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.methods import RandomTemplates, check_methods, parse_method, select, split_methods
 from reasonflux_agent.schema import Candidate, Solution
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
 
 def test_a_list_keeps_fields_with_their_method() -> None:

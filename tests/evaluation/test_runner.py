@@ -81,7 +81,7 @@ async def test_every_method_solves_every_problem_side_by_side(tmp_path: Path) ->
     for row in rows:
         record = read_record(path / "records" / f"{row['run']}.jsonl")
         assert record.solution is not None
-        assert sum(len(call["reply"]["text"]) > 0 for call in record.calls) == row["calls"]
+        assert sum(len(call.reply.text) > 0 for call in record.calls) == row["calls"]
     settings = json.loads((path / "run.json").read_text())
     assert settings["methods"] == METHODS
     assert settings["benchmarks"]["sums"]["n"] == 6

@@ -49,17 +49,17 @@ def solve(flux: ReasonFlux, fault: str, way: str) -> Solution:
     if way == "solve":
         return flux.solve(given, **limits)
     *_, last = flux.stream(given, **limits)
-    return Solution.model_validate(last["solution"])
+    return last.solution
 
 
 async def asolve(flux: ReasonFlux, fault: str, way: str) -> Solution:
     given, limits = problem(fault, way), DEADLINES.get(fault, {})
     if way == "asolve":
         return await flux.asolve(given, **limits)
-    last: dict[str, Any] = {}
+    last: Any = None
     async for event in flux.astream(given, **limits):
         last = event
-    return Solution.model_validate(last["solution"])
+    return last.solution
 
 
 @pytest.fixture(scope="module")
@@ -130,4 +130,4 @@ async def test_a_call_that_is_given_up_is_in_the_record(tmp_path: Path) -> None:
         run.cancel()
         await asyncio.wait([run])
     (path,) = tmp_path.iterdir()
-    assert [call["error"] for call in read_record(path).calls] == ["CancelledError: the call was given up"]
+    assert [call.error for call in read_record(path).calls] == ["CancelledError: the call was given up"]

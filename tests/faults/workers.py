@@ -9,10 +9,9 @@ from pathlib import Path
 from langchain_core.documents import Document
 
 from reasonflux_agent.models.local.fetch import ensure
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import index_library, template_text
-from reasonflux_agent.templates.retrieval.embeddings import load_embeddings
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates import TemplateLibrary, index_library, template_text
+from reasonflux_agent.templates.embeddings import load_embeddings
+from reasonflux_agent.templates.large import LargeStore
 
 EXACT = 0.9999
 """The cosine of a text with itself, nearly."""
@@ -37,18 +36,18 @@ def index(seed: int, stop: Path, folder: Path) -> None:
         if chance.random() < 0.4:
             state(chance.choice("ab")).save(folder)
         else:
-            check(FaissStore.load(folder, load_embeddings("hash")))
+            check(LargeStore.load(folder, load_embeddings("hash")))
 
 
-def state(name: str) -> FaissStore:
+def state(name: str) -> LargeStore:
     """The state `a`, of 200 documents, or `b`, of 300."""
-    store = FaissStore(load_embeddings("hash"))
+    store = LargeStore(load_embeddings("hash"))
     texts = [f"{name} {number}" for number in range({"a": 200, "b": 300}[name])]
     store.add_texts(texts, ids=texts)
     return store
 
 
-def check(store: FaissStore) -> None:
+def check(store: LargeStore) -> None:
     """Whether all documents are of one state, and each is found by its own vector."""
     name = "a" if len(store) == 200 else "b"
     for number in range(0, {"a": 200, "b": 300}[name], 37):

@@ -64,13 +64,13 @@ def test_a_worker_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_workers_end_with_their_parent() -> None:
     script = (
-        "import os, signal; from reasonflux_agent import grading; from reasonflux_agent.verify.grading import pool\n"
+        "import os, signal; from reasonflux_agent.verify import grading; from reasonflux_agent.verify.grading import pool\n"
         rf"assert grading.equivalent({NEEDS_WORKER[0][0]!r}, {NEEDS_WORKER[0][1]!r}, seconds=60)"
         "\n"
         "print(next(iter(pool._alive)).process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    root = Path(grading.__file__).parents[2]
+    root = Path(grading.__file__).parents[3]
     parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, timeout=120)
     worker = int(parent.stdout)
     deadline = time.monotonic() + 20

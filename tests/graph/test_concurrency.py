@@ -20,7 +20,7 @@ one = {"max_concurrency": 1}
 print(flux.solve("1 + 1", config=one).status)
 print(asyncio.run(flux.asolve("1 + 1", config=one)).status)
 print(*(s.status for s in flux.batch(["1 + 1"] * 2, max_concurrency=1)))
-print([e["type"] for e in flux.stream("1 + 1", config={"max_concurrency": 2})][-1])
+print([e.type for e in flux.stream("1 + 1", config={"max_concurrency": 2})][-1])
 """
 
 

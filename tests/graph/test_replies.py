@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from reasonflux_agent import ReasonFlux
-from reasonflux_agent.effects import PARSE_TRIES
+from reasonflux_agent.run import PARSE_TRIES
 from reasonflux_agent.schema import Solution
 from tests.graph.fakes import GOOD, Line, Sampled, Scripted, Shelf
 

@@ -12,7 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.cli.exits import MODEL, code_of
 from reasonflux_agent.errors import InputError, RetrieverError
-from reasonflux_agent.templates.retrieval import template_search_tool
+from reasonflux_agent.templates import template_search_tool
 from tests.graph.fakes import Scripted
 
 FAILURES = (ConnectionError("the store\nis gone."), KeyError("id"), ValueError(), TimeoutError("slow"), AttributeError("x"))

@@ -80,16 +80,16 @@ def test_high_effort_takes_drafts_and_two_attempts_that_agree() -> None:
 
 
 def events(flux: ReasonFlux, *types: str) -> list[dict[str, Any]]:
-    return [e for e in flux.stream(PROBLEM) if not types or e["type"] in types]
+    return [e for e in flux.stream(PROBLEM) if not types or e.type in types]
 
 
 def types(flux: ReasonFlux) -> list[str]:
-    return [e["type"] for e in flux.stream(PROBLEM) if e["type"] != "token"]
+    return [e.type for e in flux.stream(PROBLEM) if e.type not in ("token", "call")]
 
 
 def test_the_events_come_in_the_order_of_the_diagram() -> None:
     flux = ReasonFlux(Scripted(), retriever=Shelf(), drafts=0, refine=True)
-    assert types(flux) == ["begin", "plan", "templates", "refined", "step", "review", "candidate", "solution"]
+    assert types(flux) == ["begin", "plan", "templates", "refined", "step", "candidate", "review", "solution"]
 
 
 def test_the_events_of_a_stepwise_run() -> None:
@@ -112,14 +112,14 @@ def test_the_events_of_the_other_strategies(strategy: str, expected: list[str]) 
 async def test_events_name_their_run_and_carry_the_tokens_and_the_solution() -> None:
     flux = ReasonFlux(FakeModel(), retriever=Shelf(), drafts=0)
     seen = [event async for event in flux.astream(PROBLEM)]
-    assert {event["run"] for event in seen} == {seen[0]["run"]}
-    solution = Solution.model_validate(seen[-1]["solution"])
+    assert {event.run for event in seen} == {seen[0].run}
+    solution = seen[-1].solution
     assert solution.answer == "7"
-    assert seen[0]["problem"] == PROBLEM
-    tokens = [e for e in seen if e["type"] == "token"]
-    assert {e["role"] for e in tokens} == {"navigator", "solver"}
-    assert "".join(e["text"] for e in tokens if e["node"] == "solve_step") == solution.text
-    assert [e["type"] for e in seen if e["type"] != "token"] == types(flux)
+    assert seen[0].problem == PROBLEM
+    tokens = [e for e in seen if e.type == "token"]
+    assert {e.role for e in tokens} == {"navigator", "solver"}
+    assert "".join(e.text for e in tokens if e.node == "solve_step") == solution.text
+    assert [e.type for e in seen if e.type not in ("token", "call")] == types(flux)
 
 
 def test_templates_reach_the_plan_and_the_prompts() -> None:

@@ -50,9 +50,9 @@ def test_a_step_goes_on_from_its_program_to_its_own_result_and_only_the_last_to_
 
 def test_the_program_is_an_event() -> None:
     flux = ReasonFlux(Scripted({"solve_step": [IMAGINED, "\\boxed{338350}"]}), retriever=Shelf(), effort="low")
-    (event,) = [e for e in flux.stream(PROBLEM) if e["type"] == "program"]
-    assert (event["output"], event["error"]) == ("338350", None)
-    assert event["code"].startswith("print(sum")
+    (event,) = [e for e in flux.stream(PROBLEM) if e.type == "program"]
+    assert (event.output, event.error) == ("338350", None)
+    assert event.code.startswith("print(sum")
 
 
 def test_a_solver_that_only_writes_programs_is_stopped() -> None:

@@ -126,8 +126,8 @@ async def test_the_third_version_of_events(effort: Any, expected: tuple[Any, ...
 WAYS: dict[str, Callable[[ReasonFlux], Any]] = {
     "solve": lambda flux: flux.solve(PROBLEM),
     "asolve": lambda flux: asyncio.run(flux.asolve(PROBLEM)),
-    "stream": lambda flux: list(flux.stream(PROBLEM))[-1]["solution"],
-    "astream": lambda flux: asyncio.run(_last(flux.astream(PROBLEM)))["solution"],
+    "stream": lambda flux: list(flux.stream(PROBLEM))[-1].solution.model_dump(mode="json"),
+    "astream": lambda flux: asyncio.run(_last(flux.astream(PROBLEM))).solution.model_dump(mode="json"),
     "batch": lambda flux: flux.batch([PROBLEM])[0],
     "abatch": lambda flux: asyncio.run(flux.abatch([PROBLEM]))[0],
 }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
 from reasonflux_agent import ReasonFlux
+from reasonflux_agent.node import drive
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave, weight
 from tests.graph.fakes import Line, Sampled, Scripted, Shelf
@@ -27,13 +28,10 @@ def equal(a: str, b: str) -> bool:
 
 
 def count(candidates: list[Candidate], same: Callable[[str, str], bool] = equal) -> Tally:
-    votes = tally(candidates, lambda a, b: (a, b))
-    try:
-        pair: Any = next(votes)
-        while True:
-            pair = votes.send(same(*pair))
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+    async def compare(a: str, b: str) -> bool:
+        return same(a, b)
+
+    return drive(tally(candidates, compare))
 
 
 def test_no_candidate_and_no_answer_are_no_votes() -> None:

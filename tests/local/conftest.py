@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> ModelFile:
-    """A known file that both ways lead to: on the hub as tests/tiny, on the index as two wheels."""
+    """A known file that both sources have: the hub as tests/tiny, the index as two wheels."""
     file = ModelFile(
         id="tiny",
         filename="tiny.gguf",

@@ -14,7 +14,7 @@ MB = 1 << 20
 
 
 class Hub:
-    """One file at `path`, delivered by a redirect to a store of its own, as the hub does."""
+    """One file at `path`, delivered by a redirect to a store on another address, as the hub does."""
 
     def __init__(self, path: str, content: bytes) -> None:
         self.path = path
@@ -26,10 +26,15 @@ class Hub:
         self.pause = 0.0
         """Seconds that each megabyte takes."""
         self.ranges = True
+        self.refusal = ""
+        """What to say with an HTTP 403; empty: the file is given."""
         self.asked: list[str] = []
         """The Range header of each GET that reached the file."""
         self.tokens: list[str] = []
-        self.url = ""
+        """The Authorization header of each request to the hub."""
+        self.leaked: list[str] = []
+        """That of each request to the store, which is another host's."""
+        self.url = self.store = ""
 
 
 @contextmanager
@@ -43,10 +48,14 @@ def serving(hub: Hub) -> Iterator[Hub]:
         def do_GET(self) -> None:
             if self.path == hub.path:
                 hub.tokens.append(self.headers.get("authorization", ""))
-                self.send_response(302)
+                self.send_response(403 if hub.refusal else 302)
+                if hub.refusal:
+                    self.send_header("x-error-message", hub.refusal)
                 if hub.linked:
                     self.send_header("x-linked-etag", f'"{hub.linked}"')
-                self.send_header("location", "/store")
+                self.send_header("x-linked-size", str(len(hub.content)))
+                self.send_header("x-repo-commit", "0" * 40)
+                self.send_header("location", f"{hub.store}/store")
                 self.send_header("content-length", "0")
                 self.end_headers()
                 return
@@ -55,6 +64,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
                 self.send_header("content-length", "0")
                 self.end_headers()
                 return
+            hub.leaked.append(self.headers.get("authorization", ""))
             asked = self.headers.get("range", "") if hub.ranges else ""
             start = int(asked.removeprefix("bytes=").removesuffix("-") or 0)
             body = hub.content[start:]
@@ -73,11 +83,13 @@ def serving(hub: Hub) -> Iterator[Hub]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
+    hub.url, hub.store = (f"http://127.0.0.1:{server.server_port}" for server in servers)
+    for server in servers:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield hub
     finally:
-        server.shutdown()
-        server.server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()

@@ -1,10 +1,12 @@
-"""The hub's way to a model file, against a stand-in on this machine."""
+"""A model file from the hub: huggingface_hub against a stand-in on this machine."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +39,7 @@ def test_a_file_is_fetched_once_and_shown(hub: Hub, cache: Path, monkeypatch: py
     assert seen[-1] == (len(CONTENT), len(CONTENT), "tiny")
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
     assert ensure("tiny") == path
-    assert (hub.asked, hub.tokens) == ([""], ["Bearer secret"])
+    assert (hub.asked, hub.tokens, hub.leaked) == ([""], ["Bearer secret"] * 2, [""])
     assert sorted(p.name for p in cache.iterdir()) == ["tiny.gguf", "tiny.gguf.lock", "tiny.gguf.verified.json"]
 
 
@@ -110,6 +112,34 @@ def test_a_missing_file_and_an_offline_hub_are_said(hub: Hub, monkeypatch: pytes
     with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set"):
         ensure("tiny")
     assert hub.asked == []
+
+
+def test_without_the_package_the_hub_is_not_asked(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # an import of it fails
+    with pytest.raises(
+        DownloadError, match=r"the hub: huggingface_hub is not installed \(pip install 'reasonflux-agent\[local\]'"
+    ):
+        ensure("tiny")
+    assert hub.tokens == []
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_hub_that_cannot_be_reached_costs_seconds(
+    cache: Path, tiny: ModelFile, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """One port that nobody listens at, one whose server accepts the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1] if answers else 9}")
+        begun = time.monotonic()
+        with pytest.raises(DownloadError, match=r"the hub: .*could not be reached"):
+            ensure("tiny")
+        assert time.monotonic() - begun < 10  # the larger part of it is pip's, which finds an empty index
+
+
+def test_what_the_hub_says_of_a_refusal_is_told(hub: Hub) -> None:
+    hub.refusal = "Access to model tests/tiny is restricted."
+    with pytest.raises(DownloadError, match=r"answered HTTP 403 \(.*is restricted"):
+        ensure("tiny")
 
 
 def test_any_file_of_the_hub(hub: Hub, cache: Path) -> None:

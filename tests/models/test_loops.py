@@ -93,7 +93,7 @@ class Llama:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             url = f"http://127.0.0.1:{server.server_port}/v1"
-            yield ServerChat.connect("local:m", "m", [url], api_key="key", retries=0, cut_loops=True)
+            yield ServerChat.connect("local:m", "m", [url], api_key="key", cut_loops=True)
         finally:
             server.shutdown()
             server.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, SpecError
-from reasonflux_agent.models import describe, load_model
+from reasonflux_agent.models import describe, load, load_model
 from reasonflux_agent.testing import serve_fake
 from tests.models.recorder import Recorder, reply, serving
 
@@ -26,6 +27,11 @@ def test_a_model_is_returned_as_it_is() -> None:
 def test_one_spec_is_one_object() -> None:
     assert load_model("vllm:a/b@http://h:1/v1") is load_model(" vllm:a/b@http://h:1/v1 ")
     assert load_model("vllm:a/b@http://h:1/v1") is not load_model("vllm:a/c@http://h:1/v1")
+
+
+def test_the_example_of_the_docstring_runs() -> None:
+    tried = doctest.testmod(load)
+    assert (tried.failed, tried.attempted) == (0, 3)
 
 
 def test_vllm_defaults_to_the_local_port() -> None:

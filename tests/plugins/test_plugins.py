@@ -14,7 +14,7 @@ import pytest
 from reasonflux_agent.plugins import KINDS, manager, registered
 from reasonflux_agent.testing import serve_fake
 
-PACKAGE = Path(__file__).parents[1] / "plugin_package"
+PACKAGE = Path(__file__).parents[2] / "examples" / "plugin"
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def test_the_command_lists_what_the_plugin_registers(home: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     rows = [row for row in json.loads(listed.stdout) if row["plugin"] == "example"]
     assert {(row["kind"], row["name"]) for row in rows} == {
-        ("libraries", "example"), ("strategies", "double_check"), ("checks", "no_apology")
+        ("libraries", "example"), ("strategies", "double_check"), ("verifiers", "no_apology")
     }  # fmt: skip
     assert {(row["package"], row["version"]) for row in rows} == {("reasonflux-example", "0.1.0")}
 
@@ -95,7 +95,7 @@ print(solution.strategy, solution.answer, [(c.source, c.checks["no_apology"]) fo
         "2 Weigh thirds",
         "('puzzles/scales/weigh-thirds',) False",
         "True",
-        "double_check 7 [('direct', True), ('program', True)]",
+        "double_check 7 [('double_check', True), ('program', True)]",
     ]
 
 
@@ -111,21 +111,21 @@ def test_the_command_solves_with_the_plugins_strategy(home: Path) -> None:
     assert len(solution["candidates"]) == 2
 
 
-LIST = "from reasonflux_agent.plugins import registered; registered('checks')"
+LIST = "from reasonflux_agent.plugins import registered; registered('verifiers')"
 
 
 def test_two_plugins_with_one_name_are_an_error_naming_both(tmp_path: Path) -> None:
     for name in ("plugin_one", "plugin_two"):
-        fake_package(tmp_path, name, "def register_checks(register):\n    register('same', None)\n")
+        fake_package(tmp_path, name, "def register_verifiers(register):\n    register('same', None)\n")
     error = python(tmp_path, "-c", LIST).stderr
-    assert "PluginError: Two plugins register 'same' among the checks: 'plugin_" in error
+    assert "PluginError: Two plugins register 'same' among the verifiers: 'plugin_" in error
     assert [part for part in ("'plugin_one'", "'plugin_two'", "Next:") if part not in error] == []
 
 
 def test_a_plugin_cannot_take_a_built_in_name(tmp_path: Path) -> None:
-    fake_package(tmp_path, "plugin_one", "def register_checks(register):\n    register('answered', None)\n")
+    fake_package(tmp_path, "plugin_one", "def register_verifiers(register):\n    register('answered', None)\n")
     error = python(tmp_path, "-c", LIST).stderr
-    assert "PluginError: Two plugins register 'answered' among the checks" in error
+    assert "PluginError: Two plugins register 'answered' among the verifiers" in error
     assert "'builtin'" in error
     assert "'plugin_one'" in error
 
@@ -144,9 +144,9 @@ def test_two_packages_with_one_entry_point_are_an_error_naming_both(tmp_path: Pa
     [
         ("import nowhere_to_be_found", ["does not load", "nowhere_to_be_found"]),
         ("raise RuntimeError('no licence')", ["does not load", "no licence"]),
-        ("def register_checks(register): 1 / 0", ["failed while it registered its checks", "division by zero"]),
+        ("def register_verifiers(register): 1 / 0", ["failed while it registered its verifiers", "division by zero"]),
         (
-            "from reasonflux_agent.hookspecs import hookimpl\n@hookimpl\ndef register_checks(wrong): pass",
+            "from reasonflux_agent.hookspecs import hookimpl\n@hookimpl\ndef register_verifiers(wrong): pass",
             ["does not load", "wrong"],
         ),
     ],

@@ -32,12 +32,12 @@ pytestmark = pytest.mark.skipif(not os.environ.get("REASONFLUX_TEST_RAY"), reaso
 DEADLY = """
 import os, signal
 from reasonflux_agent.hookspecs import hookimpl
-from reasonflux_agent.nodes import single
+from reasonflux_agent.node import sequence
 from reasonflux_agent.strategies.direct import reason as answer
 
 @hookimpl
 def register_strategies(register):
-    register("deadly", lambda parts: single(parts, reason, "reason"))
+    register("deadly", lambda parts: sequence(parts, reason))
 
 def reason(state, run):
     if "poison" in state["problem"]:

@@ -17,6 +17,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import InputError, ModelError, RecordError
+from reasonflux_agent.events import CallEnded, describe, read_event
 from reasonflux_agent.runs.record import FORMAT, VERSION, Record, Recorder, read_record
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.graph.fakes import Scripted, Shelf
@@ -29,8 +30,8 @@ def only(directory: Path) -> Record:
     return read_record(path)
 
 
-def prompt(call: dict[str, Any]) -> str:
-    return "\n\n".join(message["content"] for message in call["messages"])
+def prompt(call: CallEnded) -> str:
+    return "\n\n".join(message["content"] for message in call.messages)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -41,9 +42,9 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
     solution = await flux.asolve(PROBLEM) if asynchronous else flux.solve(PROBLEM)
     record = only(tmp_path)
     assert sorted(prompt(call) for call in record.calls) == sorted(model.calls)
-    assert [call["reply"]["text"] for call in record.calls] == [mathematician(prompt(call)) for call in record.calls]
-    assert {call["node"] for call in record.calls} == set(solution.usage)
-    assert all(call["seconds"] >= 0 for call in record.calls)
+    assert [call.reply.text for call in record.calls] == [mathematician(prompt(call)) for call in record.calls]
+    assert {call.node for call in record.calls} == set(solution.usage)
+    assert all(call.seconds >= 0 for call in record.calls)
     assert record.solution == solution
     assert record.header["problem"] == PROBLEM
     assert (record.header["format"], record.header["version"]) == (FORMAT, VERSION)
@@ -54,18 +55,18 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
 def test_the_lines_are_in_order_and_end_in_the_solution(tmp_path: Path) -> None:
     flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, drafts=0, refine=True, opinions=True)
     flux.solve(PROBLEM)
-    kinds = [line["type"] for line in only(tmp_path).lines]
+    kinds = [event.type for event in only(tmp_path).events[1:]]
     assert kinds == [
-        "call", "plan", "templates", "call", "refined", "call", "step", "call", "review", "candidate", "solution"
+        "call", "plan", "templates", "call", "refined", "call", "step", "candidate", "call", "review", "solution"
     ]  # fmt: skip
-    times = [line["time"] for line in only(tmp_path).lines]
+    times = [event.time for event in only(tmp_path).events[1:]]
     assert times == sorted(times)
 
 
 def test_what_a_model_got_wrong_is_kept_raw(tmp_path: Path) -> None:
     ReasonFlux(Scripted({"plan": "A poem."}), retriever=Shelf(), record=tmp_path, effort="low").solve(PROBLEM)
-    unparsed = [line for line in only(tmp_path).lines if line["type"] == "unparsed"]
-    assert [line["reply"] for line in unparsed] == ["A poem."] * 2
+    unparsed = [event for event in only(tmp_path).events if event.type == "unparsed"]
+    assert [event.reply for event in unparsed] == ["A poem."] * 2
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,8 @@ def test_what_a_model_got_wrong_is_kept_raw(tmp_path: Path) -> None:
 def test_the_thought_is_in_the_record_apart_from_the_reply(tmp_path: Path, reply: Any) -> None:
     ReasonFlux(Scripted({"reason": reply}), strategy="direct", record=tmp_path).solve(PROBLEM)
     (call,) = only(tmp_path).calls
-    assert call["reply"]["reasoning"] == "a secret thought"
-    assert call["reply"]["text"] == "Thus \\boxed{7}."
+    assert call.reply.reasoning == "a secret thought"
+    assert call.reply.text == "Thus \\boxed{7}."
 
 
 def test_a_failed_call_is_in_the_record(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_failed_call_is_in_the_record(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         flux.solve(PROBLEM)
     record = only(tmp_path)
-    assert record.calls[-1]["error"] == "RuntimeError: out of order"
+    assert record.calls[-1].error == "RuntimeError: out of order"
     assert record.solution is None
 
 
@@ -153,7 +154,7 @@ def test_a_killed_run_leaves_a_readable_record(tmp_path: Path) -> None:
         worker.wait()
     record = only(tmp_path)
     assert record.header["problem"] == PROBLEM
-    assert [call["node"] for call in record.calls] == ["plan", "refine"]
+    assert [call.node for call in record.calls] == ["plan", "refine"]
     assert record.solution is None
 
 
@@ -175,13 +176,13 @@ def test_a_line_that_a_kill_cut_is_left_out(tmp_path: Path, lines: list[str]) ->
         path.write_text("\n".join([*lines[:-1], lines[-1][:keep]]), encoding="utf-8")
         record = read_record(path)
         assert record.solution is None
-        assert len(record.lines) == len(lines) - 2
+        assert len(record.events[1:]) == len(lines) - 2
 
 
 def test_a_cut_inside_a_letter_is_left_out(tmp_path: Path, lines: list[str]) -> None:
     path = tmp_path / "cut.jsonl"
     path.write_bytes("\n".join(lines[:3]).encode() + b'\n{"type": "call", "x": "\xe2\x82')
-    assert len(read_record(path).lines) == 2
+    assert len(read_record(path).events[1:]) == 2
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,10 @@ def test_a_cut_inside_a_letter_is_left_out(tmp_path: Path, lines: list[str]) -> 
         (lambda rows: ["[1, 2]", *rows[1:]], "damaged in line 1"),
         (lambda rows: [rows[0], rows[1][:-9], *rows[2:]], "damaged in line 2"),
         (lambda rows: [rows[0], "[" * 100_000, *rows[1:]], "damaged in line 2"),
-        (lambda rows: [rows[0].replace('"version": 1', '"version": 99', 1), *rows[1:]], "has version 99.*reads version 1"),
+        (
+            lambda rows: [rows[0].replace('"version": 2', '"version": 99', 1), *rows[1:]],
+            "has version 99.*versions 1 and 2",
+        ),
     ],
     ids=["empty", "text", "foreign", "no header", "list", "damaged", "deep", "other version"],
 )
@@ -216,7 +220,7 @@ def test_lines_of_no_known_type_are_kept(tmp_path: Path, lines: list[str]) -> No
     path = tmp_path / "new.jsonl"
     path.write_text("\n".join([*lines, json.dumps({"type": "remark", "text": "from a later minor version"})]))
     record = read_record(path)
-    assert record.lines[-1]["type"] == "remark"
+    assert record.events[1:][-1].title == "remark"
     assert record.solution is not None
     assert record.solution.answer == "7"
 
@@ -226,3 +230,41 @@ def test_a_line_without_a_type_is_damage(tmp_path: Path, lines: list[str]) -> No
     path.write_text("\n".join([*lines[:2], "{}", *lines[2:]]))
     with pytest.raises(RecordError, match="line 3"):
         read_record(path)
+
+
+# Version 1, as the package before 0.1.0 wrote it: tests/record/version1 holds records of fakes that it wrote.
+
+OLD = sorted((Path(__file__).parent / "version1").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_a_record_of_version_1_is_read_as_one_of_this_version(path: Path) -> None:
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    record = read_record(path)
+    assert record.header["version"] == 1
+    assert [event.type for event in record.events] == ["begin", *(line["type"] for line in lines[1:])]
+    assert record.solution is not None
+    assert record.solution.answer == "7"
+    replies = [line["reply"]["text"] for line in lines if line.get("type") == "call"]
+    assert [call.reply.text for call in record.calls if call.reply] == replies
+    assert {event.run for event in record.events} == {lines[0]["run"]}
+    assert set(record.attempts) == {candidate.attempt for candidate in record.solution.candidates}
+    for event in record.events:
+        if event.type in ("plan", "step", "program", "unparsed"):
+            assert event.call in {call.call for call in record.calls if call.attempt == event.attempt}
+    assert all(describe(event) for event in record.events if event.type != "call")
+
+
+def test_every_event_of_a_run_says_where_it_belongs(tmp_path: Path) -> None:
+    flux = ReasonFlux(FakeModel(), retriever=Shelf(), record=tmp_path, effort="high", reviews=1)
+    solution = flux.solve(PROBLEM)
+    record = only(tmp_path)
+    assert record.header["version"] == VERSION
+    assert set(record.attempts) == {candidate.attempt for candidate in solution.candidates}
+    assert all(event.node and event.unit and event.time and event.run == record.begin.run for event in record.events)
+    assert len({call.call for call in record.calls}) == solution.total.calls
+    for event in record.events:
+        if event.type in ("plan", "refined", "step", "program", "candidate") and event.attempt:
+            made = {call.call: call for call in record.calls}[event.call] if event.call else None
+            assert made is None or (made.attempt, made.node) == (event.attempt, event.node)
+    assert all(read_event(event.to_json()) == event for event in record.events)

@@ -28,8 +28,7 @@ from reasonflux_agent.models import CallOptions, call_kwargs, load_model, read_r
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.schema import Plan
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
 LABELS = Path(__file__).with_name("labels.jsonl")
 KS = (1, 3, 5)

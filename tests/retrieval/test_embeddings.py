@@ -17,7 +17,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
 from reasonflux_agent.errors import MissingExtraError, ModelError, SpecError
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings, load_embeddings, unit_rows
+from reasonflux_agent.templates.embeddings import HashEmbeddings, load_embeddings, unit_rows
 
 needs_wordllama = pytest.mark.skipif(find_spec("wordllama") is None, reason="wordllama is not installed")
 
@@ -44,7 +44,7 @@ def test_an_embeddings_object_comes_back_as_it_is_and_a_model_is_loaded_once() -
 
 def test_hashing_is_the_same_in_every_process() -> None:
     code = (
-        "from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings as H\n"
+        "from reasonflux_agent.templates.embeddings import HashEmbeddings as H\n"
         "print(sum(i * v for i, v in enumerate(H().embed_query('an odd sum'))))\n"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -76,7 +76,7 @@ def test_loading_wordllama_leaves_logging_alone_and_asks_nobody(tmp_path: object
         "import logging, socket\n"
         "def refuse(*a, **k): raise AssertionError('network')\n"
         "socket.socket.connect = refuse\n"
-        "from reasonflux_agent.templates.retrieval.embeddings import load_embeddings\n"
+        "from reasonflux_agent.templates.embeddings import load_embeddings\n"
         "load_embeddings('wordllama').embed_query('x')\n"
         "print(len(logging.getLogger().handlers), logging.getLogger().level)\n"
     )

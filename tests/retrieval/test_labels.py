@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 from tests.retrieval.measure import LABELS, cell, labelled, wilson
 
 DATA = Path(os.environ.get("REASONFLUX_DATA", Path(__file__).parents[3] / "shared" / "data")) / "train"

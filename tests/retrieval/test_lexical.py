@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.templates.retrieval.lexical import formulas, shapes
+from reasonflux_agent.templates.lexical import formulas, pieces
+
+
+def shapes(text: str) -> list[str]:
+    return pieces(formulas(text))
 
 
 def test_numbers_signs_and_names_of_sequences_are_blurred() -> None:

@@ -19,18 +19,22 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests, ToolsI
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.schema import Example, Template
-from reasonflux_agent.templates import TemplateLibrary, render_template, retrieval
-from reasonflux_agent.templates.retrieval import (
+from reasonflux_agent.templates import (
+    FaissStore,
+    LargeStore,
+    TemplateLibrary,
     TemplateRetriever,
     add_templates,
+    index,
     index_library,
+    render_template,
     template_search_tool,
     template_text,
 )
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
-from reasonflux_agent.templates.retrieval.index import template_document
-from reasonflux_agent.templates.retrieval.lexical import Bm25, words
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.embeddings import HashEmbeddings, KeyedEmbeddings, unit_rows
+from reasonflux_agent.templates.index import template_document
+from reasonflux_agent.templates.lexical import SAME_FORMULA, Bm25, words
+from reasonflux_agent.templates.retriever import NEIGHBOURS
 from reasonflux_agent.testing import FakeModel
 from tests.ticking import ticking
 
@@ -202,7 +206,7 @@ def test_an_embedder_that_loses_texts_is_one_error() -> None:
 def test_two_processes_at_once_leave_a_good_cache(tmp_path: Path) -> None:
     code = (
         "from reasonflux_agent.templates import TemplateLibrary as L\n"
-        "from reasonflux_agent.templates.retrieval import index_library\n"
+        "from reasonflux_agent.templates import index_library\n"
         "print(len(index_library(L.builtin(), 'hash')))\n"
     )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -213,11 +217,11 @@ def test_two_processes_at_once_leave_a_good_cache(tmp_path: Path) -> None:
 
 def test_templates_are_added_to_a_store_as_they_come_and_searched_without_a_library(tmp_path: Path) -> None:
     embedder = Counting()
-    store = FaissStore(embedder)
+    store = LargeStore(embedder)
     assert add_templates(store, iter(LIBRARY), batch=2) == 5
     assert embedder.asked == [template_text(t) for t in LIBRARY]
     store.save(tmp_path)
-    again = FaissStore.load(tmp_path, embedder)
+    again = LargeStore.load(tmp_path, embedder)
     changed = LIBRARY.get("coin-probability").model_copy(update={"tags": ("dice",)})
     assert add_templates(again, [changed]) == 1
     assert len(again) == 5
@@ -233,8 +237,10 @@ def test_templates_are_added_to_a_store_as_they_come_and_searched_without_a_libr
 
 
 def test_an_opened_store_is_the_retriever_of_a_solver(tmp_path: Path) -> None:
-    index_library(TemplateLibrary.builtin(), "hash").save(tmp_path)
-    store = FaissStore.load(tmp_path, HashEmbeddings())
+    built = LargeStore(HashEmbeddings())
+    add_templates(built, TemplateLibrary.builtin())
+    built.save(tmp_path)
+    store = LargeStore.load(tmp_path, HashEmbeddings())
     chapter = "Probability"
     retriever = store.as_retriever(search_kwargs={"k": 8, "filter": {"chapter": chapter}})
     solver = ReasonFlux(FakeModel(), retriever=retriever)
@@ -259,9 +265,27 @@ def test_a_warm_index_of_500_templates_loads_in_50_ms() -> None:
 
 def test_importing_is_light() -> None:
     heavy = "{'faiss', 'numpy', 'wordllama', 'torch', 'langchain_openai'}"
-    code = f"import sys, reasonflux_agent.templates.retrieval; print(*({heavy} & sys.modules.keys()))"
+    code = f"import sys, reasonflux_agent.templates.retriever; print(*({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_large_library_is_indexed_by_the_large_store_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(index_library(LIBRARY, "hash")) is FaissStore
+    monkeypatch.setattr(index, "EXACT_UP_TO", 4)
+    assert type(index_library(LIBRARY, "hash")) is LargeStore
+    assert retriever().invoke("coin probability")[0].id == "coin-probability"
+
+
+def test_the_everyday_path_leaves_the_large_store_alone() -> None:
+    code = (
+        "import sys\n"
+        "from reasonflux_agent.templates import TemplateRetriever\n"
+        "found = TemplateRetriever.from_library('builtin', 'hash', min_score=0.0).invoke('coin', filter={'kind': 'Method'})\n"
+        "print(len(found), *({'reasonflux_agent.templates.large', 'sqlite3'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2"]
 
 
 # The retriever
@@ -273,7 +297,15 @@ def test_documents_carry_the_rendered_template_and_where_it_stands() -> None:
     assert document.page_content == render_template(found)
     assert document.id == found.id
     score = document.metadata.pop("score")
-    assert document.metadata == {"id": found.id, "name": found.name, "chapter": "Combinatorics", "section": "Counting"}
+    assert document.metadata == {"id": found.id, **template_document(found).metadata}
+    assert document.metadata == {
+        "id": found.id,
+        "name": found.name,
+        "kind": "Method",
+        "chapter": "Combinatorics",
+        "section": "Counting",
+        "tags": ["circular", "seating"],
+    }
     assert 0 < score <= 1
 
 
@@ -360,12 +392,12 @@ def test_a_filter_on_the_hierarchical_search_leaves_of_its_sections_what_passes(
 
 def test_words_count_for_a_template_that_states_the_formula_but_is_not_near() -> None:
     recurrence = template("Recurrence", description="A recurrence such as a_{n+1} = 3 a_n + 1")
-    nearer = [template(f"A tank of fish {n}", description="Fish in a tank, by month") for n in range(retrieval.NEIGHBOURS)]
+    nearer = [template(f"A tank of fish {n}", description="Fish in a tank, by month") for n in range(NEIGHBOURS)]
     library = TemplateLibrary((*nearer, recurrence))
     query = "A tank of fish: fish in a tank, by month, are a_{n+1} = 2 a_n + 3, by a recurrence. How many fish in the tank?"
     found = TemplateRetriever.from_library(library, "wordllama", min_score=0.0)
-    assert "recurrence" not in {d.id for d in found.store.similarity_search(query, retrieval.NEIGHBOURS)}
-    assert dict(found._by_store(query, 1, None))["recurrence"] > retrieval.SAME_FORMULA
+    assert "recurrence" not in {d.id for d in found.store.similarity_search(query, NEIGHBOURS)}
+    assert dict(found._by_store(query, 1, None))["recurrence"] > SAME_FORMULA
 
 
 def test_a_formula_that_is_the_same_does_not_get_past_the_filter() -> None:

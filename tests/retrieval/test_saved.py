@@ -15,15 +15,18 @@ import pytest
 from langchain_core.documents import Document
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.templates.retrieval.vectors import import_faiss
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
-from tests.retrieval.test_vectorstore import RNG, SmallStore, filled, found, numbered, random_store, reopened
+from reasonflux_agent.templates.embeddings import HashEmbeddings
+from reasonflux_agent.templates.large import LargeStore
+from reasonflux_agent.templates.store import import_faiss
+from tests.retrieval.test_vectorstore import RNG, TEXTS, SmallStore, filled, found, numbered, random_store, reopened
 
 
-def lies_in_file(store: FaissStore) -> bool:
+def lies_in_file(store: LargeStore) -> bool:
+    """Whether the documents and the vectors do."""
     faiss = import_faiss()
-    return isinstance(faiss.downcast_InvertedLists(store._vectors._index.invlists), faiss.OnDiskInvertedLists)
+    return store._opened is not None and isinstance(
+        faiss.downcast_InvertedLists(store._index.invlists), faiss.OnDiskInvertedLists
+    )
 
 
 @pytest.mark.parametrize("count", [0, 50, 300])
@@ -51,7 +54,6 @@ def test_a_large_store_is_read_where_it_lies_until_it_is_changed(tmp_path: Path)
     assert lies_in_file(store)
     found(store, rows[0], 5, filter={"chapter": "c1"})
     assert lies_in_file(store)
-    assert not store._docs._added
     store.delete(["0"])
     assert not lies_in_file(store)
     assert "0" not in found(store, rows[0], 300)
@@ -75,7 +77,7 @@ def test_a_store_can_be_saved_where_it_was_read_and_elsewhere(tmp_path: Path) ->
 
 
 def test_saving_again_leaves_two_files_and_no_pickle(tmp_path: Path) -> None:
-    store = filled()
+    store = filled(LargeStore)
     store.save(tmp_path)
     store.delete(["a"])
     store.save(tmp_path)
@@ -89,7 +91,7 @@ def test_saving_again_leaves_two_files_and_no_pickle(tmp_path: Path) -> None:
 
 
 def test_texts_that_no_encoding_knows_survive(tmp_path: Path) -> None:
-    store = FaissStore(HashEmbeddings())
+    store = LargeStore(HashEmbeddings())
     odd = "\ud800 \x00 \U0001f600 a"
     store.add_texts([odd], [{odd: [odd]}], ids=[odd])
     (document,) = reopened(store, tmp_path).similarity_search("a", filter={odd: odd})
@@ -98,12 +100,13 @@ def test_texts_that_no_encoding_knows_survive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [object(), float("nan"), {1, 2}])
 def test_metadata_that_json_cannot_hold_is_refused_and_the_old_state_kept(tmp_path: Path, bad: object) -> None:
-    store = filled()
+    store = filled(LargeStore)
     store.save(tmp_path)
-    store.add_texts(["x"], [{"bad": bad}], ids=["x"])
-    with pytest.raises(InputError, match="'x' cannot be saved: its metadata is not JSON-plain"):
-        store.save(tmp_path)
-    assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
+    with pytest.raises(InputError, match="'a' cannot be stored: its metadata is not JSON-plain"):
+        store.add_texts(["new", "x"], [{}, {"bad": bad}], ids=["b", "a"])
+    assert [document.page_content for document in store.get_by_ids(["a", "b", "c"])] == TEXTS
+    store.save(tmp_path)
+    assert len(LargeStore.load(tmp_path, HashEmbeddings())) == 3
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -120,13 +123,13 @@ def describe(folder: Path, **changes: object) -> None:
 def test_a_file_that_is_no_store_is_one_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "store.sqlite").write_bytes(content)
     with pytest.raises(InputError, match="No vector store can be read from"):
-        FaissStore.load(tmp_path, HashEmbeddings())
+        LargeStore.load(tmp_path, HashEmbeddings())
 
 
 def test_a_folder_without_a_store_is_one_error(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(InputError, match="No vector store can be read from"):
-            FaissStore.load(folder, HashEmbeddings())
+            LargeStore.load(folder, HashEmbeddings())
     assert not (tmp_path / "absent").exists()
 
 
@@ -135,10 +138,10 @@ def test_a_folder_without_a_store_is_one_error(tmp_path: Path) -> None:
     [{"format": "reasonflux-faiss-1"}, {"next": "x"}, {"vectors": 5}, {"vectors": "../x"}, {"documents": 2}, {"bytes": 1}],
 )
 def test_a_description_that_does_not_fit_is_one_error(tmp_path: Path, changes: dict[str, object]) -> None:
-    filled().save(tmp_path)
+    filled(LargeStore).save(tmp_path)
     describe(tmp_path, **changes)
     with pytest.raises(InputError, match="No vector store can be read from"):
-        FaissStore.load(tmp_path, HashEmbeddings())
+        LargeStore.load(tmp_path, HashEmbeddings())
 
 
 @pytest.mark.parametrize("name", ["*.faiss", "store.sqlite"])
@@ -165,9 +168,9 @@ def test_damage_in_the_middle_of_the_documents_is_one_error(tmp_path: Path) -> N
 
 
 def test_the_embedder_must_be_the_one_that_made_the_vectors(tmp_path: Path) -> None:
-    filled().save(tmp_path)
+    filled(LargeStore).save(tmp_path)
     with pytest.raises(InputError, match="made by 'hash-1-1024', and 'hash-1-64' is to search them"):
-        FaissStore.load(tmp_path, HashEmbeddings(64))
+        LargeStore.load(tmp_path, HashEmbeddings(64))
 
 
 # At once
@@ -220,20 +223,20 @@ def test_two_processes_read_whole_states_while_a_third_saves(tmp_path: Path) -> 
 
 
 def test_two_writers_and_a_reader_never_meet_half_a_store(tmp_path: Path) -> None:
-    filled().save(tmp_path)
+    filled(LargeStore).save(tmp_path)
 
     def write() -> None:
         for _ in range(25):
-            filled().save(tmp_path)
+            filled(LargeStore).save(tmp_path)
 
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
     for _ in range(40):
-        assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
+        assert len(LargeStore.load(tmp_path, HashEmbeddings())) == 3
     for writer in writers:
         writer.join()
-    assert len(FaissStore.load(tmp_path, HashEmbeddings())) == 3
+    assert len(LargeStore.load(tmp_path, HashEmbeddings())) == 3
 
 
 def test_threads_search_one_opened_store(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The FAISS store: LangChain's own tests, cosine scores, filters, and deletion, on both kinds of index."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -10,11 +10,16 @@ from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.embeddings import HashEmbeddings
+from reasonflux_agent.templates.large import LargeStore
+from reasonflux_agent.templates.store import FaissStore
 
 RNG = np.random.default_rng(7)
 TEXTS = ["the cat sat", "a dog ran far", "the cat ran"]
+
+
+BOTH = pytest.mark.parametrize("kind", [FaissStore, LargeStore])
+Stored = TypeVar("Stored", bound=FaissStore)
 
 
 class TestLangChainStandard(VectorStoreIntegrationTests):
@@ -23,11 +28,17 @@ class TestLangChainStandard(VectorStoreIntegrationTests):
         return FaissStore(self.get_embeddings())
 
 
-def filled() -> FaissStore:
-    return FaissStore.from_texts(TEXTS, HashEmbeddings(), [{"n": i} for i in range(3)], ids=["a", "b", "c"])
+class TestLangChainStandardOfLarge(VectorStoreIntegrationTests):
+    @pytest.fixture
+    def vectorstore(self) -> LargeStore:
+        return LargeStore(self.get_embeddings())
 
 
-class SmallStore(FaissStore):
+def filled(kind: type[Stored]) -> Stored:
+    return kind.from_texts(TEXTS, HashEmbeddings(), [{"n": i} for i in range(3)], ids=["a", "b", "c"])
+
+
+class SmallStore(LargeStore):
     """Goes over to cells early: 50,000 vectors would take too long here."""
 
     exact_up_to = 100
@@ -41,20 +52,21 @@ def found(store: FaissStore, query: np.ndarray, k: int, **options: Any) -> list[
     return [document.id or "" for document in store.similarity_search_by_vector(list(query), k=k, **options)]
 
 
-def random_store(count: int, kind: type[FaissStore] = FaissStore) -> tuple[FaissStore, np.ndarray]:
+def random_store(count: int, kind: type[Stored]) -> tuple[Stored, np.ndarray]:
     rows = RNG.normal(size=(count, 16)).astype(np.float32)
     store = kind(DeterministicFakeEmbedding(size=16))
     store.add_vectors(rows, [numbered(i) for i in range(count)])
     return store, rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def reopened(store: FaissStore, folder: Path) -> FaissStore:
+def reopened(store: LargeStore, folder: Path) -> LargeStore:
     store.save(folder)
     return type(store).load(folder, store.embeddings)
 
 
-def test_scores_are_cosines_and_the_best_comes_first() -> None:
-    hits = filled().similarity_search_with_score("the cat sat", k=3)
+@BOTH
+def test_scores_are_cosines_and_the_best_comes_first(kind: type[FaissStore]) -> None:
+    hits = filled(kind).similarity_search_with_score("the cat sat", k=3)
     assert [document.id for document, _ in hits] == ["a", "c", "b"]
     assert hits[0][1] == pytest.approx(1.0, abs=1e-6)
     vectors = np.array(HashEmbeddings().embed_documents(["the cat sat", "the cat ran"]))
@@ -62,8 +74,9 @@ def test_scores_are_cosines_and_the_best_comes_first() -> None:
     assert hits[1][1] == pytest.approx(cosine, abs=1e-5)
 
 
-def test_relevance_is_the_cosine_clipped_to_zero_and_one() -> None:
-    store = FaissStore(HashEmbeddings())
+@BOTH
+def test_relevance_is_the_cosine_clipped_to_zero_and_one(kind: type[FaissStore]) -> None:
+    store = kind(HashEmbeddings())
     store.add_vectors([[1.0, 0.0], [-1.0, 0.0], [1.0, 1.0]], [Document(id=i, page_content=i) for i in "abc"])
 
     class East(Embeddings):
@@ -78,15 +91,17 @@ def test_relevance_is_the_cosine_clipped_to_zero_and_one() -> None:
     assert found == {"a": pytest.approx(1.0), "b": 0.0, "c": pytest.approx(0.5**0.5)}
 
 
-def test_every_neighbour_is_the_exact_one() -> None:
-    store, rows = random_store(500)
+@BOTH
+def test_every_neighbour_is_the_exact_one(kind: type[FaissStore]) -> None:
+    store, rows = random_store(500, kind)
     for query in RNG.normal(size=(20, 16)):
         best = np.argsort(-(rows @ query))[:5]
         assert [d.id for d, _ in store.similarity_search_with_score_by_vector(list(query), k=5)] == [str(i) for i in best]
 
 
-def test_deleted_documents_are_not_found_and_ids_can_be_used_again() -> None:
-    store = filled()
+@BOTH
+def test_deleted_documents_are_not_found_and_ids_can_be_used_again(kind: type[FaissStore]) -> None:
+    store = filled(kind)
     assert store.delete(["a", "unknown"]) is True
     assert [d.id for d in store.similarity_search("the cat sat", k=5)] == ["c", "b"]
     store.add_texts(["the cat sat"], ids=["a"])
@@ -97,36 +112,41 @@ def test_deleted_documents_are_not_found_and_ids_can_be_used_again() -> None:
     assert store.delete() is False
 
 
-def test_of_one_id_twice_in_one_call_the_last_counts() -> None:
-    store = FaissStore(HashEmbeddings())
+@BOTH
+def test_of_one_id_twice_in_one_call_the_last_counts(kind: type[FaissStore]) -> None:
+    store = kind(HashEmbeddings())
     assert store.add_texts(["old", "new"], ids=["x", "x"]) == ["x", "x"]
     assert [d.page_content for d in store.get_by_ids(["x"])] == ["new"]
     assert len(store.similarity_search("old", k=5)) == 1
 
 
-def test_more_results_than_documents_and_none_at_all() -> None:
-    assert len(filled().similarity_search("cat", k=10)) == 3
-    assert filled().similarity_search("cat", k=0) == []
+@BOTH
+def test_more_results_than_documents_and_none_at_all(kind: type[FaissStore]) -> None:
+    assert len(filled(kind).similarity_search("cat", k=10)) == 3
+    assert filled(kind).similarity_search("cat", k=0) == []
 
 
-def test_a_text_without_words_finds_something_with_score_zero() -> None:
-    hits = filled().similarity_search_with_score("???", k=1)
+@BOTH
+def test_a_text_without_words_finds_something_with_score_zero(kind: type[FaissStore]) -> None:
+    hits = filled(kind).similarity_search_with_score("???", k=1)
     assert hits[0][1] == 0.0
 
 
-def test_marginal_relevance_prefers_variety() -> None:
-    store = FaissStore(HashEmbeddings())
+@BOTH
+def test_marginal_relevance_prefers_variety(kind: type[FaissStore]) -> None:
+    store = kind(HashEmbeddings())
     vectors = [[1.0, 0.0, 0.0], [0.99, 0.05, 0.0], [0.6, 0.0, 0.8]]
     store.add_vectors(vectors, [Document(id=i, page_content=i) for i in "abc"])
     by = store.max_marginal_relevance_search_by_vector
     assert [d.id for d in by([1.0, 0.1, 0.1], k=2, lambda_mult=1.0)] == ["b", "a"]
     assert [d.id for d in by([1.0, 0.1, 0.1], k=2, lambda_mult=0.3)] == ["b", "c"]
     assert len(by([1.0, 0.0, 0.0], k=9)) == 3
-    assert FaissStore(HashEmbeddings()).max_marginal_relevance_search("x") == []
+    assert kind(HashEmbeddings()).max_marginal_relevance_search("x") == []
 
 
-def test_changing_a_result_leaves_the_store_alone() -> None:
-    store = filled()
+@BOTH
+def test_changing_a_result_leaves_the_store_alone(kind: type[FaissStore]) -> None:
+    store = filled(kind)
     store.similarity_search("the cat sat", k=1)[0].metadata["n"] = 99
     assert store.get_by_ids(["a"])[0].metadata == {"n": 0}
 
@@ -141,10 +161,11 @@ def test_changing_a_result_leaves_the_store_alone() -> None:
         ([[1.0, 2.0]], [None], "without an id"),
     ],
 )
+@BOTH
 def test_vectors_that_do_not_fit_are_refused_and_change_nothing(
-    vectors: list[Any], documents: list[str | None], message: str
+    kind: type[FaissStore], vectors: list[Any], documents: list[str | None], message: str
 ) -> None:
-    store = FaissStore(HashEmbeddings())
+    store = kind(HashEmbeddings())
     store.add_vectors([[1.0, 0.0]], [Document(id="x", page_content="kept")])
     with pytest.raises(InputError, match=message):
         store.add_vectors(vectors, [Document(id=id, page_content="new") for id in documents])
@@ -152,14 +173,15 @@ def test_vectors_that_do_not_fit_are_refused_and_change_nothing(
     assert len(store) == 1
 
 
-def test_lists_of_different_lengths_are_refused() -> None:
+@BOTH
+def test_lists_of_different_lengths_are_refused(kind: type[FaissStore]) -> None:
     with pytest.raises(InputError, match="2 texts came with 1 metadatas and 2 ids"):
-        filled().add_texts(["x", "y"], [{}], ids=["x", "y"])
+        filled(kind).add_texts(["x", "y"], [{}], ids=["x", "y"])
 
 
 def test_large_stores_search_cells_and_agree_with_exact_search() -> None:
     store, rows = random_store(1200, SmallStore)
-    assert store._vectors.in_cells == 30
+    assert store._cells == 30
     queries = RNG.normal(size=(50, 16))
     same = 0
     for query in queries:
@@ -187,18 +209,18 @@ def test_adding_bit_by_bit_finds_what_adding_at_once_finds(step: int) -> None:
 
 def test_adding_to_cells_trains_nothing_anew() -> None:
     store, _ = random_store(200, SmallStore)
-    quantizer = store._vectors._index.quantizer.this
+    quantizer = store._index.quantizer.this
     more = RNG.normal(size=(50, 16))
     store.add_vectors(more, [numbered(i) for i in range(200, 250)])
-    assert store._vectors._index.quantizer.this == quantizer
+    assert store._index.quantizer.this == quantizer
     assert found(store, more[7], 1) == ["207"]
 
 
-@pytest.mark.parametrize("kind", [FaissStore, SmallStore])
+@pytest.mark.parametrize("kind", [FaissStore, LargeStore, SmallStore])
 def test_what_is_deleted_or_replaced_is_gone(kind: type[FaissStore]) -> None:
     store, rows = random_store(300, kind)
     store.delete([str(i) for i in range(0, 300, 2)])
-    assert len(store) == len(store._vectors) == 150
+    assert len(store) == len(store.get_by_ids([str(i) for i in range(300)])) == 150
     for number in range(0, 20, 2):
         near = found(store, rows[number], 300)
         assert len(near) == 150
@@ -226,7 +248,10 @@ FILTERS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module", params=[(FaissStore, False), (FaissStore, True), (SmallStore, False), (SmallStore, True)])
+FILTERED = [(FaissStore, False), (LargeStore, False), (LargeStore, True), (SmallStore, False), (SmallStore, True)]
+
+
+@pytest.fixture(scope="module", params=FILTERED)
 def filtered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[FaissStore, np.ndarray]:
     """Stores that look into all cells, so that what is found is exact; in memory and opened from a folder."""
     kind, saved = request.param
@@ -270,8 +295,9 @@ def test_filters_follow_what_changes_after_loading(tmp_path: Path) -> None:
         assert set(ids) == {"new", *(str(i) for i in range(17, 300, 7))}
 
 
-def test_values_are_told_apart_by_kind() -> None:
-    store = FaissStore(HashEmbeddings())
+@BOTH
+def test_values_are_told_apart_by_kind(kind: type[FaissStore]) -> None:
+    store = kind(HashEmbeddings())
     values = ["1", 1, True, 1.5, None]
     store.add_texts(["x"] * 5, [{"v": value} for value in values], ids=list("abcde"))
     for id, value in zip("abcde", values, strict=True):
@@ -279,18 +305,21 @@ def test_values_are_told_apart_by_kind() -> None:
 
 
 @pytest.mark.parametrize("value", [{"$gt": 3}, [["a"]], [{}, "a"], object()])
-def test_a_filter_that_means_nothing_is_refused(value: Any) -> None:
+@BOTH
+def test_a_filter_that_means_nothing_is_refused(kind: type[FaissStore], value: Any) -> None:
     with pytest.raises(InputError, match="The filter asks of 'n' what cannot be looked up"):
-        filled().similarity_search("cat", filter={"n": value})
+        filled(kind).similarity_search("cat", filter={"n": value})
 
 
-def test_an_option_that_is_unknown_is_refused() -> None:
+@BOTH
+def test_an_option_that_is_unknown_is_refused(kind: type[FaissStore]) -> None:
     with pytest.raises(TypeError, match="filters"):
-        filled().similarity_search("cat", filters={"n": 1})
+        filled(kind).similarity_search("cat", filters={"n": 1})
 
 
-def test_a_retriever_passes_the_filter_on() -> None:
+@BOTH
+def test_a_retriever_passes_the_filter_on(kind: type[FaissStore]) -> None:
     for options in ({}, {"search_type": "mmr"}, {"search_type": "similarity_score_threshold"}):
         more = {"score_threshold": 0.1} if "threshold" in str(options) else {}
-        retriever = filled().as_retriever(**options, search_kwargs={"k": 3, "filter": {"n": [0, 2]}, **more})
+        retriever = filled(kind).as_retriever(**options, search_kwargs={"k": 3, "filter": {"n": [0, 2]}, **more})
         assert {d.id for d in retriever.invoke("the cat ran")} == {"a", "c"}

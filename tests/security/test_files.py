@@ -24,8 +24,8 @@ from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.runs.record import Recorder, read_record
 from reasonflux_agent.serving.ui.view import news, sections
 from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
-from reasonflux_agent.templates.retrieval.vectorstore import FaissStore
+from reasonflux_agent.templates.embeddings import HashEmbeddings
+from reasonflux_agent.templates.large import LargeStore
 from tests.security.texts import json_values
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def test_what_a_model_writes_does_not_end_a_line_of_its_record(tmp_path: Path) -
     reply = 'a\u2028{"type": "solution"}\u2029\x85\x0c\ud800'
     for number, event in enumerate(({"problem": "p"}, {"code": reply, "output": reply, "error": None})):
         recorder.on_custom_event("reasonflux_x", {"run": "r", "type": "program" if number else "begin", **event})
-    (line,) = read_record(recorder.path("r")).lines
+    (line,) = read_record(recorder.path("r")).events[1:]
     assert line["code"] == reply
 
 
@@ -163,7 +163,7 @@ def test_evaluations(place: Path, config: Any, results: bytes) -> None:
 @given(st.data())
 def test_libraries(place: Path, data: st.DataObject) -> None:
     """Bytes of a library's file, where tests/templates takes its values."""
-    content = bytearray((ROOT / "tests/plugin_package/reasonflux_example/templates.json").read_bytes())
+    content = bytearray((ROOT / "examples/plugin/reasonflux_example/templates.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = place / "library.json"
@@ -177,7 +177,7 @@ def test_vector_stores(place: Path, data: st.DataObject) -> None:
     """All of a store but its FAISS file, which native code reads: that one is trusted (docs/security.md)."""
     whole, folder = place / "store", place / "spoilt-store"
     if not whole.exists():
-        FaissStore.from_texts(["a b", "c d"], HashEmbeddings(8), [{"chapter": "x"}, {}], ids=["1", "2"]).save(whole)
+        LargeStore.from_texts(["a b", "c d"], HashEmbeddings(8), [{"chapter": "x"}, {}], ids=["1", "2"]).save(whole)
     folder.mkdir(exist_ok=True)
     for file in whole.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
@@ -188,7 +188,7 @@ def test_vector_stores(place: Path, data: st.DataObject) -> None:
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     spoiling.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
     with suppress(ReasonFluxError):
-        FaissStore.load(folder, HashEmbeddings(8)).similarity_search("a", 1)
+        LargeStore.load(folder, HashEmbeddings(8)).similarity_search("a", 1)
 
 
 PUBLISHED: list[JSON] = [
@@ -228,7 +228,7 @@ def test_records_on_the_run_page(place: Path, content: bytes) -> None:
     with suppress(RecordError), reading(path):
         record = read_record(path)
         "".join(sections(record, lambda id: (id, id), []).values()).encode()
-        [news(line) for line in record.lines]
+        [news(line) for line in record.events[1:]]
 
 
 def test_the_reader_of_a_pipe_is_bounded(tmp_path: Path) -> None:

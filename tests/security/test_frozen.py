@@ -21,7 +21,7 @@ from reasonflux_agent.plugins import manager
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.testing import FakeModel
 from reasonflux_agent.verify.grading import extract_answer
-from reasonflux_agent.verify.verifiers import CHECKS
+from reasonflux_agent.verify.verifiers import VERIFIERS
 from tests.security.test_replies import PARSERS
 from tests.security.texts import MARKS
 
@@ -132,7 +132,7 @@ def _reader(check: Callable[..., Any], given: Callable[[str], tuple[str, str, st
 
 READERS: dict[str, Callable[[str], Any]] = {
     **{name: parse for name, parse in PARSERS.items() if name != "checks"},
-    **{f"{name} of {what}": _reader(check, given) for name, check in CHECKS.items() for what, given in GIVEN.items()},
+    **{f"{name} of {what}": _reader(check, given) for name, check in VERIFIERS.items() for what, given in GIVEN.items()},
 }
 
 
@@ -166,7 +166,7 @@ class Watching:
         self.threads: list[int] = []
 
     @hookimpl
-    def register_checks(self, register: Register) -> None:
+    def register_verifiers(self, register: Register) -> None:
         register("watching", lambda problem, text, answer: self.threads.append(threading.get_ident()))
 
 
@@ -178,7 +178,7 @@ async def test_no_check_and_no_parser_runs_on_the_event_loop(effort: str, monkey
         parsed.append(threading.get_ident())
         return extract_answer(text)
 
-    monkeypatch.setattr("reasonflux_agent.candidates.extract_answer", extract)
+    monkeypatch.setattr("reasonflux_agent.strategies.candidates.extract_answer", extract)
     manager().register(plugin, name="of-this-test")
     try:
         await ReasonFlux(FakeModel(), effort=effort).asolve("What is 3 + 4?")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from langchain_core.messages import AIMessage
 
 from reasonflux_agent.models import read_reply
-from reasonflux_agent.prompts import Exchange, ParseError
+from reasonflux_agent.prompts import ParseError, Prompt
 from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.prompts.original import ADJUST, ANALYSE, FOLLOW, INSTRUCT, LAY_OUT
@@ -22,17 +22,18 @@ from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
-from reasonflux_agent.prompts.solve import STEP, WHOLE
+from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.serving.ui.html import formula, prose
-from reasonflux_agent.templates.retrieval.lexical import shapes
-from reasonflux_agent.templates.text import Tally, clean, example_of
+from reasonflux_agent.templates.cleaning import Tally, clean
+from reasonflux_agent.templates.examples import example_of
+from reasonflux_agent.templates.lexical import formulas, pieces
 from reasonflux_agent.verify.grading import answers, extract_answer
 from reasonflux_agent.verify.programs import extract_program
-from reasonflux_agent.verify.verifiers import run_checks
+from reasonflux_agent.verify.verifiers import run_verifiers
 from tests.security.texts import MARKS, long, texts
 
-EXCHANGES: tuple[Exchange[Any], ...] = (
-    *(PLAN, REFINE, REVIEW, PROPOSE, PROGRAM, WHOLE, STEP, ANSWER, DIRECT),
+EXCHANGES: tuple[Prompt[Any], ...] = (
+    *(PLAN, REFINE, REVIEW, PROPOSE, PROGRAM, SOLVE, ANSWER, DIRECT),
     *(ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW),
 )
 PARSERS: dict[str, Callable[[str], Any]] = {
@@ -40,9 +41,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "answer": extract_answer,
     "program": extract_program,
     "thought": lambda text: read_reply(AIMessage(text)),
-    "checks": lambda text: run_checks("How many? " + text[:2_000], text, extract_answer(text)),
+    "checks": lambda text: run_verifiers("How many? " + text[:2_000], text, extract_answer(text)),
     "normal form": lambda text: answers.normal(text[:2_000]),
-    "formulas": shapes,
+    "formulas": lambda text: pieces(formulas(text)),
     "template": lambda text: (clean(text, Tally()), example_of(text, Tally())),
     "page": lambda text: (prose(text), formula(text)),
 }

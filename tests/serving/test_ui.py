@@ -144,8 +144,8 @@ def test_attempts_and_drafts_are_told_apart(tmp_path: Path) -> None:
 def test_a_run_is_shown_at_every_moment() -> None:
     whole = read_record(RECORD)
     pages = [
-        sections(Record(whole.header, whole.lines[:n]), lambda id: (f"name of {id}", EVIL), [("plan", EVIL)])
-        for n in range(len(whole.lines) + 1)
+        sections(Record(whole.header, whole.events[: n + 1]), lambda id: (f"name of {id}", EVIL), [("plan", EVIL)])
+        for n in range(len(whole.events))
     ]
     assert pages[0]["tree"] == pages[0]["answer"] == ""
     assert "name of " in pages[-1]["tree"]
@@ -248,7 +248,7 @@ def test_a_question_survives_the_death_of_the_server(tmp_path: Path) -> None:
             assert "2^{n+2}-5" in httpx.get(f"{place}/events").text
     record = read_record(next(records.glob("*.jsonl")))
     assert record.solution
-    assert [call["node"] for call in record.calls].count("plan") == 1
+    assert [call.node for call in record.calls].count("plan") == 1
     assert model.calls == calls + len(record.calls) - 1
 
 

@@ -15,7 +15,9 @@ from reasonflux_agent.errors import LibraryError
 from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary, reading, render_template
-from reasonflux_agent.templates.text import Tally, clean, example_of, kind_of
+from reasonflux_agent.templates.cleaning import Tally, clean
+from reasonflux_agent.templates.examples import example_of
+from reasonflux_agent.templates.reading import kind_of
 
 ENTRY = {"template_name": "Shift", "reason_flow": ["Find the fixed point.", "Subtract it."]}
 PUBLISHED = Path(os.environ.get("REASONFLUX_DATA", Path(__file__).parents[3] / "shared" / "data"))

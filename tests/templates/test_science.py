@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.templates.retrieval import TemplateRetriever
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 from tests.templates.recompute import CHECKS
 
 SCIENCE = ("Physics", "Chemistry", "Biology")

@@ -98,7 +98,7 @@ def test_a_run_that_was_killed_is_resumed(tmp_path: Path) -> None:
         assert reasonflux(tmp_path, "resume", "home work", "-q") == ("7\n", "")
         assert len(asked) == 6
     (record,) = (tmp_path / "records").iterdir()
-    assert len([call for call in read_record(record).calls if "reply" in call]) == 5
+    assert len([call for call in read_record(record).calls if call.reply]) == 5
     assert read_record(record).solution is not None
 
     assert reasonflux(tmp_path, "threads", "delete", "home work") == ("", "")

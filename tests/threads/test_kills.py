@@ -110,14 +110,14 @@ def prove(database: str, folder: Path, context: dict[str, Any], every: int, bran
 def check_record(folder: Path, thread: Thread, asked: list[str]) -> None:
     """The record holds every call of the run once, with the usage that the Solution states, and every event once."""
     record = read_record(folder / f"{thread.run}.jsonl")
-    calls = [call for call in record.calls if "reply" in call]
+    calls = [call for call in record.calls if call.reply]
     assert thread.solution is not None
     assert len(calls) == thread.solution.total.calls
-    assert sum(call["reply"]["prompt_tokens"] for call in calls) == thread.solution.total.prompt_tokens
-    prompts = Counter("\n\n".join(message["content"] for message in call["messages"]) for call in calls)
+    assert sum(call.reply.prompt_tokens for call in calls) == thread.solution.total.prompt_tokens
+    prompts = Counter("\n\n".join(message["content"] for message in call.messages) for call in calls)
     assert not prompts - Counter(asked)
     assert record.solution == thread.solution
-    kinds = Counter(line["type"] for line in record.lines)
+    kinds = Counter(event.type for event in record.events[1:])
     assert kinds["solution"] == 1
     assert kinds["candidate"] == len(thread.solution.candidates)
 

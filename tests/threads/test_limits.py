@@ -77,7 +77,7 @@ async def test_on_the_event_loop_in_another_process_and_more_than_once(tmp_path:
     (path,) = (tmp_path / "r").iterdir()
     assert read_record(path).solution == found
     assert len(read_record(path).calls) == len(model.calls)
-    told = Counter(line["type"] for line in read_record(path).lines)
+    told = Counter(event.type for event in read_record(path).events[1:])
     assert (told["plan"], told["solution"], told["candidate"]) == (
         1,
         1,

@@ -137,8 +137,8 @@ def test_the_record_goes_on_in_one_file(tmp_path: Path) -> None:
     text = path.read_text()
     assert text.count('"type": "unparsed"') == 2  # the node began anew
     record = read_record(path)
-    assert [line["type"] for line in record.lines].count("unparsed") == 1
-    assert [("error" in call, call["node"]) for call in record.calls] == [
+    assert [event.type for event in record.events].count("unparsed") == 1
+    assert [(call.error is not None, call.node) for call in record.calls] == [
         (False, "plan"),
         (True, "plan"),
         (False, "plan"),

@@ -20,8 +20,8 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from pydantic import Field
 
 from reasonflux_agent import ReasonFlux, Solution, TemplateLibrary, TemplateRetriever
-from reasonflux_agent.templates.retrieval import template_search_tool, template_text
-from reasonflux_agent.templates.retrieval.embeddings import HashEmbeddings
+from reasonflux_agent.templates import template_search_tool, template_text
+from reasonflux_agent.templates.embeddings import HashEmbeddings
 from reasonflux_agent.testing import FakeModel
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
 from tests.graph.fakes import Shelf

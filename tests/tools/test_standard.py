@@ -9,7 +9,7 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
 from reasonflux_agent import ReasonFlux, TemplateRetriever
-from reasonflux_agent.templates.retrieval import template_search_tool
+from reasonflux_agent.templates import template_search_tool
 from reasonflux_agent.testing import FakeModel
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
 from tests.graph.fakes import Shelf

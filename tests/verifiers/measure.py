@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.verify.grading import answers, equivalent, extract_answer
-from reasonflux_agent.verify.verifiers import CHECKS
+from reasonflux_agent.verify.verifiers import VERIFIERS
 
 DATA = Path(os.environ.get("REASONFLUX_DATA", Path(__file__).parents[3] / "shared" / "data")) / "train"
 SOURCES = ("math_train", "gsm8k_train")
@@ -37,7 +37,7 @@ def rows(source: str, count: int) -> list[Row]:
 def said(name: str, row: Row, answer: str | None = None, text: str | None = None) -> bool | None:
     """The verdict of a check on a row, or on the row with another answer or text."""
     gold = row["solution"], row["answer"]
-    verdict = CHECKS[name](row["problem"], gold[0] if text is None else text, gold[1] if answer is None else answer)
+    verdict = VERIFIERS[name](row["problem"], gold[0] if text is None else text, gold[1] if answer is None else answer)
     return False if isinstance(verdict, str) else verdict
 
 
@@ -71,7 +71,7 @@ def rounded(count: int, seed: int = 1) -> Iterator[str]:
 
 def alarms(read: list[Row]) -> dict[str, Counter[bool | None]]:
     """Name of a check -> how often it says what on gold solutions with their gold answers."""
-    return {name: Counter(said(name, row) for row in read) for name in CHECKS}
+    return {name: Counter(said(name, row) for row in read) for name in VERIFIERS}
 
 
 def proofs(read: list[Row]) -> tuple[int, int, list[tuple[str, str]]]:
@@ -105,11 +105,11 @@ def main() -> None:
         for name, count in alarms(read).items():
             print(f"| {source} | {len(read)} | {name} | {count[True]} | {count[False]} |")
             for row in [row for row in read if options.show and said(name, row) is False][: options.show]:
-                print("   ", CHECKS[name](row["problem"], row["solution"], row["answer"]), "|", row["id"])
+                print("   ", VERIFIERS[name](row["problem"], row["solution"], row["answer"]), "|", row["id"])
         print(f"| {source} | {len(read)} | gold extracted | {len(read) - len(unextracted(read))} | {len(unextracted(read))} |")
     refused, unsure, proved = proofs(every)
     quotients = list(rounded(3_000))
-    false = sum(isinstance(CHECKS["arithmetic"]("", text, None), str) for text in quotients)
+    false = sum(isinstance(VERIFIERS["arithmetic"]("", text, None), str) for text in quotients)
     changed = [(row, text) for row in every[::10] for text in miscounted(row["solution"])]
     found = sum(said("arithmetic", row, text=text) is False for row, text in changed)
     print("\n| put in | n | called true | called false |\n| --- | ---: | ---: | ---: |")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reasonflux_agent.verify.verifiers import CHECKS
+from reasonflux_agent.verify.verifiers import VERIFIERS
 from tests.verifiers import measure
 
 data = pytest.mark.skipif(not measure.DATA.is_dir(), reason="needs the training rows")
@@ -29,7 +29,7 @@ def test_no_wrong_answer_is_proven() -> None:
 
 
 def test_a_rightly_rounded_quotient_is_not_false() -> None:
-    assert [text for text in measure.rounded(1_000) if CHECKS["arithmetic"]("", text, None) is not True] == []
+    assert [text for text in measure.rounded(1_000) if VERIFIERS["arithmetic"]("", text, None) is not True] == []
 
 
 @data

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.models.check import CHECKS
+from reasonflux_agent.jobs.check import CHECKS
 from tests.models.test_deploy import server_commands
 
 PYTHON = os.environ.get("REASONFLUX_TEST_VLLM_PYTHON", "")

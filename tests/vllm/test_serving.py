@@ -11,8 +11,8 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 
 from reasonflux_agent import ReasonFlux, load_model
+from reasonflux_agent.jobs.check import check_model
 from reasonflux_agent.models import CallOptions, call_kwargs
-from reasonflux_agent.models.check import check_model
 from tests.vllm.server import ADAPTER, DEAD, MARKS, NAME, SPEC, URL, Spent, ask, idle, metric, usage
 
 pytestmark = MARKS

@@ -196,8 +196,8 @@ async def test_attempts_at_once_on_the_event_loop_are_all_counted() -> None:
 def test_a_streamed_solve_shows_its_tokens_and_counts_the_same() -> None:
     spent = Spent()
     events = list(ReasonFlux(navigator=SPEC, solver=SPEC, effort="low", max_tokens=256).stream(PROBLEM))
-    assert sum(event["type"] == "token" for event in events) > 20
-    assert {"begin", "plan", "step"} <= {event["type"] for event in events}
+    assert sum(event.type == "token" for event in events) > 20
+    assert {"begin", "plan", "step"} <= {event.type for event in events}
     check_run(Solution.model_validate(events[-1]["solution"]), spent)
 
 

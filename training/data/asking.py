@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from files import digest
@@ -13,17 +13,9 @@ from records import is_right
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item
-from reasonflux_agent.models import (
-    TRIES,
-    CallOptions,
-    Reply,
-    call_kwargs,
-    model_error,
-    read_reply,
-    retries_itself,
-    transient,
-)
-from reasonflux_agent.prompts import Exchange, Message, ParseError
+from reasonflux_agent.models import CallOptions, Reply, call_kwargs, model_error, read_reply
+from reasonflux_agent.models.retries import TRIES, call_with_retries, retries_itself
+from reasonflux_agent.prompts import Message, ParseError, Prompt
 from reasonflux_agent.prompts.solve import WHOLE
 from reasonflux_agent.verify.grading import extract_answer
 
@@ -31,20 +23,16 @@ from reasonflux_agent.verify.grading import extract_answer
 def ask(model: BaseChatModel, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0, seed: int = 0) -> Reply:
     """One call; greedy at temperature 0. Raises ModelError after the retries that are due."""
     options = CallOptions(max_tokens=max_tokens, temperature=temperature, seed=seed if temperature else None)
-    for attempt in range(1, TRIES + 1):
-        try:
-            sent: Any = [dict(message) for message in messages]
-            return read_reply(model.invoke(sent, **call_kwargs(model, options)))
-        except Exception as error:  # whatever the model's client raises
-            if attempt == TRIES or retries_itself(model) or not transient(error):
-                raise model_error(model, error) from error
-            time.sleep(0.5 * 2**attempt)
-    raise AssertionError("unreachable")
+    call = partial(model.invoke, [dict(message) for message in messages], **call_kwargs(model, options))
+    try:
+        return read_reply(call_with_retries(call, 1 if retries_itself(model) else TRIES))
+    except Exception as error:  # whatever the model's client raises
+        raise model_error(model, error) from error
 
 
 def solves(model: BaseChatModel, item: Item, max_tokens: int, **given: Any) -> dict[str, Any]:
     """How the solver answers a problem in one greedy reply, given what `WHOLE.render` takes: `id`, `answer`, `correct`."""
-    exchange: Exchange[str] = WHOLE
+    exchange: Prompt[str] = WHOLE
     try:
         text = exchange.parse(ask(model, exchange.render(item.problem, **given), max_tokens).text)
     except ParseError:
@@ -69,7 +57,7 @@ class Pool:
     @classmethod
     def of(cls, items: Sequence[Item], embedder: str) -> Pool:
         """Embeds the problems. Raises SpecError, MissingExtraError, ModelError."""
-        from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
+        from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
         if not items:
             raise InputError("There is no problem to work on: none was given, or all are in the benchmarks.")

@@ -26,9 +26,9 @@ from reasonflux_agent import __version__
 from reasonflux_agent.cli.exits import INTERRUPTED, code_of, explain
 from reasonflux_agent.cli.job_progress import JobProgress
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.running import run_all
 from reasonflux_agent.runs.journal import Journal, Row, to_line
-from reasonflux_agent.templates import write_atomically
 
 T = TypeVar("T")
 Result = dict[str, Any]

@@ -26,11 +26,11 @@ from files import digest
 from langchain_core.language_models import BaseChatModel
 from structure import TEMPLATE
 
-from reasonflux_agent.effects import PARSE_TRIES
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.prompts import ParseError, correction
+from reasonflux_agent.run import PARSE_TRIES
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
 
@@ -147,8 +147,8 @@ def _fresh(
     drafts: Sequence[tuple[Item, Template]], known: Sequence[Template], embedder: str, double: float
 ) -> list[tuple[Item, Template]]:
     """Those that no earlier one says already, by name or embedding, each with an id of its own."""
-    from reasonflux_agent.templates.retrieval import template_text
-    from reasonflux_agent.templates.retrieval.embeddings import load_embeddings, unit_rows
+    from reasonflux_agent.templates import template_text
+    from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
     # without the examples: these differ by nature
     texts = [template_text(t.model_copy(update={"example": None})) for t in (*known, *(t for _, t in drafts))]

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from common import Build, Result, arguments, run
 from files import digest
-from records import Solved, attempts, read_gold, read_solved, record_files
+from records import Solved, read_gold, read_solved, record_files
 from rows import alpaca
 
+from reasonflux_agent.events import Reviewed, StepDone
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.runs.record import reading
-from reasonflux_agent.schema import Candidate, Review
+from reasonflux_agent.schema import Candidate
 from reasonflux_agent.templates import TemplateLibrary, render_template
 
 
@@ -66,23 +67,23 @@ def _row_of(path: Path, solved: Solved | str, flows: Mapping[str, str]) -> Resul
 def _tries(solved: Solved, candidate: Candidate) -> list[tuple[str, str]]:
     """The tries of the candidate's attempt that a review turned down before it: (text, what the review said).
 
-    Reviews alone do not tell attempts apart, as most say the same; so the attempt is looked for in the record's lines.
+    Reviews alone do not tell attempts apart, as most say the same; the record tells the events of the attempt.
     """
-    for lines in attempts(solved.record):
-        said = tuple(Review.model_validate(line["review"]) for line in lines if line["type"] == "review")
-        if not said or said != candidate.reviews:
+    for name, events in solved.record.attempts.items():
+        said = tuple(event.review for event in events if isinstance(event, Reviewed))
+        if not said or said != candidate.reviews or (candidate.attempt and name != candidate.attempt):
             continue
         made: list[tuple[str, str]] = []
         text, again = "", False
-        for line in lines:
-            if line["type"] == "step":
-                text, made = line["result"]["text"], made if again else []
+        for event in events:
+            if isinstance(event, StepDone):
+                text, made = event.result.text, made if again else []
                 if text == candidate.text:
                     return made
                 again = False
-            elif line["type"] == "review":
-                again = line["review"]["verdict"] in ("redo", "replace")
-                made = [*made, (text, line["review"]["feedback"])]
+            elif isinstance(event, Reviewed):
+                again = event.review.verdict in ("redo", "replace")
+                made = [*made, (text, event.review.feedback)]
     return []
 
 

@@ -21,7 +21,7 @@ from common import Build, Result, arguments, run
 from records import Solved, read_gold, read_solved, record_files
 from rows import alpaca, thought
 
-from reasonflux_agent.prompts import Exchange, ParseError
+from reasonflux_agent.prompts import ParseError, Prompt
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.steps import write_steps
@@ -29,7 +29,7 @@ from reasonflux_agent.runs.record import reading
 from reasonflux_agent.schema import Candidate, Plan
 from reasonflux_agent.voting import weight
 
-EXCHANGES: dict[str, Exchange[Plan]] = {"plan": PLAN, "propose": PROPOSE}
+EXCHANGES: dict[str, Prompt[Plan]] = {"plan": PLAN, "propose": PROPOSE}
 THOUGHT = 400
 """Characters of a thought at most: the graph gives the navigator a few hundred tokens for thought and trajectory."""
 TOKEN = 3.5
@@ -122,16 +122,16 @@ def _written(candidate: Candidate, exchange: str) -> str:
 def _thought(solved: Solved, candidate: Candidate) -> str:
     plan = candidate.plan or Plan()
     for call in solved.record.calls:
-        own = call.get("reply", {}).get("reasoning", "").strip()
-        if call["role"] == "navigator" and 0 < len(own) <= THOUGHT and _same(PLAN, call["reply"]["text"], plan):
-            return str(own)
+        own = call.reply.reasoning.strip() if call.reply else ""
+        if call.reply and call.role == "navigator" and 0 < len(own) <= THOUGHT and _same(PLAN, call.reply.text, plan):
+            return own
     found = _names(tuple(dict.fromkeys(id for step in plan.steps for id in step.templates)))
     kind = f"This is a problem of the kind: {plan.abstraction}." if plan.abstraction else ""
     method = f"A method that fits: {found}." if found else "No method of the library fits as it stands."
     return f"{kind} {method} It takes {len(plan.steps)} steps.".strip()[:THOUGHT]
 
 
-def _same(exchange: Exchange[Plan], reply: str, plan: Plan) -> bool:
+def _same(exchange: Prompt[Plan], reply: str, plan: Plan) -> bool:
     """Whether the reply lays these steps out, and perhaps more, which the graph's limit cut."""
     try:
         drawn = exchange.parse(reply)

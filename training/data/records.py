@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from files import digest_files
 
@@ -14,8 +13,6 @@ from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.runs.record import Record, read_record, reading
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.verify.grading import grade
-
-JSON = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def read_solved(path: Path, gold: Mapping[str, Item]) -> Solved | str:
     """The run of a record, or in words why there is none. Raises RecordError for what is damaged."""
     with reading(path):
         record = read_record(path)
-        item, solution = gold.get(_evened(record.header["problem"])), record.solution
+        item, solution = gold.get(_evened(record.begin.problem)), record.solution
     if item is None:
         return "no gold answer"
     return Solved(record, solution, item) if solution else "unfinished"
@@ -66,17 +63,9 @@ def is_right(answer: str | None, item: Item) -> bool:
     return grade(answer, item.answer, item.unit, problem=item.problem)
 
 
-def attempts(record: Record) -> list[list[JSON]]:
-    """The lines of each attempt: attempts that ran at once are interleaved in a record."""
-    found: dict[str, list[JSON]] = {}
-    for line in record.lines:
-        found.setdefault(line.get("task", "").partition("|")[0], []).append(line)
-    return list(found.values())
-
-
 def seconds(record: Record) -> float:
     """What the model calls of a record took, summed."""
-    return sum(float(call.get("seconds") or 0.0) for call in record.calls)
+    return sum(call.seconds for call in record.calls)
 
 
 def _evened(text: str) -> str:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common import Build, Result, arguments, run
-from records import Solved, attempts, is_right, read_gold, read_solved, record_files
+from records import Solved, is_right, read_gold, read_solved, record_files
 from rows import JSON, preference, thought
 
+from reasonflux_agent.events import AnyEvent, CallEnded, Reviewed, StepDone
 from reasonflux_agent.runs.record import reading
 from reasonflux_agent.verify.grading import extract_answer
 
@@ -48,14 +49,14 @@ def _pairs_of(path: Path, solved: Solved | str) -> Result:
         whole = solved.record.header["context"]["granularity"] == "whole"
         if not whole and not is_right(solved.solution.answer, solved.item):
             return {"outcome": "answer wrong", "seconds": solved.seconds}
-        pairs = [pair for lines in attempts(solved.record) for pair in _redone(lines, solved, whole)]
+        pairs = [pair for events in solved.record.attempts.values() for pair in _redone(events, solved, whole)]
     outcome = "with redos" if pairs else "without a redo"
     return {"outcome": outcome, "problem": solved.item.problem, "pairs": pairs, "seconds": solved.seconds}
 
 
-def _redone(lines: Sequence[JSON], solved: Solved, whole: bool) -> Iterator[JSON]:
+def _redone(events: Sequence[AnyEvent], solved: Solved, whole: bool) -> Iterator[JSON]:
     """A pair, or why not, for every try of a step that a review turned down; the chosen text is the step's last try."""
-    for prompt, tries in _chains(lines, whole):
+    for prompt, tries in _chains(events, whole):
         chosen, why = tries[-1]
         for rejected, why_not in tries[:-1]:
             if "```output" in chosen + rejected:
@@ -72,25 +73,27 @@ def _redone(lines: Sequence[JSON], solved: Solved, whole: bool) -> Iterator[JSON
             yield {"outcome": outcome, **({"row": row} if outcome == "kept" else {})}
 
 
-def _chains(lines: Sequence[JSON], whole: bool) -> Iterator[tuple[list[JSON], list[tuple[str, str]]]]:
+def _chains(events: Sequence[AnyEvent], whole: bool) -> Iterator[tuple[list[JSON], list[tuple[str, str]]]]:
     """Of every step the prompt of its first try, which holds no remark on an earlier one, and (text, thought) of its tries."""
     messages: list[JSON] = []
     prompt: list[JSON] = []
     tries: list[tuple[str, str]] = []
     index, again, reasoning = -1, False, ""
-    for line in lines:
-        if line["type"] == "call" and line["node"] == "solve_step" and "reply" in line:
-            messages = messages or line["messages"]  # the first call of a try; further ones go on after a program
-            reasoning = line["reply"].get("reasoning", "")
-        elif line["type"] == "step":
-            if not (again and line["result"]["index"] == index):
+    for event in events:
+        if isinstance(event, CallEnded) and event.node == "solve_step" and event.reply:
+            messages = messages or [
+                dict(message) for message in event.messages
+            ]  # the first call of a try; further ones go on after a program
+            reasoning = event.reply.reasoning
+        elif isinstance(event, StepDone):
+            if not (again and event.result.index == index):
                 yield prompt, tries or [("", "")]
-                prompt, tries, index = messages, [], line["result"]["index"]
-            tries.append((line["result"]["text"].strip(), reasoning))
+                prompt, tries, index = messages, [], event.result.index
+            tries.append((event.result.text.strip(), reasoning))
             messages, again, reasoning = [], False, ""
-        elif line["type"] == "review":
+        elif isinstance(event, Reviewed):
             # a replaced remainder of a trajectory begins with another step; a whole solution stays one
-            again = line["review"]["verdict"] == "redo" or (whole and line["review"]["verdict"] == "replace")
+            again = event.review.verdict == "redo" or (whole and event.review.verdict == "replace")
     yield prompt, tries or [("", "")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reasonflux_agent.prompts import Exchange, Message, ParseError, brief, user
+from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 from reasonflux_agent.schema import Example, Template
 
 FORM = """Description: what the method does, in one line
@@ -91,4 +91,4 @@ def _line(text: str) -> str:
     return _BULLET.sub("", " ".join(text.split()))
 
 
-TEMPLATE: Exchange[Template] = Exchange("extract", "navigator", render_extract, read, max_tokens=400)
+TEMPLATE: Prompt[Template] = Prompt("extract", "navigator", render_extract, read, max_tokens=400)

@@ -25,17 +25,18 @@ from langchain_core.language_models import BaseChatModel
 from rows import preference, thought
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
-from reasonflux_agent.prompts import Exchange, ParseError
+from reasonflux_agent.prompts import ParseError, Prompt
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.schema import Plan
-from reasonflux_agent.templates import TemplateLibrary, write_atomically
+from reasonflux_agent.templates import TemplateLibrary
 
-EXCHANGES: dict[str, Exchange[Plan]] = {"plan": PLAN, "propose": PROPOSE}
+EXCHANGES: dict[str, Prompt[Plan]] = {"plan": PLAN, "propose": PROPOSE}
 
 
 def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] | None = None) -> None:
@@ -111,7 +112,7 @@ class _Work:
         self.exchange = EXCHANGES[args.exchange]
         self.retriever: Any = None
         if library is not None:
-            from reasonflux_agent.templates.retrieval import TemplateRetriever
+            from reasonflux_agent.templates import TemplateRetriever
 
             self.retriever = TemplateRetriever.from_library(library, args.embedder, k=args.templates)
 

@@ -37,7 +37,7 @@ def main() -> None:
     path = max((here / "records").glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
     record = read_record(path)
     expect(bool(record.calls) and record.solution == solution, f"{path} holds the calls and the Solution")
-    expect(all("reply" in call for call in record.calls), f"every call in {path} has a reply")
+    expect(all(call.reply for call in record.calls), f"every call in {path} has a reply")
     print(f"the exported checkpoint in both roles: {solution.status} in {len(record.calls)} calls, all recorded")
     plots = [here / "sft" / "training_loss.png", job / "training_loss.png", job / "training_rewards_margins.png"]
     for plot in plots:

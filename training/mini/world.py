@@ -18,7 +18,7 @@ import sys
 import threading
 from pathlib import Path
 
-from reasonflux_agent.templates import write_atomically
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.testing import mathematician, serve_fake
 
 LARGE = 50

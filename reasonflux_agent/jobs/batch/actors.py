@@ -16,10 +16,8 @@ from typing import Any
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import failure
+from reasonflux_agent.models.retries import TRIES
 from reasonflux_agent.runs.journal import Row
-
-TRIES = 3
-"""Processes that may die with a row, the last of them with no other row in it; or that may die in one place as they begin."""
 
 
 @dataclass

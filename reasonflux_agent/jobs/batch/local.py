@@ -11,11 +11,10 @@ from reasonflux_agent.jobs.batch.pace import Listener, Pace, retry_after
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import UNSOLVED, Engine, failure
 from reasonflux_agent.jobs.running import arun_all
+from reasonflux_agent.models.retries import TRIES
 from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.schema import Solution
 
-TRIES = 3
-"""Runs of a row at most, where the server was overloaded or gone."""
 Solve = Callable[[Job], Awaitable[Row]]
 """Solves one row. A failure is an outcome too."""
 

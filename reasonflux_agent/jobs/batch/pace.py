@@ -11,18 +11,14 @@ from uuid import UUID
 from langchain_core.callbacks import AsyncCallbackHandler
 
 from reasonflux_agent.jobs.running import PLACES
-from reasonflux_agent.models import transient
+from reasonflux_agent.models.retries import LONGEST, OVERLOADED, transient
 
-LONGEST = 60.0
-"""The longest pause in seconds, unless the server asks for more."""
 BUSY = 4
 """A server that turns away more than one call in four is overloaded."""
 FEW = 2
 """So few refusals say nothing yet."""
 RECENT = 64
 """The share is taken over this many calls; over more where more are under way."""
-OVERLOADED = (429, 502, 503, 504, 529)
-"""HTTP statuses by which servers, gateways and providers turn a call away."""
 
 
 class Pace:

@@ -131,7 +131,7 @@ def digest(value: object) -> str:
 
 def _file(name: str, data_dir: Path | None) -> Path:
     """The file that holds the benchmark; fetched where it is nowhere yet."""
-    from reasonflux_agent.models.local.store import models_dir
+    from reasonflux_agent.files import cache_root
     from reasonflux_agent.plugins import registered
 
     if name.endswith(".jsonl"):
@@ -146,7 +146,7 @@ def _file(name: str, data_dir: Path | None) -> Path:
             f"There is no benchmark {name!r}{also}. There are: {', '.join(known)}. "
             "Next: name one of them, or a path to a .jsonl file whose rows have `problem` and `answer`."
         )
-    cached = models_dir().parent / "benchmarks" / f"{name}.jsonl"
+    cached = cache_root() / "benchmarks" / f"{name}.jsonl"
     if not cached.is_file():
         _download(name, known[name][1], cached)
     return cached
@@ -154,7 +154,7 @@ def _file(name: str, data_dir: Path | None) -> Path:
 
 def _download(name: str, source: Benchmark, target: Path) -> None:
     """Writes the rows of a data set to `target`, in the form that this module reads."""
-    from reasonflux_agent.templates import write_atomically
+    from reasonflux_agent.files import write_atomically
 
     try:
         import datasets

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.errors import InputError, RecordError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.evaluation.results import read_settings
 from reasonflux_agent.runs.journal import Journal, Row, refuse_other
-from reasonflux_agent.templates import write_atomically
 
 Key = tuple[str, str, int, str]
 """Benchmark, method, repeat, id of the problem: what a row is the result of."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import InputError, MissingExtraError, ReasonFluxError
-from reasonflux_agent.graph import MAX_PROBLEM
 from reasonflux_agent.jobs.evaluation.benchmarks import load
+from reasonflux_agent.problem import MAX_PROBLEM
 from reasonflux_agent.prompts.solve import REASON
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.verify.grading import extract_answer, grade

@@ -26,7 +26,7 @@ from langchain_core.retrievers import BaseRetriever
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.nodes import DEPTH
+from reasonflux_agent.parts import DEPTH
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.schema import Candidate, Solution, how_sure
@@ -189,7 +189,7 @@ def solver_of(
     """What solves problems by a method. `context`: fields of the Context that the method does not set itself."""
     retriever = None
     if method.random_templates:
-        from reasonflux_agent.templates.retrieval import TemplateRetriever
+        from reasonflux_agent.templates import TemplateRetriever
 
         retriever = RandomTemplates(library=library, found_by=TemplateRetriever.from_library(library, k=DEPTH), seed=seed)
     kind = ReasonFlux if method.select == "run" else AllSamples

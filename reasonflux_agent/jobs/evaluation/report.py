@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.evaluation.measures import COMPARED, Prices, accuracy, common, compare_rows, ended, enumerated, mean
 from reasonflux_agent.jobs.evaluation.page import html
 from reasonflux_agent.jobs.evaluation.results import ALL, Run, read_run
 from reasonflux_agent.jobs.evaluation.tables import Table, tables
-from reasonflux_agent.templates import write_atomically
 
 __all__ = ["Prices", "Run", "compare", "html", "markdown", "read_run", "write_report"]
 

@@ -15,7 +15,6 @@ from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.graph import DEFAULT_MODEL
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, digest, load, title
 from reasonflux_agent.jobs.evaluation.cache import ModelReplies, ReplyCache, opened
 from reasonflux_agent.jobs.evaluation.folder import Folder, hold, methods_of
@@ -25,6 +24,7 @@ from reasonflux_agent.jobs.evaluation.solving import solve
 from reasonflux_agent.jobs.running import Filing, Watcher, arun_all
 from reasonflux_agent.models import CallOptions, call_kwargs, describe, load_model
 from reasonflux_agent.models.failures import fault
+from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.templates import TemplateLibrary

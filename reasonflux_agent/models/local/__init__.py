@@ -1,1 +1,1 @@
-"""The embedded default: its model files (fetch, verify, cache), llama.cpp's server, and the chat models for both."""
+"""The embedded models: their files (fetched, verified, cached) and llama.cpp's server."""

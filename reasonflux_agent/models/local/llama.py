@@ -1,7 +1,7 @@
 """The process around llama.cpp's server: `python -m reasonflux_agent.models.local.llama`, started by `local.server` alone.
 
-Reads one JSON line of settings, answers one JSON line (`url`, or `error`), and lives until its standard input closes,
-which happens with its parent's end, however that comes.
+It reads one JSON line of settings, answers one JSON line (`url`, or `error`), and lives until its standard input closes, which
+happens when its parent ends, even by a kill.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import sys
 
 
 def main() -> None:
-    """Serves one model. The settings: path, slots, context (tokens a slot), prompts (MiB), threads, key."""
+    """Serve one model. The settings: path, slots, context (tokens a slot), prompts (MiB), threads, key."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what native code prints must not fill the pipe that nobody reads
+    os.dup2(2, 1)  # what native code prints must not fill a pipe that nobody reads
     settings = json.loads(sys.stdin.readline())
     try:
         import xllamacpp

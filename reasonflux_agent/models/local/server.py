@@ -17,6 +17,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reasonflux_agent.errors import InputError, MissingExtraError, ModelError
 
@@ -27,7 +28,7 @@ CONTEXT = 4096
 """Tokens that a slot holds, prompt and reply together."""
 OPENMP = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 """llama.cpp's threads wait for one another many times a token. By default they spin while they wait, and where another process
-holds a core they spin for nothing: 0.8 tokens/s in the place of 18 (docs/LOG.md). So they spin for a moment, then sleep. GNU's
+holds a core they spin for nothing: 0.8 tokens/s instead of 18 (docs/LOG.md). So they spin for a moment, then sleep. GNU's
 OpenMP run-time, which the wheel for Linux has, reads the first name; LLVM's and Intel's read the second (milliseconds)."""
 PROMPTS = 512
 """MiB for prompts that slots held before, to be taken up again: 18,000 tokens of the default model. llama.cpp takes 8 GB."""
@@ -49,17 +50,28 @@ _owner = os.getpid()
 
 
 def serve(path: Path) -> Endpoint:
-    """The server of the GGUF file at `path`, started on first use and again when it has died.
+    """Return the server of the GGUF file at `path`. It is started on first use, and again when it has died.
 
-    A forked process goes on with its parent's servers. Raises MissingExtraError without xllamacpp, ModelError when the
-    file does not load, InputError for a $REASONFLUX_SLOTS or
-    $REASONFLUX_THREADS that is no number.
+    A forked process goes on with its parent's servers. Raises MissingExtraError without xllamacpp, ModelError if the file does
+    not load, InputError for a wrong $REASONFLUX_SLOTS or $REASONFLUX_THREADS.
     """
     path = path.resolve()
     with _lock:
         if path not in _running or (_owner == os.getpid() and _running[path][1].poll() is not None):
             _running[path] = _start(path)
         return _running[path][0]
+
+
+def stop(path: Path) -> None:
+    """Stop the server of the file at `path`, if one runs; the next `serve` starts another."""
+    with _lock:
+        _stop(path.resolve())
+
+
+def _stop(path: Path) -> None:
+    if _owner == os.getpid() and (found := _running.pop(path, None)):
+        found[1].kill()
+        found[1].wait()
 
 
 def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
@@ -84,14 +96,8 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
             env=_environment(),
             start_new_session=True,  # Ctrl-C interrupts the caller; the server goes with it, or serves the next call
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps(settings) + "\n")
-            process.stdin.flush()
-            answer = json.loads(process.stdout.readline() or "{}")
-        except (OSError, ValueError) as error:
-            answer = {"error": repr(error)}
+            answer = _ask(process, settings)
         except BaseException:
             process.kill()
             raise
@@ -106,8 +112,21 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
     return Endpoint(answer["url"], key), process
 
 
+def _ask(process: subprocess.Popen[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """What the process answers to its settings."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(settings) + "\n")
+        process.stdin.flush()
+        answer: dict[str, Any] = json.loads(process.stdout.readline() or "{}")
+        return answer
+    except (OSError, ValueError) as error:
+        return {"error": repr(error)}
+
+
 def _number(name: str, default: int, what: str) -> int:
-    """The setting `name` of the environment. Raises InputError for what is no number from 1 to 256."""
+    """The setting `name` of the environment. Raises InputError for anything but a number from 1 to 256."""
     given = os.environ.get(name) or str(default)
     if not given.isdecimal() or not 1 <= int(given) <= 256:
         raise InputError(f"{name}={given!r}: the {what} are 1 to 256.")
@@ -124,27 +143,13 @@ def _cores() -> int:
     """Physical cores that this process may use: more threads than that make llama.cpp slower, not faster."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        try:
-            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
-        except OSError:
-            cores.add(str(cpu))
+    siblings = {cpu: Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") for cpu in os.sched_getaffinity(0)}
+    cores = len({path.read_text() if path.exists() else cpu for cpu, path in siblings.items()})
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        limit = max(1, round(int(quota) / int(period)))
+        return min(cores, max(1, round(int(quota) / int(period))))
     except (OSError, ValueError):  # no container, or one without a limit ("max")
-        limit = len(cores)
-    return min(len(cores), limit)
-
-
-def stop(path: Path) -> None:
-    """Stops the server of the file at `path`, if one runs; the next `serve` starts another."""
-    with _lock:
-        found = _running.pop(path.resolve(), None) if _owner == os.getpid() else None
-    if found:
-        found[1].kill()
-        found[1].wait()
+        return cores
 
 
 def _after_fork() -> None:
@@ -157,10 +162,6 @@ if hasattr(os, "register_at_fork"):
 
 
 @atexit.register
-def _stop() -> None:
-    if _owner != os.getpid():
-        return
-    for _, process in _running.values():
-        process.kill()
-        process.wait()
-    _running.clear()
+def _stop_all() -> None:  # without the lock, which a thread that loads a model may hold for long
+    for path in list(_running):
+        _stop(path)

@@ -7,7 +7,7 @@ import logging
 logger = logging.getLogger(__name__)
 
 FEWEST = 32
-"""Tokens of a reply from which its speed says something."""
+"""Tokens of the shortest reply whose speed counts."""
 SLOWER = 10
 """How many times slower than the best reply so far is far slower."""
 
@@ -21,7 +21,7 @@ class Speed:
         self._told = False
 
     def note(self, tokens: int, seconds: float, at_once: int) -> None:
-        """Takes in a reply of so many tokens, written in so many seconds beside `at_once` - 1 others."""
+        """Take in a reply of so many tokens, written in so many seconds beside `at_once` - 1 others."""
         if tokens < FEWEST or seconds <= 0:
             return
         now = tokens / seconds * at_once

@@ -1,4 +1,4 @@
-"""The cache of model files: where they lie, which of them are vouched for, and the lock that lets one process write."""
+"""The cache of model files: where they lie, which of them are verified, and the lock that lets one process write."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import cache_root
 
 
 def models_dir() -> Path:
-    """REASONFLUX_CACHE/models, else reasonflux/models in XDG_CACHE_HOME or ~/.cache."""
-    root = os.environ.get("REASONFLUX_CACHE")
-    if not root:
-        root = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "reasonflux")
-    return Path(root).expanduser() / "models"
+    """Return the folder `models` in the cache."""
+    return cache_root() / "models"
 
 
-def is_verified(path: Path, sha256: str = "") -> bool:
-    """Whether `path` was verified (as `sha256`, if given) and is unchanged since, by size and time."""
-    try:
-        mark = json.loads(_mark(path).read_text())
-        stat = path.stat()
-        known = sha256 or mark["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+def verify(path: Path, sha256: str, *, rehash: bool = False) -> bool:
+    """Whether there is a file at `path` with this digest; "" stands for any, since some files have no known digest.
+
+    A file is hashed once, and again only if its size or time has changed, or with `rehash`.
+    """
+    if not path.is_file():
         return False
-    return bool(mark == {"sha256": known, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns})
+    noted = read_json(_mark(path))
+    if not rehash and noted == _facts(path, sha256 or noted.get("sha256", "")):
+        return True
+    found = digest(path)
+    if sha256 not in ("", found):
+        _mark(path).unlink(missing_ok=True)
+        return False
+    mark_verified(path, found)
+    return True
 
 
 def mark_verified(path: Path, sha256: str) -> None:
-    """Notes beside `path` that its bytes have this digest, so that no later start hashes a gigabyte again."""
-    stat = path.stat()
+    """Note beside `path` that its bytes have this digest, so that no later start hashes a gigabyte again."""
     with suppress(OSError):  # a cache on a read-only disk is hashed each time instead
-        write_json(_mark(path), {"sha256": sha256, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns})
-
-
-def forget(path: Path) -> None:
-    """Takes back what `mark_verified` noted."""
-    _mark(path).unlink(missing_ok=True)
+        write_json(_mark(path), _facts(path, sha256))
 
 
 def digest(path: Path) -> str:
@@ -51,7 +50,7 @@ def digest(path: Path) -> str:
 
 
 def check_gguf(path: Path) -> None:
-    """Raises InputError unless `path` is readable and begins as a GGUF file does."""
+    """Raise InputError unless `path` is readable and begins as a GGUF file does."""
     try:
         with path.open("rb") as handle:
             magic = handle.read(4)
@@ -62,23 +61,31 @@ def check_gguf(path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes; 0 where there is no file."""
+    """Bytes; 0 if there is no file."""
     return path.stat().st_size if path.exists() else 0
 
 
 def state_of(part: Path) -> Path:
-    """Where the package index's way notes how far it has come."""
+    """Where the package index's source notes how many wheels are in a partial file."""
     return part.with_name(part.name + ".json")
 
 
 def discard(part: Path) -> None:
-    """Removes a partial file and what is noted about it."""
+    """Remove a partial file and its notes."""
     part.unlink(missing_ok=True)
     state_of(part).unlink(missing_ok=True)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in the file; empty if there is none that can be read."""
+    with suppress(OSError, ValueError):
+        value = json.loads(path.read_text())
+        return value if isinstance(value, dict) else {}
+    return {}
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Written whole or not at all."""
+    """Write the file whole or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(value))
     os.replace(temporary, path)
@@ -91,7 +98,7 @@ def writing(target: Path) -> Iterator[Path]:
     part = target.with_name(target.name + ".part")
     try:
         import fcntl
-    except ImportError:  # Windows: no lock, so each process writes a part of its own, which cannot be resumed
+    except ImportError:  # Windows: without a lock each process writes a part of its own, which cannot be resumed
         yield part.with_name(f"{part.name}.{os.getpid()}")
         return
     with target.with_name(target.name + ".lock").open("w") as handle:
@@ -101,3 +108,8 @@ def writing(target: Path) -> Iterator[Path]:
 
 def _mark(path: Path) -> Path:
     return path.with_name(path.name + ".verified.json")
+
+
+def _facts(path: Path, sha256: str) -> dict[str, Any]:
+    stat = path.stat()
+    return {"sha256": sha256, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}

@@ -23,7 +23,7 @@ from langgraph.graph import StateGraph
 from langgraph.types import Command
 
 from reasonflux_agent.agents.review import create_review
-from reasonflux_agent.calls import CHECKPOINTER
+from reasonflux_agent.calls import SESSION, Session
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
 from reasonflux_agent.graph import create_reasonflux
@@ -226,7 +226,7 @@ class Runs:
         graph = self._graphs[strategy].compile(checkpointer=saver, name="reasonflux")
         begun = {"strategy": strategy, "library": None, "record": None, "context": context.model_dump(mode="json")}
         config: Any = {
-            "configurable": {"thread_id": live.thread, CHECKPOINTER: saver},
+            "configurable": {"thread_id": live.thread, SESSION: Session(checkpointer=saver)},
             "metadata": {BEGUN: json.dumps(begun)},
             "callbacks": [self._recorder, Drafts(live.drafts)],
         }

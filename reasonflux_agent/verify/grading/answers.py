@@ -19,10 +19,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from reasonflux_agent.verify.grading import formulas, literals, quantities, words
-from reasonflux_agent.verify.grading.arithmetic import FormulaError
-from reasonflux_agent.verify.grading.formulas import Formula
-from reasonflux_agent.verify.grading.spelling import latex, normal
+from reasonflux_agent.verify.grading import formulas, notation, quantities, words
+from reasonflux_agent.verify.grading.latex import latex, normal
 from reasonflux_agent.verify.grading.structures import COMMA, Parts, less_first, named, parts, sides
 
 __all__ = ["MAX_DEPTH", "bare", "compare", "latex", "listed", "normal"]
@@ -57,11 +55,11 @@ def compare(a: str, b: str, depth: int = 0) -> bool | None:
         return None
     if _decimal_comma(a) == b or _decimal_comma(b) == a:
         return True
-    for same in (words.same_choice, words.same_opinion, literals.same):
+    for same in (words.same_choice, words.same_opinion, notation.same):
         if (verdict := same(a, b)) is not None:
             return verdict
     if not re.search(r"\w", a) or not re.search(r"\w", b):
-        return _marks(a) == _marks(b)
+        return re.sub(r"[\s,\"'\\]", "", a) == re.sub(r"[\s,\"'\\]", "", b)
     if len(sides(a)) > 1 or len(sides(b)) > 1 or "\\in" in a or "\\in" in b or ":" in a or ":" in b:
         return _named(a, b, depth)
     return _unnamed(a, b, depth)
@@ -70,9 +68,8 @@ def compare(a: str, b: str, depth: int = 0) -> bool | None:
 def bare(a: str, b: str) -> tuple[str, str]:
     """Two answers without the names of their values, as the worker is asked about them; equations stay."""
     first, second = named(a), named(b)
-    one = first and (second or len(sides(b)) == 1)
-    other = second and (first or len(sides(a)) == 1)
-    return first[1] if first and one else a, second[1] if second and other else b
+    one = first[1] if first and (second or len(sides(b)) == 1) else a
+    return one, second[1] if second and (first or len(sides(a)) == 1) else b
 
 
 def listed(text: str) -> list[str]:
@@ -91,61 +88,48 @@ def _packed(text: str) -> str:
     return re.sub(r"(?<!\d)\s|\s(?!\d)", "", re.sub(r"\\unit\{(\w+)\}", r"\1", text))
 
 
-def _marks(text: str) -> str:
-    return re.sub(r"[\s,\"'\\]", "", text)
-
-
 def _named(a: str, b: str, depth: int) -> bool | None:
     """Answers of which at least one is an equation or has a name."""
     first, second = (None if pair and _is_product(*pair) else pair for pair in map(named, (a, b)))
     if first and second and _mutual(first, second):
         first = second = None
+    left, right = first[1] if first else a, second[1] if second else b
     if first and second:
-        if first[0] == second[0] or "\\in" in a + b:
-            return compare(first[1], second[1], depth + 1)
-        if sorted(first[0]) == sorted(second[0]) and "," in first[0]:
+        names = first[0], second[0]
+        if names[0] == names[1] or "\\in" in a + b:
+            return compare(left, right, depth + 1)
+        if sorted(names[0]) == sorted(names[1]) and "," in names[0]:
             return False  # (a, b) = (3, 4) and (b, a) = (3, 4)
-        if all(_number(value) for _, value in (first, second)):
-            roots = depth and all("_" in name for name, _ in (first, second))  # in a list; roots are numbered in any order
-            return compare(first[1], second[1], depth + 1) if roots else False
-        if any(_is_function(name) for name, _ in (first, second)) or min(len(first[0]), len(second[0])) > 1:
-            return compare(first[1], second[1], depth + 1)
-    if bool(first) != bool(second) and (first or len(sides(a)) == 1) and (second or len(sides(b)) == 1):
-        return _unnamed(first[1] if first else a, second[1] if second else b, depth)
-    equations = [sides(text) for text in (a, b)]
-    if any(_separated(text) for text in (a, b)):
-        return _unnamed(first[1] if first else a, second[1] if second else b, depth)
-    if [len(sides) for sides in equations] == [2, 2]:
-        return _same_equation(*equations)
-    if sorted(len(sides) for sides in equations) == [1, 2]:
-        (left, right), (bare,) = sorted(equations, key=len, reverse=True)
-        # `2 * 12 = 24` states what `2 * 12` does, but an equation is not its right side
-        return _worked(left, right, bare)
+        if _number(left) and _number(right):  # roots in a list are numbered in any order
+            return compare(left, right, depth + 1) if depth and all("_" in name for name in names) else False
+        if any(name == "y" or name.endswith(")") or "_" in name for name in names) or min(map(len, names)) > 1:
+            return compare(left, right, depth + 1)
+    elif (first or second) and (first or len(sides(a)) == 1) and (second or len(sides(b)) == 1):
+        return _unnamed(left, right, depth)
+    if any(len(parts(text, COMMA).items) > 1 for text in (a, b)):
+        return _unnamed(left, right, depth)
+    fewer, more = sorted((sides(a), sides(b)), key=len)
+    if len(fewer) == len(more) == 2:
+        return _same_equation(fewer, more)
+    if (len(fewer), len(more)) == (1, 2):  # `2 * 12 = 24` states what `2 * 12` does, but an equation is not its right side
+        return _worked(*more, *fewer)
     return _unnamed(a, b, depth)
 
 
 def _mutual(first: tuple[str, str], second: tuple[str, str]) -> bool:
     """Whether two equations are solved for one another's variable: `x = 2y` and `y = x/2`."""
-    values = [_formula(value) for _, value in (first, second)]
+    values = [formulas.read_or_none(value) for _, value in (first, second)]
     return all(found and name in found.names for found, (name, _) in zip(values, (second, first), strict=True))
-
-
-def _separated(text: str) -> bool:
-    return len(parts(text, COMMA).items) > 1
 
 
 def _is_product(name: str, value: str) -> bool:
     """Whether what looks like a name is a product in an equation: `PV = nRT`, but not `AB = 5`."""
-    found = _formula(value) if len(name) > 1 and name.isupper() and name.isalpha() else None
+    found = formulas.read_or_none(value) if len(name) > 1 and name.isupper() and name.isalpha() else None
     return found is not None and bool(found.names)
 
 
-def _is_function(name: str) -> bool:
-    return name == "y" or name.endswith(")") or "_" in name
-
-
 def _same_equation(first: list[str], second: list[str]) -> bool | None:
-    (left, right), (other, another) = ([_formula(side) for side in sides] for sides in (first, second))
+    (left, right), (other, another) = ([formulas.read_or_none(side) for side in sides] for sides in (first, second))
     if not (left and right and other and another):
         return None if all(_algebra("=".join(sides)) for sides in (first, second)) else False
     a, b = left.minus(right), other.minus(another)
@@ -158,10 +142,10 @@ def _same_equation(first: list[str], second: list[str]) -> bool | None:
 
 def _worked(left: str, right: str, bare: str) -> bool:
     """Whether arithmetic with its result is the bare arithmetic, of the same numbers."""
-    formulas_ = [_formula(side) for side in (left, right, bare)]
-    if any(formula is None or formula.names for formula in formulas_) or _numbers(left) != _numbers(bare):
+    one, result, other = (formulas.read_or_none(side) for side in (left, right, bare))
+    if not (one and result and other) or one.names | result.names | other.names or _numbers(left) != _numbers(bare):
         return False
-    return all(formulas.same(formula, formulas_[1]) for formula in formulas_ if formula and formulas_[1])
+    return bool(formulas.same(one, result) and formulas.same(other, result))
 
 
 def _numbers(text: str) -> Counter[str]:
@@ -190,17 +174,14 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
             return None
         alone = len(items) == len(others) == 1
         return compare(items[0], others[0], depth + 1) if alone and "\\emptyset" not in texts else False
-    if len(items) != len(others):
+    if len(items) != len(others) or (names and other_names and set(names) != set(other_names)):
         return False
     if names and other_names:
-        if set(names) != set(other_names):
-            return False
         found = dict(zip(other_names, others, strict=True))
         return _all([compare(value, found[name], depth + 1) for name, value in zip(names, items, strict=True)])
     kinds = {kind, other} - {"named"}
-    if kinds <= {"list", "{}", "[]"} and kinds != {"[]"} and "named" not in (kind, other) and kinds != {"{}", "[]"}:
-        return _unordered(items, others, depth)
-    if kinds == {"union"} or kinds == {"lines", "list"}:
+    sets = kinds <= {"list", "{}", "[]"} and kinds not in ({"[]"}, {"{}", "[]"}) and "named" not in (kind, other)
+    if sets or kinds in ({"union"}, {"lines", "list"}):
         return _unordered(items, others, depth)
     if len(kinds) <= 1 or any(kinds <= ordered for ordered in _ORDERED) or (kinds <= _VECTORS and "column" in kinds):
         return _all([compare(a, b, depth + 1) for a, b in zip(items, others, strict=True)])
@@ -210,7 +191,7 @@ def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
 def _wordy(text: str) -> bool:
     if re.search(r"\d|\\", text) or not re.search(r"[a-zA-Z]", text):
         return False
-    return _formula(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
+    return formulas.read_or_none(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
 
 
 def _same_wordlist(left: Parts, right: Parts) -> bool:
@@ -253,8 +234,7 @@ def _single(a: str, b: str) -> bool | None:
         return _packed(a) == _packed(b)
     first, second = quantities.read(a), quantities.read(b)
     if first and second:
-        verdict = quantities.same(first, second)
-        left, right = _formula(a), _formula(b)
+        verdict, left, right = quantities.same(first, second), formulas.read_or_none(a), formulas.read_or_none(b)
         if verdict is not True and left and right and "\\unit" not in a + b:
             verdict = formulas.same(left, right)  # in a plain `5 m` the m may be a variable
         if verdict is not None:
@@ -283,10 +263,3 @@ def _algebra(text: str) -> bool:
 def _number(text: str) -> bool:
     found = quantities.read(text)
     return found is not None and not found.amount.names - {formulas.LOG, "i"}
-
-
-def _formula(text: str) -> Formula | None:
-    try:
-        return formulas.read(text)
-    except FormulaError:
-        return None

@@ -43,7 +43,7 @@ def close(a: Number, b: Number, digits: int = 9) -> bool:
 def bounded(value: Number) -> Number:
     """The value itself. Raises FormulaError when it is too large to go on with."""
     if isinstance(value, Fraction):
-        if _bits(value) > MAX_BITS:
+        if bits(value) > MAX_BITS:
             raise FormulaError("too large")
     elif not cmath.isfinite(value):
         raise FormulaError("not finite")
@@ -74,7 +74,7 @@ def power(base: Number, exponent: Number) -> Number:
     if base < 0 and not whole:
         raise FormulaError("a broken power of a negative number")
     if isinstance(base, Fraction) and isinstance(exponent, Fraction):
-        if abs(exponent) * _bits(base) > MAX_BITS and abs(base) not in (0, 1):
+        if abs(exponent) * bits(base) > MAX_BITS and abs(base) not in (0, 1):
             raise FormulaError("too large")
         top, bottom = (_exact_root(part, exponent.denominator) for part in (base.numerator, base.denominator))
         if top is not None and bottom is not None:
@@ -106,7 +106,8 @@ def binomial(n: Number, k: Number) -> Number:
     return Fraction(math.comb(_natural(n), _natural(k)))
 
 
-def _bits(value: Fraction) -> int:
+def bits(value: Fraction) -> int:
+    """The size of the larger of its numerator and denominator."""
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
@@ -155,20 +156,10 @@ def _periodic(function: Callable[[float], float]) -> Callable[[Number], Number]:
     return value
 
 
-def floor(value: Number) -> Number:
-    """The largest whole number that is not above value."""
-    return Fraction(math.floor(value))
-
-
-def ceiling(value: Number) -> Number:
-    """The smallest whole number that is not below value."""
-    return Fraction(math.ceil(value))
-
-
 BRACKETED: dict[str, Callable[[Number], Number]] = {
     "abs": magnitude,
-    "floor": floor,
-    "ceil": ceiling,
+    "floor": lambda value: Fraction(math.floor(value)),
+    "ceil": lambda value: Fraction(math.ceil(value)),
     "factorial": factorial,
     "exp": lambda value: _above_zero(math.exp(value)),
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 
 from reasonflux_agent.verify.grading import answers
+from reasonflux_agent.verify.grading.tables import words
 
 MAX_ANSWER = 2_000
 """Characters of an answer; longer ones equal nothing but themselves."""
@@ -55,14 +56,11 @@ _STATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LEAD = re.compile(
-    r"(?:[\s:=}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|(?:therefore|thus|then|hence|so|simply|just|indeed|clearly"
-    r"|actually|exactly|now|also"
-    r"|approximately|about|roughly|equal to|given by|as follows|the letter)\b|\\boxed ?\{(?=[^{}]*$))+",
-    re.IGNORECASE,
+    rf"\A(?:[\s:=}}>,]|[*_`]+(?=\S)|[*_`]+\s|\\approx\b|≈|{words('leads')}\b|\\boxed ?\{{(?=[^{{}}]*$))+", re.IGNORECASE
 )
 """What stands between "the answer is" and the answer."""
 _SUBJECT = re.compile(
-    r"(?:the|there|this|it|so|thus|hence|therefore|we|our)\b[a-zA-Z', ]{0,60}?\b(?:is|are|equals|get)\b[: ]*", re.IGNORECASE
+    r"\A(?:the|there|this|it|so|thus|hence|therefore|we|our)\b[a-zA-Z', ]{0,60}?\b(?:is|are|equals|get)\b[: ]*", re.IGNORECASE
 )
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,2}[.)]) +(?=\S)")
 _SENTENCE = re.compile(
@@ -72,23 +70,8 @@ _SENTENCE = re.compile(
     r"| \((?:because|since|which|as|i\.e|that is)\b| (?:—|–|--) )"
 )
 _CLOSING = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
-_PROSE = re.compile(
-    r"(?:not|(?:in)?correct|wrong|right|reasonable|consistent|unique|un(?:clear|known)|obtained|found|computed"
-    r"|calculated|based|required"
-    r"|needed|wanted|asked|boxed|above|below|still|supposed|expected|going|we|let|let's|i|you|first|to|since|if"
-    r"|step|given|by|for|using"
-    r"|here|suppose|consider|note|when|from|already|(?:always|never) (?=\w)|in (?:the|a|its) (?:form|box|range"
-    r"|correct)|what|how)\b",
-    re.IGNORECASE,
-)
-"""Words with which no answer begins, but a sentence about one, or a solution behind `Answer:`."""
-_NO_VALUE = re.compile(
-    r"(?:step|case|part|solution|method|approach|problem|question|example|proof|check|verification|conclusion|note"
-    r"|final|answer|summary)\b"
-    r"|\d+(?:\.\d+)*[.):] +[A-Z]|.*:$",
-    re.IGNORECASE,
-)
-"""What stands behind `####` in a Markdown heading."""
+_PROSE = re.compile(rf"{words('prose')}\b", re.IGNORECASE)
+_NO_VALUE = re.compile(rf"{words('headings')}\b|\d+(?:\.\d+)*[.):] +[A-Z]|.*:$", re.IGNORECASE)
 
 
 def extract_answer(text: str) -> str | None:
@@ -102,6 +85,9 @@ def extract_answer(text: str) -> str | None:
     their names are kept where they differ, and of equal values the last is taken (`\\boxed{2-b}$ or $\\boxed{-b+2}`). Otherwise
     the last box corrects the earlier ones. Boxes that are empty or hold a placeholder (`\\boxed{?}`), and programs, are passed
     over.
+
+    >>> extract_answer(r"So 2x = 6, and $x = \\boxed{3}$."), extract_answer("The answer is 42 apples."), extract_answer("Hm.")
+    ('3', '42 apples', None)
     """
     text = _CONTROL.sub("", _PROGRAM.sub("\n", text[-TAIL:]))
     if (first := _STATED.search(text)) and (after := _NEXT.search(text, first.end())):
@@ -123,12 +109,10 @@ def _marks(text: str) -> Iterator[tuple[int, str]]:
     for pattern in (_TAG, _HASHES):
         marks += [(match.start(), match.end(), match) for match in pattern.finditer(text)]
     for _, end, mark in sorted(marks, key=lambda mark: mark[:2], reverse=True)[:MAX_TRIED]:
-        if isinstance(mark, str):
-            value: str | None = mark
-        else:
-            value = _tagged(mark[2]) if mark.re is _TAG else _behind_hashes(mark[1], not text[end:].strip())
-        if value:
-            yield end, value
+        if isinstance(mark, re.Match):
+            mark = (_tagged(mark[2]) if mark.re is _TAG else _behind_hashes(mark[1], not text[end:].strip())) or ""
+        if mark:
+            yield end, mark
 
 
 def _boxes(text: str) -> list[tuple[int, int, str]]:
@@ -167,15 +151,12 @@ def _joined(text: str, group: list[tuple[int, int, str]]) -> str:
     values = [value for _, _, value in group]
     if len(set(names)) == len(values) > 1:
         values = [f"{name} = {value}" for name, value in zip(names, values, strict=True)]
-    return ", ".join(
-        value
-        for at, value in enumerate(values)
-        if not any(_same(value, later) or later.startswith(f"{value}_") for later in values[at + 1 :])
-    )
-
-
-def _same(a: str, b: str) -> bool:
-    return bool(answers.compare(answers.normal(a), answers.normal(b)))
+    kept = []
+    for at, value in enumerate(values):
+        plain = answers.normal(value)
+        if not any(answers.compare(plain, answers.normal(v)) or v.startswith(f"{value}_") for v in values[at + 1 :]):
+            kept.append(value)
+    return ", ".join(kept)
 
 
 def _braced(text: str) -> str | None:
@@ -216,24 +197,15 @@ def _stated(text: str) -> str | None:
     line = re.match(r"[*_`:：=}> \t]*(?=\n|$)", text)
     if line:  # it stands below: in a list, a block, a formula, or a sentence
         text = text[line.end() :].lstrip()
-        items = []
-        for row in text.splitlines():
-            if not (item := _ITEM.match(row)):
-                break
-            items.append(_clean(row[item.end() :]))
-        if items:
-            return ", ".join(items)
-        text = re.sub(r"```\w*\n", "", text, count=1) if text.startswith("```") else text
-    if lead := _LEAD.match(text):
-        text = text[lead.end() :]
+        items = takewhile(bool, map(_ITEM.match, text.splitlines()))
+        if values := [_clean(item.string[item.end() :]) for item in items if item]:
+            return ", ".join(values)
+        text = re.sub(r"\A```\w*\n", "", text)
+    text = _LEAD.sub("", text)
     for opening in (r"\[", "$$"):
         if text.startswith(opening) and (closing := text.find(_CLOSING[opening], 2)) > 0:
             return _clean(text[2:closing]) or None
-    if subject := _SUBJECT.match(text):
-        text = text[subject.end() :]
-        if lead := _LEAD.match(text):
-            text = text[lead.end() :]
-    value = _sentence(text)
+    value = _sentence(_LEAD.sub("", _SUBJECT.sub("", text)))
     if _PROSE.match(value) or _is_placeholder(value) or len(value.split()) > 30:
         return None
     return value
@@ -246,8 +218,7 @@ def _sentence(text: str) -> str:
         if match["end"] == "**" and text[at : match.start()].endswith(" ") and not re.search(r"[\d$\\]", text[: match.start()]):
             return _clean(text[match.end() :].partition("**")[0])  # the words before it lead to what is in bold
         if match["end"]:
-            at = match.start() if match["end"] != "!." else match.start() + 1
-            # a factorial may end a sentence with a full stop behind it: `5!.`
+            at = match.start() + (match["end"] == "!.")  # a factorial may end the sentence: `5!.`
             return "" if "?" in match["end"] else _clean(text[:at])
         closing = text.find(_CLOSING[match[0]], match.end())
         inner = text[match.end() : closing] if closing > 0 else "\n\n"

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
 from fractions import Fraction
 
 from reasonflux_agent.verify.grading import arithmetic
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.verify.grading.reader import LOG, MAX_LENGTH, PRINTED, Formula, evaluate, read
 
-__all__ = ["LOG", "MAX_LENGTH", "PRINTED", "Formula", "evaluate", "proportional", "read", "same"]
+__all__ = ["LOG", "MAX_LENGTH", "PRINTED", "Formula", "evaluate", "proportional", "read", "read_or_none", "same"]
+
+
+_DRAWN = ((12, 1, 30, 1), (8, 1, 4_000, 997), (4, -4_000, -1, 991), (12, 1, 982, 983), (24, 1, 30, 1))
+"""How many points are drawn, the least and the largest numerator of a coordinate, and its denominator."""
+
+
+def read_or_none(text: str) -> Formula | None:
+    """The formula that a text states, or None."""
+    try:
+        return read(text)
+    except FormulaError:
+        return None
 
 
 def same(a: Formula, b: Formula) -> bool | None:
@@ -34,16 +45,14 @@ def _agree(a: Formula, b: Formula, base: float) -> bool | None:
     for tried, point in enumerate(points):
         if tried >= 24 and agreed >= 6:
             break
-        left, right = _value(a, point), _value(b, point)
+        left, right = a.value_or_none(point), b.value_or_none(point)
         if left is None and right is None:
             continue
         if left is None or right is None:
             return None
-        noise = (
-            max(a.digits, b.digits) >= 15 and arithmetic.magnitude(left - right) < 1e-15 and not (left and right)
-        )  # what is left of sin(pi)
+        noise = max(a.digits, b.digits) >= 15 and arithmetic.magnitude(left - right) < 1e-15 and not (left and right)
         if not arithmetic.close(left, right) and not (shown and arithmetic.close(left, right, rounded)) and not noise:
-            return False
+            return False  # `noise` is what is left of sin(pi)
         agreed += 1
         if len(points) == 1:
             return True
@@ -55,9 +64,9 @@ def proportional(a: Formula, b: Formula) -> bool:
     ratio = None
     agreed = 0
     for point in _points(a.names | b.names):
-        left, right = _value(a, point), _value(b, point)
-        if left is None or right is None or left == 0 or right == 0:
-            if (left is None) != (right is None) or (left == 0) != (right == 0):
+        left, right = a.value_or_none(point), b.value_or_none(point)
+        if not left or not right:
+            if left != right:
                 return False
             continue
         ratio = ratio or left / right
@@ -72,17 +81,9 @@ def _points(names: frozenset[str], base: float = math.e) -> list[dict[str, Numbe
     fixed: dict[str, Number] = {LOG: base, "i": 1j}  # type: ignore[dict-item]
     free = sorted(name for name in names if name not in fixed and not name.endswith("()"))
     draw = random.Random(" ".join(free))
-    points = [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(12 if free else 1)]
-    if free:
-        points += [{name: Fraction(draw.randint(1, 4_000), 997) for name in free} for _ in range(8)]
-        points += [{name: Fraction(draw.randint(-4_000, -1), 991) for name in free} for _ in range(4)]
-        points += [{name: Fraction(draw.randint(1, 982), 983) for name in free} for _ in range(12)]
-        points += [{name: Fraction(draw.randint(1, 30)) for name in free} for _ in range(24)]
-    return [{**point, **fixed} for point in points]
-
-
-def _value(formula: Formula, point: Mapping[str, Number]) -> Number | None:
-    try:
-        return formula.value(point)
-    except FormulaError:
-        return None
+    points: list[dict[str, Number]] = [
+        {name: Fraction(draw.randint(low, high), below) for name in free}
+        for count, low, high, below in _DRAWN
+        for _ in range(count)
+    ]
+    return [{**point, **fixed} for point in (points if free else [{}])]

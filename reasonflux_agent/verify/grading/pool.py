@@ -38,19 +38,18 @@ def _answered(left: str, right: str, seconds: float) -> bool:
         reply = worker.ask(left, right, seconds)
         if reply is not None:
             _idle.append(worker)
-    verdict = reply["verdict"] if reply else "failed"
-    outcomes[verdict if verdict != "failed" else f"failed: {reply['why'] if reply else 'no reply in time'}"] += 1
-    if verdict == "failed":
+    reply = reply or {"verdict": "failed", "why": "no reply in time"}
+    outcomes[": ".join(reply.values())] += 1
+    if reply["verdict"] == "failed":
         raise _FailedError  # an exception, since a hang on a busy machine is not to be remembered
-    return verdict == "equal"
+    return reply["verdict"] == "equal"
 
 
 def compare(left: str, right: str, seconds: float) -> bool | None:
     """Whether two LaTeX texts are equal; None: the worker hung, died or failed over it (`outcomes` says which). Thread-safe."""
-    try:
+    with suppress(_FailedError):
         return _answered(*sorted((left, right)), seconds)
-    except _FailedError:
-        return None
+    return None
 
 
 def _take() -> _Worker:

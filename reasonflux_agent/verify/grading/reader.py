@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from operator import neg
 
 from reasonflux_agent.verify.grading import arithmetic
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
@@ -51,6 +52,13 @@ class Formula:
             raise FormulaError(f"no value was given for {error}") from None
         except (ArithmeticError, ValueError, TypeError) as error:  # TypeError: a complex number where a real one is needed
             raise FormulaError(str(error)) from None
+
+    def value_or_none(self, variables: Mapping[str, Number] | None = None) -> Number | None:
+        """Its value, or None where it has none."""
+        try:
+            return self.value(variables)
+        except FormulaError:
+            return None
 
     def times(self, factor: Fraction) -> Formula:
         """The formula multiplied by a number."""
@@ -103,22 +111,16 @@ class _Reader:
     def sum(self) -> Node:
         terms = [self.product()]
         while sign := self.take("+", "-"):
-            terms.append(_negated(self.product()) if sign == "-" else self.product())
-        if len(terms) == 1:
-            return terms[0]
-        return lambda v: arithmetic.total(term(v) for term in terms)
+            terms.append(_applied(neg, self.product()) if sign == "-" else self.product())
+        return terms[0] if len(terms) == 1 else lambda v: arithmetic.total(term(v) for term in terms)
 
     def product(self) -> Node:
         factors = [("*", self.unary())]
-        while True:
-            if sign := self.take("*", "/"):
-                factors.append((sign, self.unary()))
-            elif self.starts_factor():
-                if factors[-1][0] == "/":
-                    raise FormulaError("a division followed by a factor without a sign can be read in two ways")
-                factors.append(("*", self.power()))
-            else:
-                return factors[0][1] if len(factors) == 1 else _product(factors)
+        while (sign := self.take("*", "/")) or self.starts_factor():
+            if not sign and factors[-1][0] == "/":
+                raise FormulaError("a division followed by a factor without a sign can be read in two ways")
+            factors.append((sign, self.unary()) if sign else ("*", self.power()))
+        return factors[0][1] if len(factors) == 1 else _product(factors)
 
     def starts_factor(self) -> bool:
         kind, value = self.tokens[self.at]
@@ -132,8 +134,7 @@ class _Reader:
         negative = False
         while sign := self.take("+", "-"):
             negative ^= sign == "-"
-        node = self.power()
-        return _negated(node) if negative else node
+        return _applied(neg, self.power()) if negative else self.power()
 
     def power(self) -> Node:
         base = self.atom()
@@ -142,13 +143,13 @@ class _Reader:
                 raise FormulaError("a double factorial is not understood")
             base = _applied(arithmetic.factorial, base)
         if self.take("°"):
-            return _product([("*", base), ("*", lambda v: math.pi / 180)])
+            return _product([("*", base), ("*", _constant(math.pi / 180))])
         if not self.take("^"):
             return base
         self.deeper()
         exponent = self.unary()
         self.depth -= 1
-        return lambda v: arithmetic.bounded(arithmetic.power(base(v), exponent(v)))
+        return _applied(lambda a, b: arithmetic.bounded(arithmetic.power(a, b)), base, exponent)
 
     def deeper(self) -> None:
         self.depth += 1
@@ -160,10 +161,9 @@ class _Reader:
         self.at += 1
         self.deeper()
         if kind == "number":
-            number = Fraction(value.replace(",", "").rstrip("."))
+            node = _constant(Fraction(value.replace(",", "").rstrip(".")))
             digits = len(re.sub(r"[eE].*|\D", "", value).lstrip("0")) if "." in value else 0
             self.digits = max(self.digits, digits if digits >= PRINTED else 0)
-            node: Node = lambda v: number  # noqa: E731
         elif kind == "name":
             node = self.name(value)
         elif kind == "command":
@@ -192,9 +192,8 @@ class _Reader:
         if self.take("_"):
             letter += "_" + self.subscript()
         if letter == "e":
-            return lambda v: math.e
-        if letter == "I":  # as Python's libraries print it
-            letter = "i"
+            return _constant(math.e)
+        letter = "i" if letter == "I" else letter  # as Python's libraries print it
         if letter in _APPLIED and self.is_applied():
             self.names.add(letter + "()")
             draw, argument = random.Random(letter), self.atom()
@@ -225,24 +224,20 @@ class _Reader:
 
     def command(self, name: str) -> Node:
         if name == "pi":
-            return lambda v: math.pi
+            return _constant(math.pi)
         if name == "frac":
             return _product([("*", self.until("}", "{")), ("/", self.until("}", "{"))])
         if name == "binom":
-            n, k = self.until("}", "{"), self.until("}", "{")
-            return lambda v: arithmetic.binomial(n(v), k(v))
+            return _applied(arithmetic.binomial, self.until("}", "{"), self.until("}", "{"))
         if name in ("lfloor", "lceil"):
-            return _applied(arithmetic.floor if name == "lfloor" else arithmetic.ceiling, self.until("r" + name[1:]))
+            return _applied(arithmetic.BRACKETED[name[1:]], self.until("r" + name[1:]))
         if name == "sqrt":
-            degree = self.until("]") if self.take("[") else None
-            inner = self.atom()
-            return lambda v: arithmetic.root(inner(v), degree(v) if degree else Fraction(2))
+            degree = self.until("]") if self.take("[") else _constant(Fraction(2))
+            return _applied(arithmetic.root, self.atom(), degree)
         if name == "log":
-            if self.take("_"):
-                base = self.atom()
-            else:
+            if not (based := self.take("_")):
                 self.names.add(LOG)
-                base = lambda v: v[LOG]  # noqa: E731
+            base = self.atom() if based else lambda v: v[LOG]
             return _product([("*", self.function(math.log)), ("/", _applied(math.log, base))])
         if name in arithmetic.BRACKETED:
             return _applied(arithmetic.BRACKETED[name], self.until(")", "("))
@@ -262,25 +257,23 @@ class _Reader:
             while self.tokens[self.at][0] == "name" or self.next_is("pi", "frac"):
                 factors.append(("*", self.power()))
             argument = _product(factors)
-        return _applied(apply, argument) if exponent is None else _powered(_applied(apply, argument), exponent)
+        node = _applied(apply, argument)
+        return _applied(_repeated, node, exponent) if exponent else node
 
 
-def _negated(node: Node) -> Node:
-    return lambda v: -node(v)
+def _constant(value: Number) -> Node:
+    return lambda v: value
 
 
-def _applied(function: Callable[[Number], Number], node: Node) -> Node:
-    return lambda v: function(node(v))
+def _applied(function: Callable[..., Number], *nodes: Node) -> Node:
+    return lambda v: function(*(node(v) for node in nodes))
 
 
-def _powered(node: Node, exponent: Node) -> Node:
-    def value(v: Mapping[str, Number]) -> Number:
-        times = exponent(v)
-        if times < 0:
-            raise FormulaError("an inverse function is written arcsin, arccos, arctan")
-        return arithmetic.power(node(v), times)
-
-    return value
+def _repeated(value: Number, exponent: Number) -> Number:
+    """What `\\sin^2 x` means for the value of sin x."""
+    if exponent < 0:
+        raise FormulaError("an inverse function is written arcsin, arccos, arctan")
+    return arithmetic.power(value, exponent)
 
 
 def _product(factors: list[tuple[str, Node]]) -> Node:

@@ -101,7 +101,7 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
     numbers = text.split()
     if len(numbers) > 2 and all(re.fullmatch(r"-?\d+(?:\.\d+)?", number) for number in numbers):
         return Parts("lines", numbers)
-    return _bracketed(text, flat, separator)
+    return _bracketed(text, separator)
 
 
 def _are_ranges(items: list[str]) -> bool:
@@ -119,11 +119,9 @@ def _both(items: list[str]) -> Parts:
     return Parts("both", items)
 
 
-def _bracketed(text: str, flat: str, separator: str) -> Parts:
+def _bracketed(text: str, separator: str) -> Parts:
     opening, closing = re.match(r"\\?[({\[]", text), re.search(r"\\?[)}\]]$", text)
-    if not (opening and closing and flat.strip("\0") == "" and not re.search(r"\||\\mid", text)):
-        return Parts("", [text])
-    if _flat(text[opening.end() :])[:1] == "" or not _closes_last(text):
+    if not (opening and closing and _closes_last(text)) or re.search(r"\||\\mid", text):
         return Parts("", [text])
     kind, inner = _OPEN[opening[0]] + _CLOSE[closing[0]], text[opening.end() : closing.start()].strip()
     items = [item for cut in _cut(inner, _flat(inner), separator) for item in _signs([cut])]
@@ -132,9 +130,9 @@ def _bracketed(text: str, flat: str, separator: str) -> Parts:
     if rows and len({len(row.items) for row in rows}) == 1 and all(row.kind == "[]" for row in rows):
         cells = [cell for row in rows for cell in row.items]
         return Parts("column" if len(rows[0].items) == 1 else f"matrix {len(rows[0].items)}", cells)
-    if len(items) > 1 or kind in ("{}", "[]"):
-        return _gathered(items, kind) if kind == "{}" else Parts(kind, items)
-    return Parts("", [text])
+    if kind == "{}":
+        return _gathered(items, kind)
+    return Parts(kind, items) if len(items) > 1 or kind == "[]" else Parts("", [text])
 
 
 def _closes_last(text: str) -> bool:
@@ -160,36 +158,26 @@ def _signs(items: list[str]) -> list[str]:
     """The items, each with `\\pm` as two."""
     found = []
     for item in items:
-        if re.search(r"\\(?:pm|mp)(?![a-z])", item):
-            upper = re.sub(r"\\pm(?![a-z])", "+", re.sub(r"\\mp(?![a-z])", "-", item))
-            lower = re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", item))
-            pair = named(item)
-            name = f"{pair[0]} = " if pair else ""
-            for text in (upper, lower):
-                value = named(text)
-                found.append(name + (value[1] if value else text).strip().removeprefix("+").strip())
-        else:
+        if not re.search(r"\\(?:pm|mp)(?![a-z])", item):
             found.append(item)
+            continue
+        name = f"{pair[0]} = " if (pair := named(item)) else ""
+        for plus, minus in ("+-", "-+"):
+            text = re.sub(r"\\mp(?![a-z])", minus, re.sub(r"\\pm(?![a-z])", plus, item))
+            value = named(text)
+            found.append(name + (value[1] if value else text).strip().removeprefix("+").strip())
     return found
 
 
 def _matrix(factor: str, body: str) -> Parts:
     """Rows and cells, each multiplied by what stands before the matrix."""
-    rows = [
-        row.split("&")
-        for row in re.split(
-            r"\\\\(?:\[[^\]]*\])?"
-            r"|\n",
-            body.strip().removesuffix("\\\\").strip(),
-        )
-        if row.strip()
-    ]
-    rows = rows or [[""]]
+    lines = re.split(r"\\\\(?:\[[^\]]*\])?|\n", body.strip().removesuffix("\\\\").strip())
+    rows = [row.split("&") for row in lines if row.strip()] or [[""]]
     factor = re.sub(r" ?(?:\\cdot|\\times|\*)$", "", factor)
     factor = "-1" if factor == "-" else factor
     cells = [f"({factor})*({cell.strip()})" if factor else cell.strip() for row in rows for cell in row]
-    columns = max(map(len, rows))
-    return Parts("column" if columns == 1 else f"matrix {columns}" if len(set(map(len, rows))) == 1 else "ragged", cells)
+    columns = set(map(len, rows))
+    return Parts("column" if columns == {1} else "ragged" if len(columns) > 1 else f"matrix {max(columns)}", cells)
 
 
 def sides(text: str) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from reasonflux_agent.verify.grading import arithmetic
 from reasonflux_agent.verify.grading.arithmetic import FormulaError
+from reasonflux_agent.verify.grading.latex import plain_characters
+from reasonflux_agent.verify.grading.tables import rewritten
 
 Token = tuple[str, str]
 """Kind (number, name, command, sign, end) and text; a command is a LaTeX one or a function's name, without backslash."""
@@ -14,31 +15,23 @@ Token = tuple[str, str]
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a formula; the last one is of the kind `end`. Raises FormulaError on what no formula holds."""
-    for pattern, plain in _REWRITTEN:
-        text = pattern.sub(plain, text)
-    text = _PERIODIC.sub(_periodic, text)
+    text = _PERIODIC.sub(_periodic, rewritten(plain_characters(text), "formula"))
     found: list[Token] = []
-    for part in text.split():
-        at = 0
-        while at < len(part):
-            match = _TOKEN.match(part, at)
-            if match is None:
-                raise FormulaError(f"{part[at]!r} is not understood")
-            found += _classified(str(match.lastgroup), match[str(match.lastgroup)])
-            at = match.end()
+    for match in _TOKEN.finditer(text):
+        kind = str(match.lastgroup)
+        value = match[kind]
+        if len(value) > MAX_DIGITS:
+            raise FormulaError("too large")
+        product = kind == "word" and value not in _FUNCTIONS
+        if kind == "other" or (product and len(value) > 3):
+            raise FormulaError(f"{value!r} is not understood")
+        if product:
+            found += [("name", letter) for letter in value]
+        elif kind == "command" and _GREEK.fullmatch(value):
+            found.append(("name", value))
+        else:
+            found.append(("command" if kind == "word" else kind, value))
     return [*found, ("end", "")]
-
-
-def _classified(kind: str, text: str) -> list[Token]:
-    if len(text) > MAX_DIGITS:
-        raise FormulaError("too large")
-    if kind == "word" and text not in _FUNCTIONS:
-        if len(text) > 3:
-            raise FormulaError(f"{text!r} is not understood")
-        return [("name", letter) for letter in text]
-    if kind == "command" and _GREEK.fullmatch(text):
-        return [("name", text)]
-    return [("command" if kind == "word" else kind, text)]
 
 
 def _periodic(match: re.Match[str]) -> str:
@@ -48,50 +41,12 @@ def _periodic(match: re.Match[str]) -> str:
     return f"({int(before + digits + period) - whole}/{'9' * len(period)}{'0' * len(digits)})"
 
 
-def _derivative(match: re.Match[str]) -> str:
-    """`dy/dx` as a variable of its own, `D_{yx}`."""
-    order, of, by = match.groups()
-    return f" D_{{{(order or '').strip('^ ')}{of}{by}}} "
-
-
 MAX_DIGITS = 400
 """Characters of one number."""
 
-_REWRITTEN: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
-    (re.compile(r"\\unit\{[$€£¥₹]\}"), ""),
-    (re.compile(r"\\frac ?\{ ?d(\^ ?\w)? ?([a-zA-Z]?) ?\} ?\{ ?d ?([a-zA-Z])(?: ?\^ ?\w)? ?\}"), _derivative),
-    (
-        re.compile(r"\\frac ?\{ ?\\partial ?(\^ ?\w)? ?([a-zA-Z]?) ?\} ?\{ ?\\partial ?([a-zA-Z])(?: ?\^ ?\w)? ?\}"),
-        lambda match: _derivative(match).replace("D", "P"),
-    ),
-    (re.compile(r"(?<![a-zA-Z])d(\^ ?\w)?([a-zA-Z]) ?/ ?d([a-zA-Z])(?: ?\^ ?\w)?(?![a-zA-Z])"), _derivative),
-    (re.compile(r"[×·⋅∗]"), "*"),
-    (re.compile(r"[−–]"), "-"),
-    (re.compile(r"Abs(?=\()"), "abs"),
-    (re.compile(r"√"), r"\\sqrt "),
-    (re.compile(r"π"), r"\\pi "),
-    (re.compile(r"²"), "^2"),
-    (re.compile(r"³"), "^3"),
-    (re.compile(r"\\!"), ""),
-    (re.compile(r"\^ ?(?:\\circ(?![a-z])|\{ ?\\circ ?\})"), "°"),
-    (re.compile(r"\\(?:left|right|displaystyle|limits|qquad|quad|[bB]ig+[lr]?)(?![a-zA-Z])|\\[,;: ]|~|\s+"), " "),
-    (re.compile(r"(?<=\d)\{,\}(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\*\*"), "^"),
-    (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
-    (re.compile(r"\\div(?![a-zA-Z])|÷"), "/"),
-    (re.compile(r"\\[lr]?vert(?![a-zA-Z])"), "|"),
-    (re.compile(r"\\(?:mathrm|operatorname) ?\{ ?([a-z]+) ?\}"), r"\\\1 "),
-    (re.compile(r"\\[dtc](frac|binom)(?![a-zA-Z])"), r"\\\1"),
-    (re.compile(r"\\(frac|binom) ?(\d)(?=[\d {])"), r"\\\1{\2}"),
-    (re.compile(r"(\\(?:frac|binom) ?\{[^{}]*\}) ?([\da-zA-Z])"), r"\1{\2}"),
-    (re.compile(r"(?<![\d.,^_}a-zA-Z/])(\d+) ?(\\frac ?\{ ?\d+ ?\} ?\{ ?\d+ ?\})"), r"(\1+\2)"),
-    (re.compile(r"(?<![\d.,^_}a-zA-Z/])(\d+) (\d+ ?/ ?\d+)(?![\d.])"), r"(\1+\2)"),
-]
-"""In order: signs, spacing, operators, the braces that `\\frac25` leaves out, mixed numbers (`1\\frac45`, `1 4/5`)."""
-
 _TOKEN = re.compile(
     r"(?P<number>\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3}(?![\da-zA-Z]))?)"
-    r"|\\(?P<command>[a-zA-Z]+)|(?P<word>[a-zA-Z]+)|(?P<sign>[-+*/^!°()\[\]{}|_])"
+    r"|\\(?P<command>[a-zA-Z]+)|(?P<word>[a-zA-Z]+)|(?P<sign>[-+*/^!°()\[\]{}|_])|(?P<other>\S)"
 )
 _FUNCTIONS = frozenset({"pi", "log", "sqrt", *arithmetic.BARE, *arithmetic.BRACKETED})
 """Words that are no product of letters, with or without a backslash."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from reasonflux_agent.verify.grading.tables import table
+
 _LABEL = r"(?:(?<![a-zA-Z])[(\[] ?[A-Za-z] ?[)\]]|\b[A-Z]\b(?!['.]?[a-z]))"
 _HEDGE = rf"(?:(?!{_LABEL}).)*(?: (?:and|or|but|nor)|/|&|,) ?(?:(?:option|choice|maybe|perhaps|possibly|also) )?{_LABEL}"
 """The next option in the words behind one: `or (B)`, but not `Both A and B`, which is what an option says."""
@@ -23,9 +25,7 @@ _SEPARATED = re.compile(r"[\s,;]+|->|→|\\(?:to|rightarrow|Rightarrow|le)(?![a-
 _RUN = re.compile(r"(?=.*[a-zA-Z] ?[a-zA-Z])[a-zA-Z]+(?: [a-zA-Z]+)*")
 _FUNCTION = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|ln|log|lg|exp|sqrt|pi|arc\w+)\b")
 _ARTICLE = re.compile(r"\b(?:the|a|an) (?=\w)", re.IGNORECASE)
-_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety"""
-NUMBER = dict(zip(_WORDS.split(), [*range(20), *range(20, 100, 10)], strict=True))
+NUMBER = dict(zip(table("words")["numbers"].split(), [*range(20), *range(20, 100, 10)], strict=True))
 """The numbers that are one word."""
 _ORDINAL = {
     "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,

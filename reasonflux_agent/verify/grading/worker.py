@@ -17,6 +17,11 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+try:
+    import resource
+except ImportError:  # on Windows the parent's deadline alone bounds us
+    resource = None  # type: ignore[assignment]
+
 MEMORY = 1024**3
 """Bytes of address space, so that no comparison starves the machine; the imports take about 0.1 GiB of it."""
 
@@ -54,40 +59,25 @@ def _is_monomials(source: Any) -> bool:
 
 
 def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # not on Windows: there the parent's deadline alone bounds us
-        return
-    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)) if resource else ():
         with suppress(ValueError, OSError):  # a lower limit is set already, or the platform knows none
             resource.setrlimit(limit, (most, most))
 
 
 def _limit_cpu(seconds: float) -> None:
     """Should the parent die during a comparison that never ends, the kernel ends it."""
-    try:
-        import resource
-    except ImportError:
-        return
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 2, hard))
+    if resource:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 2, hard))
 
 
 def _number(text: str) -> Any:
     """What SymPy may make of a string: a plain number or fraction, nothing else."""
     from sympy import Float, Integer, SympifyError
 
-    top, slash, bottom = text.partition("/")
-    if (
-        slash
-        and max(len(top), len(bottom)) <= 400
-        and top.isascii()
-        and bottom.isascii()
-        and top.isdigit()
-        and bottom.isdigit()
-    ):
-        return Integer(int(top)) / Integer(int(bottom))
+    if fraction := re.fullmatch("([0-9]{1,400})/([0-9]{1,400})", text):
+        return Integer(int(fraction[1])) / Integer(int(fraction[2]))
     if len(text) <= 400 and text.isascii() and text.replace(".", "", 1).isdigit():
         return Integer(int(text)) if text.isdigit() else Float(text, max(15, len(text)))
     raise SympifyError(text)
@@ -112,16 +102,13 @@ def _equal(a: Any, b: Any) -> bool:
     if a == b:
         return True
     if isinstance(a, MatrixBase) and isinstance(b, MatrixBase):
-        return a.shape == b.shape and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+        return a.shape == b.shape and all(map(_equal, a, b))
     if isinstance(a, Relational) and isinstance(b, Relational):
         return _same_equation(a, b) if isinstance(a, Eq) and isinstance(b, Eq) else _same_inequality(a, b)
-    if isinstance(a, (FiniteSet, Tuple)) and isinstance(b, (FiniteSet, Tuple)):
-        x, y = (list(each.args) for each in (a, b))
-        if len(x) != len(y) or isinstance(a, Tuple) != isinstance(b, Tuple):
-            return False
-        if isinstance(a, Tuple):
-            return all(_equal(left, right) for left, right in zip(x, y, strict=True))
-        return all(any(_equal(left, right) for right in y) for left in x)
+    if isinstance(a, Tuple) and isinstance(b, Tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    if isinstance(a, FiniteSet) and isinstance(b, FiniteSet):
+        return len(a) == len(b) and all(any(_equal(x, y) for y in b.args) for x in a.args)
     if isinstance(a, Set) and isinstance(b, Set):
         return bool(a.symmetric_difference(b).is_empty)
     if isinstance(a, Expr) and isinstance(b, Expr) and not isinstance(a, Set) and not isinstance(b, Set):
@@ -134,14 +121,10 @@ def _is_zero(difference: Any) -> bool:
     from sympy import factor_terms, simplify
 
     difference = difference.doit()
-    if difference.is_number and difference.is_finite and abs(difference.evalf(30)) > 0:
-        digits = difference.evalf(30)
-        if digits._prec > 1:  # SymPy could tell it from zero
-            return False
+    if difference.is_number and difference.is_finite and abs(digits := difference.evalf(30)) > 0 and digits._prec > 1:
+        return False  # SymPy could tell it from zero
     simple = simplify(factor_terms(difference))
-    if simple.is_zero is not None:
-        return bool(simple.is_zero)
-    verdict = simple.equals(0)
+    verdict = simple.equals(0) if simple.is_zero is None else simple.is_zero
     if verdict is None:
         raise ArithmeticError(f"SymPy cannot tell whether {simple} is zero")
     return bool(verdict)

@@ -1,8 +1,9 @@
-"""What can be checked of a solution without a model.
+"""What can be verified of a solution without a model.
 
-A check is a pure function of the problem, the solution's text and its answer; it says True or False only where that is
-sure, and None where it does not apply. In place of False it may say in words what is wrong, which is what a redo is told.
-The built-in ones are registered like those of any plugin (hookspecs.py).
+A verifier is a pure function `verify(problem, text, answer)` of the problem, the solution's text and its answer (None: it has
+none). It returns True or False only where that is sure, and None where it does not apply. Instead of False it may return a
+sentence that says what is wrong: the model that tries again is shown it. The first line of its docstring says what it stands
+for. The built-in verifiers are registered by the hook `register_verifiers`, like those of any plugin (hookspecs.py).
 """
 
 from __future__ import annotations
@@ -16,60 +17,65 @@ from typing import Any
 
 from reasonflux_agent.plugins import manager, registered
 from reasonflux_agent.verify.grading import answers, formulas
-from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
+from reasonflux_agent.verify.grading.arithmetic import Number
+from reasonflux_agent.verify.grading.tables import words
 from reasonflux_agent.verify.verifiers import equalities, substitution
 
 Verdict = bool | str | None
 """Passed, failed (or what is wrong, in words), or None: does not apply."""
-Check = Callable[[str, str, str | None], Verdict]
-"""`check(problem, text, answer)` -> its verdict."""
+Verifier = Callable[[str, str, str | None], Verdict]
+"""`verify(problem, text, answer)` -> its verdict."""
 
 logger = logging.getLogger(__name__)
 
 
-def run_checks(problem: str, text: str, answer: str | None, *, truncated: bool = False) -> dict[str, bool]:
-    """Name of each check that applies -> whether it passed. `truncated`: the model was cut off at its token limit.
+def run_verifiers(problem: str, text: str, answer: str | None, *, truncated: bool = False) -> dict[str, bool]:
+    """Return the name of each verifier that applies, and whether the solution passed it.
 
-    A plugin's check that raises counts as one that does not apply; the log says so.
+    `truncated`: the model was cut off at its token limit, so `complete` fails. A plugin's verifier that raises counts as one
+    that does not apply, and the log says so. Raises PluginError where two plugins register one name.
+
+    >>> run_verifiers("Solve 2x + 3 = 11.", "2x = 8, and 8 / 2 = 4.", "4")["substitution"]
+    True
     """
     verdicts = {"complete": not truncated}
-    for name in _checks():
-        verdict = _verdict(name, problem, text, answer)
-        if verdict is not None:
-            verdicts[name] = bool(verdict) and not isinstance(verdict, str)
+    for name in _registered():
+        if (verdict := _verdict(name, problem, text, answer)) is not None:
+            verdicts[name] = verdict is True
     return verdicts
 
 
-def meaning(name: str) -> str:
-    """What a check stands for, in one sentence: the first line of its docstring."""
-    _, check = _checks().get(name, ("", None))
-    return ((check.__doc__ if check else "") or "The text goes on to its end.").strip().splitlines()[0]
+def description(name: str) -> str:
+    """What a verifier stands for, in one sentence: the first line of its docstring."""
+    _, verify = _registered().get(name, ("", None))
+    return ((verify.__doc__ if verify else "") or "The text goes on to its end.").strip().splitlines()[0]
 
 
-def objection(name: str, problem: str, text: str, answer: str | None) -> str:
-    """What a check that failed has against a solution: in its own words, else what it stands for."""
+def failure(name: str, problem: str, text: str, answer: str | None) -> str:
+    """What is wrong with a solution that did not pass a verifier: its own sentence, or else what it stands for."""
     verdict = None if name == "complete" else _verdict(name, problem, text, answer)
-    return verdict if isinstance(verdict, str) else f"This does not hold: {meaning(name)}"
+    return verdict if isinstance(verdict, str) else f"This does not hold: {description(name)}"
 
 
 def _verdict(name: str, problem: str, text: str, answer: str | None) -> Verdict:
-    plugin, check = _checks()[name]
+    plugin, verify = _registered()[name]
     try:
-        return check(problem, text, answer)
+        verdict = verify(problem, text, answer)
     except Exception:
-        logger.exception("The check %r of the plugin %r failed and is passed over", name, plugin)
+        logger.exception("The verifier %r of the plugin %r failed and is passed over", name, plugin)
         return None
+    return verdict if verdict is None or isinstance(verdict, str) else bool(verdict)
 
 
-def _checks() -> dict[str, tuple[str, Check]]:
-    """Name -> (plugin, check)."""
-    return _registered(frozenset(manager().get_plugins()))
+def _registered() -> dict[str, tuple[str, Verifier]]:
+    """Name -> (plugin, verifier)."""
+    return _collected(frozenset(manager().get_plugins()))
 
 
 @lru_cache(maxsize=1)
-def _registered(plugins: frozenset[Any]) -> dict[str, tuple[str, Check]]:
-    """The registered checks, collected anew only when the plugins have changed."""
-    return registered("checks")
+def _collected(plugins: frozenset[Any]) -> dict[str, tuple[str, Verifier]]:
+    """The registered verifiers, collected anew only when the plugins have changed."""
+    return registered("verifiers")
 
 
 def answered(problem: str, text: str, answer: str | None) -> bool | None:
@@ -88,13 +94,7 @@ def not_repeating(problem: str, text: str, answer: str | None) -> bool | None:
     )
 
 
-_OTHER_ARITHMETIC = re.compile(
-    r"\bmod|\\[bp]?mod|\\equiv|≡|congruen|residue|\bbases?\b|binary|octal|decimal system|\boperation|\bclock|\bdefine|\d_\{?\d"
-    r"|(?:units?|last|ones) digit"
-    r"|[a-z] ?(?:[*#@]|\\(?:star|ast|diamond|clubsuit|spadesuit|heartsuit|oplus|otimes|odot|circ)) ?[a-z] ?=",
-    re.IGNORECASE,
-)
-"""Words of texts in which `7 * 3 = 1` may well be true."""
+_OTHER_ARITHMETIC = re.compile(words("other_arithmetic"), re.IGNORECASE)
 
 
 def arithmetic(problem: str, text: str, answer: str | None) -> Verdict:
@@ -112,12 +112,7 @@ def arithmetic(problem: str, text: str, answer: str | None) -> Verdict:
 _COUNTED = re.compile(
     r"\bhow many (?:(?:more|different|distinct|total|other|such|of the|positive|whole|new) )*(\w+)", re.IGNORECASE
 )
-_MEASURES = re.compile(
-    r"(?:milli|centi|kilo)?(?:met(?:er|re)|lit(?:er|re)|gram)s?|times?|hours?|minutes?|seconds?|days?|weeks?|months?|years?"
-    r"|inch(?:es)?|feet|foot|yards?|miles?|acres?|ounces?|pounds?|tons?|cups?|gallons?|quarts?|pints?|\w*spoons?|dollars?"
-    r"|cents?|degrees?|radians?|percent|percentage|units?|square|cubic|cm|mm|km|kg|ft|ml|calories|pages?|liquid|fluid|nautical|light",
-    re.IGNORECASE,
-)
+_MEASURES = re.compile(words("measures"), re.IGNORECASE)
 _BROKEN = re.compile(r"average|mean\b|fraction|decimal|mixed number|nearest", re.IGNORECASE)
 
 
@@ -152,14 +147,11 @@ def in_range(problem: str, text: str, answer: str | None) -> bool | None:
 
 def _number(answer: str | None) -> Number | None:
     """The answer's value if it is a plain number, without a unit that could be part of a larger one."""
-    try:
-        formula = formulas.read(answers.normal(answer or ""))
-        return None if formula.names else formula.value()
-    except FormulaError:
-        return None
+    formula = formulas.read_or_none(answers.normal(answer or ""))
+    return formula.value_or_none() if formula and not formula.names else None
 
 
-CHECKS: dict[str, Check] = {
+VERIFIERS: dict[str, Verifier] = {
     "answered": answered,
     "not_repeating": not_repeating,
     "arithmetic": arithmetic,
@@ -167,4 +159,4 @@ CHECKS: dict[str, Check] = {
     "range": in_range,
     "substitution": substitution.substitution,
 }
-"""The built-in checks by name."""
+"""The built-in verifiers by name."""

@@ -15,22 +15,11 @@ from typing import NamedTuple
 
 from reasonflux_agent.verify.grading import formulas
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number, close
+from reasonflux_agent.verify.grading.tables import rewritten, table
 
 MAX_TEXT = 100_000
 """Characters of a text that are searched."""
 
-_CLEANED = [
-    (re.compile(r"```.*?(?:```|\Z)", re.DOTALL), "\n"),
-    (re.compile(r"\\boxed ?\{((?:[^{}]|\{[^{}]*\})*)\}"), r"\1"),
-    (re.compile(r"\\\\\s*&?\s*(?==)"), " "),
-    (re.compile(r"\\\\|\\[\[\]]|\\q?quad(?![a-z])"), "\n"),
-    (re.compile(r"\\[$()]|[$&]|\*\*(?=[^\d\s(])|(?<=[^\d\s)])\*\*"), " "),
-    (re.compile(r"(?<=\d) ?[xX] ?(?=\d)"), "*"),
-    (re.compile(r"(?<!\d)\d{1,99}\.\d{0,99}\\overline(?![a-z])"), "periodic"),
-    (re.compile(r"\\%"), "%"),
-    (re.compile(r"\\approx(?![a-z])"), "≈"),
-    (re.compile("[\u00a0\u2009\u202f]"), " "),
-]
 _CHAIN = re.compile(
     r"(?:[-\d.,;+*/×÷·−–^(){}\[\] \t\n=≈%]|\\(?:[dt]?frac|cdot|times|div|sqrt|left|right)(?![a-z])|\\[,!;: ])+", re.ASCII
 )
@@ -52,21 +41,7 @@ _FOLLOWS = re.compile(
 )
 
 
-_UNITS = [
-    (re.compile(unit, re.IGNORECASE), frozenset(map(Fraction, factors)))
-    for unit, factors in {
-        r"cents?\b|penn(?:y|ies)\b|¢|percent\b": (100,),
-        r"dollars?\b|quarters?\b|dimes?\b|nickels?\b": (100, 25, 4, 10, 5, 20),
-        r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?)\b": (60, 3_600, 24, 1_440),
-        r"(?:days?|weeks?|months?|years?|decades?|centur\w+)\b": (24, 7, 168, 30, 12, 52, 365, 10, 100),
-        r"(?:inch(?:es)?|feet|foot|ft|yards?|miles?)\b": (12, 3, 36, 5_280, 1_760, 144, 9),
-        r"(?:[kcm]m|m|(?:kilo|centi|milli)?met(?:er|re)s?)\b": (10, 100, 1_000, 10_000, 100_000),
-        r"(?:k?g|mg|m?l|(?:kilo|milli)?(?:gram|lit(?:er|re))s?)\b": (1_000,),
-        r"(?:ounces?|oz|pounds?|lbs?|tons?)\b": (16, 2_000),
-        r"(?:gallons?|quarts?|pints?|cups?|fluid|\w*spoons?)\b": (2, 3, 4, 8, 16, 32, 48),
-        r"dozens?\b": (12,),
-    }.items()
-]
+_CONVERSIONS = [(re.compile(unit, re.IGNORECASE), factors) for unit, factors in table("words")["conversions"].items()]
 """What stands behind a result -> by what it may differ, since its left side was counted in another unit."""
 
 
@@ -83,9 +58,7 @@ class Equality(NamedTuple):
 
 def equalities(text: str) -> Iterator[Equality]:
     """Each equality of plain numbers that stands alone, chains cut into neighbours."""
-    text = text[:MAX_TEXT]
-    for pattern, plain in _CLEANED:
-        text = pattern.sub(plain, text)
+    text = rewritten(text[:MAX_TEXT], "solution")
     for chain in _CHAIN.finditer(text):
         signs = re.findall("[=≈]", chain[0])
         if not signs:
@@ -174,7 +147,7 @@ def holds(left: str, right: str, approximate: bool = False, follows: str = "") -
         return False
     if doubtful or approximate:
         return None
-    factors = next((factors for unit, factors in _UNITS if unit.match(follows)), frozenset())
+    factors: list[int] = next((factors for unit, factors in _CONVERSIONS if unit.match(follows)), [])
     converted = any(close(a * factor, b) or close(a, b * factor) for a, b in pairs for factor in factors)
     return None if converted else False
 

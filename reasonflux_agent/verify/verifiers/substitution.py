@@ -18,6 +18,7 @@ from itertools import pairwise
 from reasonflux_agent.verify.grading import answers, formulas
 from reasonflux_agent.verify.grading.arithmetic import FormulaError, Number
 from reasonflux_agent.verify.grading.formulas import Formula
+from reasonflux_agent.verify.grading.tables import rewritten, words
 from reasonflux_agent.verify.verifiers import rational
 
 TERMS = 8
@@ -57,15 +58,14 @@ _ASKED = re.compile(
 
 def _recurrence(problem: str, answer: str) -> bool | str | None:
     """Iterates `a_1 = 3, a_{n+1} = 2a_n + 5` and compares each term with the answer's formula in n."""
-    problem = re.sub(r"\\left|\\right|\\[{}!,]|\$", " ", problem)
-    problem = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", problem))  # the patterns know single blanks only
+    problem = rewritten(problem, "recurrence")  # the patterns know single blanks only
     rules = [match.groups() for match in _RULE.finditer(problem)]
     given = {(name, int(a or b)): value for name, a, b, value in _TERM.findall(problem)}
     if len(rules) != 1 or not _ASKED.search(problem) or len(set(re.findall(r"([a-zA-Z])_", problem))) != 1:
         return None
     name, sign, distance, right = rules[0]
     rule, shift = formulas.read(right), int(f"{sign or ''}{distance or 0}")
-    formula = _read(re.sub(r"[,(]? ?\(? ?(?:for )?n ?(?:>|≥|\\g|\\in).*", "", _right_side(answer)))
+    formula = _read(re.sub(r"[,(]? ?\(? ?(?:for )?n ?(?:>|≥|\\g|\\in).*", "", answers.normal(answer).split("=", 1)[-1]))
     backward = {term: _shift(term, name) for term in rule.names - {"n"}}
     terms: dict[int, Number] = {index: formulas.evaluate(value) for (_, index), value in given.items()}
     if not terms or not formula.names <= {"n"} or not all(at is not None and at < shift for at in backward.values()):
@@ -80,13 +80,13 @@ def _recurrence(problem: str, answer: str) -> bool | str | None:
         if not -LARGE <= following <= LARGE and index >= first + TERMS:
             break
         terms[index] = following
-    near = True
+    exact = True
     for index, value in terms.items():
-        found = _value(formula, Fraction(index))
+        found = formula.value_or_none({"n": Fraction(index)})
         if found is None or not _near(found, value):
             return f"{name}_{index} is {value}, but the answer's formula does not give that."
-        near = near and _same(found, value)
-    return True if near else None
+        exact = exact and (found == value or math.isclose(found, value, rel_tol=1e-12, abs_tol=1e-12))
+    return True if exact else None
 
 
 def _near(a: Number, b: Number) -> bool:
@@ -96,11 +96,6 @@ def _near(a: Number, b: Number) -> bool:
         return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=1e-6)
     except OverflowError:
         return False
-
-
-def _right_side(answer: str) -> str:
-    left, equals, right = answers.normal(answer).partition("=")
-    return right if equals else left
 
 
 def _shift(term: str, name: str) -> int | None:
@@ -116,32 +111,13 @@ def _read(text: str) -> Formula:
     return formulas.read(text)
 
 
-def _value(formula: Formula, at: Fraction) -> Number | None:
-    """The formula's value; None where it has none."""
-    try:
-        return formula.value(dict.fromkeys(formula.names, at))
-    except FormulaError:
-        return None
-
-
-def _same(a: Number, b: Number) -> bool:
-    """Equal, exactly or to twelve digits."""
-    return a == b or ((isinstance(a, float) or isinstance(b, float)) and math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-12))
-
-
 _SOLVE = (
     r"\bsolve\b|\b(?:find|determine|what are)\s[^.?$]{0,40}\b(?:solutions?|roots)\s(?:of|to)\b"
     r"|\b(?:find|determine|compute|what (?:is|are))"
     r"(?:\s(?:all|the|real|positive|negative|possible|values?|solutions?|roots?|of|for"
     r"|to))*\s\$?(?:\\\()?{name}(?![\w^*/+(-]|\s*(?:[*/+^-]|\\[a-z]))"
 )
-_ELSEWHERE = re.compile(
-    r"sum|product|how many|number of|difference|express|terms of|form|smallest|largest|greatest|least|system|integer|ratio"
-    r"|function|sequence|graph|area|mean\b|average|remainder|mod|approximat|nearest|round|complex|circle|length"
-    r"|degrees?\b|\b(?:even|odd|side|distance|age|price|between|nonzero|non-?negative|distinct|domain)\b|prime"
-    r"|larger|smaller|\b(?:less|more)\b|exclud",
-    re.IGNORECASE,
-)
+_ELSEWHERE = re.compile(words("not_roots"), re.IGNORECASE)
 _MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.{1,500}?)\\\]|\\\((.{1,500}?)\\\)", re.DOTALL)
 _PLAIN = re.compile(r"(?:[-+*/^().\d\s=]|(?<![a-zA-Z])[a-z](?![a-zA-Z]))+")
 _BEFORE = re.compile(

@@ -1,0 +1,138 @@
+"""Turns an `async def body(state, run)` into a graph node, sync and async from one definition; and routers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.config import get_config
+from langgraph.graph import END, START, StateGraph
+
+from reasonflux_agent.calls import OutOfBudget
+from reasonflux_agent.context import Context
+from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, labels_of, read_event
+from reasonflux_agent.parts import Parts
+from reasonflux_agent.run import Actions, Blocking, Concurrent, NodeBody, Run
+from reasonflux_agent.schema import Usage, Value
+from reasonflux_agent.state import Attempt, Attempted, Trajectory
+
+T = TypeVar("T")
+
+
+def drive(body: Awaitable[T]) -> T:
+    """Return the result of a coroutine that never suspends. Raises RuntimeError for one that does."""
+    steps = body.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise RuntimeError(
+        "A node awaits something that is not of its run, so `invoke` cannot carry it out. Next: await the methods of `run` "
+        "alone, or call the graph with `ainvoke`."
+    )
+
+
+class Node(Runnable[Any, Any]):
+    """A body as a Runnable with both `invoke` and `ainvoke`; its name is the function's unless one is given.
+
+    The update that the body returns may hold values of `schema`; the state gets them JSON-plain.
+    """
+
+    def __init__(self, parts: Parts, body: NodeBody, name: str = "") -> None:
+        self.parts, self.body = parts, body
+        self.name: str = name or body.__name__
+
+    def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+        context = self.parts.context()
+        return drive(self._run(input, context, Blocking(self.parts, context, config)))
+
+    async def ainvoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+        context = self.parts.context()
+        return await self._run(input, context, Concurrent(self.parts, context, config))
+
+    async def _run(self, state: dict[str, Any], context: Context, actions: Actions) -> dict[str, Any]:
+        before = Usage(**(state.get("spent") or {}))
+        attempt, unit = state.get("attempt") or "", str(get_config()["configurable"].get("checkpoint_ns", ""))
+        run = Run(
+            context=context,
+            parts=self.parts,
+            labels=Labels(run=state.get("run", ""), attempt=attempt, node=self.name, unit=unit.rpartition(":")[2]),
+            spent=sum((Usage.of(row) for row in state.get("usage") or ()), before),
+            before=before,
+            share=state.get("share") or 1,
+            sample=state.get("sample") or 0,
+            actions=actions,
+        )
+        try:
+            update = await self.body(state, run)
+        except OutOfBudget as error:
+            update = {"exhausted": str(error)}
+        update = {name: _plain(value) for name, value in update.items()}
+        if rows := update.get("candidates"):
+            update["candidates"] = [{**row, "attempt": attempt} for row in rows]
+        if run.usage and update.get("usage", ()) is not None:
+            return {**update, "usage": run.usage, "elapsed": run.spent.seconds}
+        return update
+
+
+def _plain(value: Any) -> Any:
+    """The value as the state holds it: JSON-plain, without classes of ours."""
+    if isinstance(value, Value):
+        return value.model_dump(mode="json")
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def sequence(parts: Parts, *bodies: NodeBody) -> StateGraph[Any, Any, Any, Any]:
+    """Return the graph of an attempt whose nodes, named like their functions, run one after another.
+
+    Each node sees what an attempt is given and what it hands back (`state.Attempt`, `state.Attempted`) and its trajectory
+    (`state.Trajectory`).
+    """
+    graph = StateGraph(Trajectory, context_schema=Context, input_schema=Attempt, output_schema=Attempted)
+    nodes = [Node(parts, body) for body in bodies]
+    for node in nodes:
+        graph.add_node(node.name, node, input_schema=Trajectory)
+    for source, target in pairwise((START, *(node.name for node in nodes), END)):
+        graph.add_edge(source, target)
+    return graph
+
+
+class Router(Runnable[Any, Any]):
+    """A router that the event loop runs itself: LangGraph hands a plain function to a thread, and waits for it.
+
+    It reads the state alone: when a person edits the state of a thread there is no run, and so no context.
+    """
+
+    def __init__(self, route: Callable[[Any], Any]) -> None:
+        self.route = route
+        self.name: str = route.__name__
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self.route(input)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self.route(input)
+
+
+def add_router(
+    graph: StateGraph[Any, Any, Any, Any], source: str, route: Callable[[Any], Any], targets: Sequence[str] | None = None
+) -> None:
+    """Add conditional edges. `targets` defaults to those of the Literal that `route` returns."""
+    graph.add_conditional_edges(source, Router(route), list(targets or get_args(get_type_hints(route)["return"])))
+
+
+def stream_event(part: tuple[Any, str, Any]) -> AnyEvent | None:
+    """Return the event in a part of LangGraph's stream (modes `custom` and `messages`, subgraphs on), if it is one of ours."""
+    _, mode, data = part
+    if mode == "custom":
+        return read_event(data) if isinstance(data, dict) and data.get("run") and "type" in data else None
+    chunk, metadata = data
+    labels = labels_of(metadata)
+    if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:
+        return None
+    return Token(**labels.model_dump(), role=metadata.get(f"{PREFIX}role", ""), text=chunk.text, time=round(time.time(), 3))

@@ -1,0 +1,48 @@
+"""How templates are found for a trajectory, and chosen: used by the graph, and by the builders of training data. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from langchain_core.documents import Document
+
+from reasonflux_agent.schema import Plan, Step, Template
+from reasonflux_agent.templates import TemplateLibrary
+
+
+def trajectory_query(problem: str, plan: Plan, due: int = 0) -> str:
+    """Return the query for the steps from `due` on.
+
+    One query of the kind, the problem and the steps finds more than the problem's alone, and more than the fused hits of
+    a query each (docs/LOG.md).
+    """
+    return "\n".join((plan.abstraction, problem, *map(step_query, plan.steps[due:]))).strip()
+
+
+def step_query(step: Step) -> str:
+    """Return the query for one step."""
+    return f"{step.purpose}\n{step.query}"
+
+
+def document_id(document: Document) -> str:
+    """Return the template id of a document; for a retriever that gives none, its first words."""
+    return str(document.id or document.metadata.get("id") or document.page_content[:80])
+
+
+def standing_out(documents: Sequence[Document]) -> Sequence[Document]:
+    """Return the documents up to the last one that stands out from the next, if the retriever tells its `lead`.
+
+    A worked example that does not fit is worse than none: a small solver follows it all the same.
+    """
+    leads = [document.metadata.get("lead", 1.0) for document in documents]
+    return documents[: max((rank for rank, lead in enumerate(leads, 1) if lead >= 1.0), default=0)]
+
+
+def foreign(documents: Sequence[Document], library: TemplateLibrary) -> dict[str, str]:
+    """Return id and text of the documents that are not in the library."""
+    return {id: document.page_content for document in documents if (id := document_id(document)) not in library}
+
+
+def looked_up(ids: Sequence[str], texts: Mapping[str, str], library: TemplateLibrary) -> list[Template | str]:
+    """Return the templates of these ids, for prompts: from the library, else their text."""
+    return [library.get(id) if id in library else texts[id] for id in ids]
