@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from reasonflux_agent.jobs.batch.cluster import Work
 
 RAY = "On a Ray cluster (--engine ray)"
+FIELDS: tuple[str, ...] = ("effort", "granularity", "drafts", "trajectories", "templates", "reviews", "seed")
+FIELDS += ("max_tokens", "token_budget", "deadline")
+"""Options that are fields of the Context."""
 
 
 def batch(
@@ -76,28 +79,18 @@ def batch(
     exit code is then 1. When a server is overloaded, all rows wait for it; when it stays away, the command ends. What is not
     given here is taken from the environment, as for `solve`.
     """
+    given = dict(locals())
     from reasonflux_agent.api import ReasonFlux
-    from reasonflux_agent.cli.batch_progress import BatchProgress
+    from reasonflux_agent.cli.job_progress import BatchProgress
     from reasonflux_agent.jobs.batch.actors import Health
     from reasonflux_agent.jobs.batch.cluster import ray_engine
     from reasonflux_agent.jobs.batch.local import local_engine
     from reasonflux_agent.jobs.batch.local import solver as solver_of
     from reasonflux_agent.jobs.batch.pace import Pace
-    from reasonflux_agent.jobs.batch.runner import STDOUT, hold, run_batch
+    from reasonflux_agent.jobs.batch.runner import Output, run_batch
+    from reasonflux_agent.runs.journal import STDOUT
 
-    fields: dict[str, Any] = {
-        "effort": effort,
-        "granularity": granularity,
-        "drafts": drafts,
-        "trajectories": trajectories,
-        "templates": templates,
-        "reviews": reviews,
-        "programs": False if no_programs else None,
-        "seed": seed,
-        "max_tokens": max_tokens,
-        "token_budget": token_budget,
-        "deadline": deadline,
-    }
+    fields = {name: given[name] for name in FIELDS} | {"programs": False if no_programs else None}
     if engine not in ("local", "ray"):
         raise InputError(f"--engine is {engine!r}. Next: give local or ray.")
     if engine == "local" and (address or workers or gpus):
@@ -105,7 +98,7 @@ def batch(
     flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
     roles = specs(flux, navigator or model, solver or model)
     settings = _settings(flux, roles, strategy, library)
-    with _open(problems) as source, hold(out, source, retry_failed=retry_failed, settings=settings) as output:
+    with _open(problems) as source, Output(out, source, retry_failed=retry_failed, settings=settings) as output:
         pace, health = Pace(), Health()
         if engine == "ray":
             work = _work(flux, roles, strategy, library, record)
@@ -117,15 +110,15 @@ def batch(
         kept = nullcontext() if output.name == STDOUT else going_on(kept=f"What is done so far is kept in {out}")
         with kept, redirect_stdout(sys.stderr), BatchProgress(quiet=quiet) as progress:
             gc.freeze()  # what is loaded stays: the collector need not look through it again and again (docs/speed.md)
-            how: dict[str, Any] = {"concurrency": concurrency, "ordered": ordered, "watcher": progress}
-            asyncio.run(run_batch(source, output, solve_rows, **how))
+            batch = run_batch(source, output, solve_rows, concurrency=concurrency, ordered=ordered, watcher=progress)
+            asyncio.run(batch)
     failed = output.failed + progress.failed
     if not quiet:
         waits = f"; the server made all rows wait {pace.pauses} time(s)" if pace.pauses else ""
         ran = f"; {health.most} process(es) at once, {health.lost} died" if engine == "ray" else ""
         earlier = f", {output.failed} failed earlier" if output.failed else ""
         again = "; --retry-failed does them again" if failed and output.name != STDOUT else ""
-        said = f"{progress.rows} row(s) done, {progress.failed} of them failed{earlier}{again}{waits}{ran}"
+        said = f"{progress.new} row(s) done, {progress.failed} of them failed{earlier}{again}{waits}{ran}"
         typer.echo(f"{said}. Output: {output.name}", err=True)
     if failed:
         raise typer.Exit(FAILED)

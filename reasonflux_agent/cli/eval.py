@@ -106,39 +106,14 @@ def run(
 
     The same command goes on where it was stopped. Progress goes to standard error, the results to standard output.
     """
-    from reasonflux_agent.cli.eval_progress import EvalProgress
+    given = dict(locals())  # the options have the names of the parameters of `evaluate`
+    from reasonflux_agent.cli.job_progress import EvalProgress
     from reasonflux_agent.jobs.evaluation.methods import split_methods
     from reasonflux_agent.jobs.evaluation.report import write_report
     from reasonflux_agent.jobs.evaluation.runner import evaluate
 
-    fields = {
-        "effort": effort,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "token_budget": token_budget,
-        "deadline": deadline,
-    }
     with going_on(), redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
-        path = asyncio.run(
-            evaluate(
-                benchmarks,
-                split_methods(methods),
-                out=out,
-                model=model,
-                navigator=navigator,
-                solver=solver,
-                library=library,
-                data_dir=data_dir,
-                limit=limit,
-                repeats=repeats,
-                seed=seed,
-                concurrency=concurrency,
-                retry_failed=retry_failed,
-                cache=cache,
-                watcher=watcher,
-                **fields,
-            )
-        )
+        path = asyncio.run(evaluate(**given | {"methods": split_methods(methods)}, watcher=watcher))
     write_report(path)
     for line in watcher.summary():
         typer.echo(line)

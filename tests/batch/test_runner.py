@@ -17,7 +17,9 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.jobs.batch.local import Solve, local_engine, solver
 from reasonflux_agent.jobs.batch.rows import Index, Job
-from reasonflux_agent.jobs.batch.runner import AHEAD, GIVE_UP, Watcher, failure, hold, run_batch
+from reasonflux_agent.jobs.batch.runner import AHEAD, Output, failure, run_batch
+from reasonflux_agent.jobs.running import GIVE_UP, Watcher
+from reasonflux_agent.runs.journal import Journal
 from reasonflux_agent.testing import FakeModel
 
 OUTCOME = {**failure(ModelError("")), "answer": "1", "status": "answered", "votes": 1.0, "error": None, "fault": None}
@@ -35,7 +37,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 async def batch(
     problems: Path, out: Path, solve: Solve, concurrency: int = 4, *, ordered: bool = False, retry_failed: bool = False
 ) -> None:
-    with problems.open("rb") as source, hold(out, source, retry_failed=retry_failed) as output:
+    with problems.open("rb") as source, Output(out, source, retry_failed=retry_failed) as output:
         await run_batch(source, output, local_engine(solve, concurrency), concurrency=concurrency, ordered=ordered)
 
 
@@ -225,7 +227,7 @@ async def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     class Heard(Watcher):
         total: int | None = 0
 
-        def begin(self, done: int, total: int | None) -> None:
+        def begin(self, journal: Journal[Any], before: int, total: int | None) -> None:
             self.total = total
 
         def row(self, row: dict[str, Any]) -> None:
@@ -235,7 +237,7 @@ async def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     with (
         open(reading, "rb") as source,
         open(writing, "wb", buffering=0) as pipe,
-        hold(tmp_path / "o", source) as output,
+        Output(tmp_path / "o", source) as output,
     ):
         run = asyncio.create_task(run_batch(source, output, local_engine(Stub(), 2), concurrency=2, watcher=heard))
         pipe.write(b'{"problem": "one"}\n{"prob')
@@ -250,7 +252,7 @@ async def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
 async def test_a_pipe_that_does_not_block_is_waited_for(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    with open(reading, "rb") as source, hold(tmp_path / "o", source) as output:
+    with open(reading, "rb") as source, Output(tmp_path / "o", source) as output:
         run = asyncio.create_task(run_batch(source, output, local_engine(Stub(), 2), concurrency=2))
         await asyncio.sleep(0.1)
         os.write(writing, b'{"problem": "one"}\n')
@@ -261,7 +263,7 @@ async def test_a_pipe_that_does_not_block_is_waited_for(tmp_path: Path) -> None:
 
 async def test_a_terminal_that_is_gone_ends_the_batch(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
-    with open(theirs, "rb", buffering=0) as source, hold(tmp_path / "o", source) as output:
+    with open(theirs, "rb", buffering=0) as source, Output(tmp_path / "o", source) as output:
         run = asyncio.create_task(run_batch(source, output, local_engine(Stub(), 2), concurrency=2))
         await asyncio.sleep(0.1)
         os.close(ours)
@@ -303,7 +305,7 @@ def test_the_index_finds_what_it_was_given() -> None:
 MANY = """
 import asyncio, json, os, resource, sys
 from reasonflux_agent.jobs.batch.local import local_engine
-from reasonflux_agent.jobs.batch.runner import hold, run_batch
+from reasonflux_agent.jobs.batch.runner import Output, run_batch
 path, count, ordered = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
 with open(path + "/p", "w") as file:
     for n in range(count):
@@ -312,7 +314,7 @@ outcome = {"answer": "1", "tokens": 2, "text": "t" * 100, "error": None, "fault"
 async def solve(job):
     return outcome
 async def run():
-    with open(path + "/p", "rb") as source, hold(path + "/o", source) as output:
+    with open(path + "/p", "rb") as source, Output(path + "/o", source) as output:
         await run_batch(source, output, local_engine(solve, 64), concurrency=64, ordered=ordered)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 asyncio.run(run())

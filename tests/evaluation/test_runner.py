@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.jobs.evaluation.folder import Folder, key_of
+from reasonflux_agent.jobs.evaluation.folder import key_of
 from reasonflux_agent.jobs.evaluation.results import read_run
-from reasonflux_agent.jobs.evaluation.runner import Watcher, evaluate
+from reasonflux_agent.jobs.evaluation.runner import evaluate
 from reasonflux_agent.jobs.evaluation.solving import _outcome
+from reasonflux_agent.jobs.running import Watcher
+from reasonflux_agent.runs.journal import Journal
 from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
@@ -50,10 +52,11 @@ class Notes(Watcher):
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
-        self.done = self.total = 0
+        self.done = 0
 
-    def begin(self, folder: Folder, total: int) -> None:
-        self.done, self.total = len(folder.rows), total
+    def begin(self, journal: Journal[Any], before: int, total: int | None) -> None:
+        assert before == len(journal.rows)
+        self.done, self.total = before, total
 
     def row(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
@@ -263,7 +266,7 @@ async def test_a_server_that_goes_near_the_end_costs_no_problem(tmp_path: Path) 
             raise RuntimeError("nobody there")
         return mathematician(prompt)
 
-    with pytest.raises(ModelError, match=r"its last 2 run\(s\) failed.*nobody there"):
+    with pytest.raises(ModelError, match=r"its last 2 row\(s\) failed.*nobody there"):
         await evaluate([sums(tmp_path, 8)], ["direct"], model=FakeModel(respond=respond), out=tmp_path / "run", concurrency=1)
     assert [row["error"] for row in rows_of(tmp_path / "run")] == [None] * 6
 
@@ -315,7 +318,7 @@ async def test_a_server_that_is_gone_ends_the_run_and_costs_no_problem(tmp_path:
         return mathematician(prompt)
 
     model = FakeModel(respond=respond)
-    with pytest.raises(ModelError, match=r"stopped: its last 5 run\(s\) failed.*nobody there.*the same command goes on"):
+    with pytest.raises(ModelError, match=r"stopped: its last 5 row\(s\) failed.*nobody there.*the same command goes on"):
         await evaluate([problems], ["direct"], model=model, out=tmp_path / "run", concurrency=1)
     assert [row["error"] for row in rows_of(tmp_path / "run")] == [None] * 10
     path = await evaluate([problems], ["direct"], model=FakeModel(), out=tmp_path / "run")
@@ -436,7 +439,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         while not (out / "run.json").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        with pytest.raises(InputError, match=rf"Another process \({first.pid}\) is evaluating into .*run"):
+        with pytest.raises(InputError, match=rf"Another process \({first.pid}\) is writing .*run"):
             asyncio.run(evaluate([problems], ["direct", "no-templates"], model=f"vllm:fake@{url}", out=out))
 
 

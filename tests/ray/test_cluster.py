@@ -186,10 +186,10 @@ NO_ROOM = """
 import asyncio, sys
 from pathlib import Path
 from reasonflux_agent.jobs.batch.cluster import Work, ray_engine
-from reasonflux_agent.jobs.batch.runner import hold, run_batch
+from reasonflux_agent.jobs.batch.runner import Output, run_batch
 async def run(problems, out, address):
     engine = ray_engine(Work("direct", None, None, {}), 1, address=address, gpus=1, patience=2)
-    with open(problems, "rb") as source, hold(out, source) as output:
+    with open(problems, "rb") as source, Output(out, source) as output:
         await run_batch(source, output, engine)
 asyncio.run(run(*sys.argv[1:]))
 """

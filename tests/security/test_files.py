@@ -21,7 +21,7 @@ from reasonflux_agent.events import ProgramRun
 from reasonflux_agent.jobs.batch.rows import parse, read_jobs
 from reasonflux_agent.jobs.evaluation.benchmarks import load
 from reasonflux_agent.jobs.evaluation.results import read_run
-from reasonflux_agent.runs.jsonl import to_line
+from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.runs.record import Recorder, read_record
 from reasonflux_agent.serving.ui.view import news, sections
 from reasonflux_agent.templates import TemplateLibrary
@@ -161,7 +161,7 @@ def test_evaluations(place: Path, config: Any, results: bytes) -> None:
     (folder / "results.jsonl").write_bytes(results)
     with suppress(ReasonFluxError):
         run = read_run(folder)
-        _ = run.groups, run.methods, run.benchmarks, run.planned, run.title, run.settings, run.progress
+        _ = run.groups, run.methods, run.benchmarks, run.pooled(run.benchmarks), run.title, run.settings, run.progress
 
 
 @given(st.data())

@@ -226,7 +226,7 @@ def test_data_sets_in_one_folder_share_the_register(tmp_path: Path) -> None:
 def test_two_builds_do_not_write_one_journal(tmp_path: Path) -> None:
     with (tmp_path / "made.work.jsonl").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="in use by another process"):
+        with pytest.raises(InputError, match="Another process is writing"):
             build(tmp_path).each("units", {"a": 1}, lambda unit: {"outcome": "kept"})
 
 

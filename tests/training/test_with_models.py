@@ -158,7 +158,7 @@ def test_a_stopped_build_goes_on_where_it_ended(problems: Path, tmp_path: Path) 
     pairs(problems, out, "--limit", "3", navigator=navigator)
     assert len(navigator.calls) == 4  # samples of the third problem alone: two were done
     assert len(conftest.read(out)) >= 1
-    with pytest.raises(InputError, match=r"other settings: similar 3, now 2.*another --out"):
+    with pytest.raises(InputError, match=r"other settings: settings\.similar was 3, is 2\. .*name another"):
         pairs(problems, out, "--limit", "3", "--similar", "2")
     pairs(problems, out, "--limit", "3", "--margin", "1", navigator=navigator)
     assert len(navigator.calls) == 4  # another margin asks nothing anew
@@ -167,7 +167,7 @@ def test_a_stopped_build_goes_on_where_it_ended(problems: Path, tmp_path: Path) 
 def test_a_journal_of_earlier_builders_is_not_gone_on_with(problems: Path, tmp_path: Path) -> None:
     out, journal = pairs(problems, tmp_path / "pairs.json", "--limit", "1"), tmp_path / "pairs.work.jsonl"
     journal.write_text(journal.read_text().replace('"version": 2', '"version": 1', 1))
-    with pytest.raises(InputError, match="version 1, now 2"):
+    with pytest.raises(InputError, match="version was 1, is 2"):
         pairs(problems, out, "--limit", "1")
 
 
@@ -175,7 +175,7 @@ def test_rewards_under_another_library_are_not_gone_on_with(problems: Path, libr
     out, options = tmp_path / "pairs.json", ("--limit", "1", "--templates", "1", "--library", str(library))
     pairs(problems, out, *options)
     library.write_text(library.read_text().replace("Collect the integers", "Write the integers down"))
-    with pytest.raises(InputError, match=r"other settings: templates of the library .*another --out"):
+    with pytest.raises(InputError, match=r"other settings: settings\.templates of the library was .*name another"):
         pairs(problems, out, *options)
 
 

@@ -9,36 +9,36 @@ dataset_info.json   beside them: LLaMA-Factory's register of data sets, in which
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import json
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
-from files import digest_files, to_line
+from files import digest_files
 from rows import JSON, Kind, Leaks, dataset_entry, texts
 
 from reasonflux_agent import __version__
 from reasonflux_agent.cli.exits import INTERRUPTED, code_of, explain
+from reasonflux_agent.cli.job_progress import JobProgress
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.files import write_atomically
+from reasonflux_agent.jobs.running import run_all
+from reasonflux_agent.runs.journal import Journal, Row, to_line
 
 T = TypeVar("T")
 Result = dict[str, Any]
-"""What a unit of work came to: `outcome` (`kept`, or why not) and whatever the builder needs. JSON-plain."""
+"""The result of a unit of work: `outcome` (`kept`, or why not) and whatever the builder needs. JSON-plain."""
 
 JOURNAL = 2
 """Version of the journal; raised when a builder makes something else of the same input, so that old and new do not mix."""
 
 PAPER = {"alpaca": 15_000, "sharegpt": 15_000, "preference": 10_000, "library": 500}
-"""Rows of the paper's data sets (templates of its library), to which the hours are projected."""
+"""Rows of the paper's data sets (templates of its library), to which the manifest projects the hours."""
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -76,12 +76,15 @@ class Build:
         self.inputs = {name: digest_files(paths) for name, paths in inputs.items()}
         self.settings = {"script": Path(script).stem, **settings}
         self.choices: JSON = {}
-        """Options that the units' results do not depend on: they stand in the manifest alone, and may change."""
+        """Options that the units' results do not depend on: only the manifest has them, and they may change."""
         self.leaks = Leaks(args.benchmarks)
         self.stages: Counter[str] = Counter()
-        """What became of how many, in the order of the work."""
+        """Stage of the work, or outcome -> how many there were."""
         self.seconds = 0.0
-        """Of the clock, summed over the runs that made up this build."""
+        """Seconds on the clock, summed over the runs that made up this build."""
+
+    def _counts(self) -> str:
+        return ", ".join(f"{name} {count}" for name, count in self.stages.items()) or "nothing"
 
     def beside(self, ending: str) -> Path:
         """The path of a file that belongs to the result."""
@@ -92,31 +95,19 @@ class Build:
 
         `what` names the units in the journal, the progress and the stages. A unit's key must change with its content.
         """
-        with self._journal() as (file, done):
-            lock, kept = threading.Lock(), sum(f"{what}/{key}" in done for key in units)
-            progress = Progress(what, len(units), kept)
 
-            def do(key: str) -> None:
-                begun = time.monotonic()
-                result = work(units[key])
-                # its share of the clock, so that the sum over units is what the build took
-                unit, seconds = f"{what}/{key}", round((time.monotonic() - begun) / jobs, 3)
-                line = {"unit": unit, "seconds": seconds, "result": result}
-                with lock:
-                    file.write(to_line(line))
-                    done[unit] = line
-                    progress.step()
+        def do(unit: str, given: T) -> Row:
+            begun = time.monotonic()
+            result = work(given)
+            # its share of the clock, so that the sum over units is what the build took
+            return {"unit": unit, "seconds": round((time.monotonic() - begun) / jobs, 3), "result": result}
 
-            with ThreadPoolExecutor(jobs) as pool:
-                futures = [pool.submit(do, key) for key in units if f"{what}/{key}" not in done]
-                try:
-                    for future in as_completed(futures):
-                        future.result()
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-            progress.end()
-            lines = [done[f"{what}/{key}"] for key in units]
+        header = {"format": "reasonflux-work", "version": JOURNAL, "settings": self.settings}
+        named = {f"{what}/{key}": unit for key, unit in units.items()}
+        work_file = self.beside(".work.jsonl")
+        with Journal(work_file, itemgetter("unit"), header=header) as journal, JobProgress(f"{what}: ") as progress:
+            run_all(named, do, journal, progress, jobs)
+        lines = [journal.rows[unit] for unit in named]
         self.seconds += sum(line["seconds"] for line in lines)
         self.stages[what] += len(lines)
         results = [line["result"] for line in lines]
@@ -124,36 +115,11 @@ class Build:
             self.stages[f"{what}: {outcome}"] += count
         return results
 
-    @contextmanager
-    def _journal(self) -> Iterator[tuple[BinaryIO, dict[str, JSON]]]:
-        """The journal, held by this process, and its lines by unit."""
-        path = self.beside(".work.jsonl")
-        header = {"format": "reasonflux-work", "version": JOURNAL, "settings": self.settings}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+", buffering=0) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"{path} is in use by another process. Next: wait for it, or give another --out.") from None
-            file.seek(0)
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)  # a kill may have cut the last line
-            try:
-                lines = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].decode().split("\n")[:-1]]
-                if lines and lines[0] != header:
-                    raise ValueError("it was written under other settings: " + _differences(lines[0], header))
-                done = {line["unit"]: line for line in lines[1:]}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{path} cannot be gone on with: {error}. Next: delete it, or give another --out.") from None
-            if not lines:
-                file.write(to_line(header))
-            yield file, done
-
     def write(self, rows: Iterable[tuple[str, JSON]], kind: Kind, hours: float | None = None) -> None:
-        """Writes rows, given with the problem they are about, but for doubles and leaks; then register and manifest.
+        """Writes rows, each given with its problem, without doubles and leaks; then register and manifest.
 
-        `hours`: of the model calls that the rows were made from; None: the build itself made them. Raises InputError,
-        having written nothing, where no row is left.
+        `hours`: of the model calls that the rows were made from; None: the build itself made them. Raises InputError, and
+        writes nothing, if no row is left.
         """
         kept: dict[bytes, JSON] = {}
         for problem, row in rows:
@@ -164,14 +130,19 @@ class Build:
             else:
                 kept[key] = row
         if not kept:
-            raise InputError(f"No row is left, and nothing was written. What became of the input: {counts(self.stages)}.")
-        content = (json.dumps(list(kept.values()), ensure_ascii=False, indent=1) + "\n").encode(errors="backslashreplace")
-        write_atomically(self.out, content)
-        self._register(list(kept.values()), kind)
-        self.manifest(kind, len(kept), hours)
+            raise InputError(f"No row is left, and nothing was written. What became of the input: {self._counts()}.")
+        _write(self.out, made := list(kept.values()))
+        path = self.out.parent / "dataset_info.json"
+        try:
+            register = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            register[self.out.stem] = dataset_entry(self.out.name, made, kind)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is no register of data sets: {error}. Next: correct or delete it.") from None
+        _write(path, register)
+        self.manifest(kind, len(made), hours)
 
     def manifest(self, kind: str, rows: int, hours: float | None = None, **more: Any) -> None:
-        """Writes the manifest of `self.out`, which is there by now, and says where it is."""
+        """Writes the manifest of `self.out`, which must be there, and says where it is."""
         spent = self.seconds / 3600 if hours is None else hours
         document = {
             "format": "reasonflux-data",
@@ -189,52 +160,12 @@ class Build:
             "projection": {"rows": PAPER[kind], "hours": round(spent / rows * PAPER[kind], 2) if rows else None},
             **more,
         }
-        write_atomically(self.beside(".manifest.json"), (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode())
-        print(f"{rows} rows in {self.out} ({counts(self.stages)})", file=sys.stderr)
+        _write(self.beside(".manifest.json"), document)
+        print(f"{rows} rows in {self.out} ({self._counts()})", file=sys.stderr)
         if not self.leaks.sources:
             print("No --benchmarks were given: nothing was checked for leaks.", file=sys.stderr)
 
-    def _register(self, rows: list[JSON], kind: Kind) -> None:
-        path = self.out.parent / "dataset_info.json"
-        try:
-            register = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-            register[self.out.stem] = dataset_entry(self.out.name, rows, kind)
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path} is no register of data sets: {error}. Next: correct or delete it.") from None
-        write_atomically(path, (json.dumps(register, ensure_ascii=False, indent=1) + "\n").encode())
 
-
-class Progress:
-    """A line on stderr, rewritten on a terminal and now and then elsewhere: how much is done, and how long the rest takes."""
-
-    def __init__(self, what: str, total: int, done: int) -> None:
-        self.what, self.total, self.done, self.new = what, total, done, 0
-        self.begun = self.shown = time.monotonic()
-
-    def step(self) -> None:
-        """One more is done."""
-        self.done, self.new = self.done + 1, self.new + 1
-        now = time.monotonic()
-        if now - self.shown >= (0.2 if sys.stderr.isatty() else 30.0):
-            self.shown = now
-            left = (now - self.begun) / self.new * (self.total - self.done) / 60
-            self._show(f"{self.what}: {self.done} of {self.total}, about {left:.1f} min left")
-
-    def end(self) -> None:
-        """All are done."""
-        before = f", {self.done - self.new} of them by an earlier run" if self.done > self.new else ""
-        self._show(f"{self.what}: {self.done} of {self.total} in {(time.monotonic() - self.begun) / 60:.1f} min{before}\n")
-
-    def _show(self, text: str) -> None:
-        sys.stderr.write(f"\r\x1b[K{text}" if sys.stderr.isatty() else text.rstrip("\n") + "\n")
-        sys.stderr.flush()
-
-
-def counts(stages: Mapping[str, int]) -> str:
-    """Stages and their numbers as a text."""
-    return ", ".join(f"{name} {count}" for name, count in stages.items()) or "nothing"
-
-
-def _differences(old: JSON, new: JSON) -> str:
-    a, b = ({"version": header.get("version"), **header.get("settings", {})} for header in (old, new))
-    return ", ".join(f"{key} {a.get(key)!r}, now {b.get(key)!r}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))
+def _write(path: Path, value: object) -> None:
+    # a lone surrogate, which a model's reply can hold, becomes its JSON escape
+    write_atomically(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode(errors="backslashreplace"))

@@ -1,4 +1,4 @@
-"""Digests of values and files, and JSON lines."""
+"""Digests of values and files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,3 @@ def digest_files(paths: Sequence[Path]) -> JSON:
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}. Next: correct the path.") from None
     return {"files": len(each), "sha256": each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()}
-
-
-def to_line(value: object) -> bytes:
-    """A JSON value as one line; a lone surrogate, which a model's reply can hold, becomes its JSON escape."""
-    return (json.dumps(value, ensure_ascii=False) + "\n").encode(errors="backslashreplace")

@@ -26,7 +26,7 @@ from typing import Any
 
 from asking import Similar, accuracy, ask, solves, to_key
 from common import Build, Result, arguments, run
-from files import digest, to_line
+from files import digest
 from langchain_core.language_models import BaseChatModel
 from plans import PROMPTS, add_prompt
 from rows import JSON, preference, thought
@@ -39,6 +39,7 @@ from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.parts import DEPTH
 from reasonflux_agent.prompts import ParseError, plain
 from reasonflux_agent.prompts.steps import write_steps
+from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.schema import Plan
 from reasonflux_agent.strategies.search import document_id, looked_up, standing_out, trajectory_query
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever

@@ -1,7 +1,7 @@
 """Processes that may die, and the rows that they solve.
 
-Ray finds room for the processes (actors), starts them, and says when one has died. The rows that died with it are solved again:
-once among other rows, then alone in a process, so that a row that kills its process is told from those that were beside it.
+Ray finds room for the processes (actors), starts them, and says when one has died. The rows that were in it are solved again:
+once among other rows, then alone in a process, so that a row that kills its process is told from those beside it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import failure
 from reasonflux_agent.models.retries import TRIES
-from reasonflux_agent.runs.jsonl import Row
+from reasonflux_agent.runs.journal import Row
 
 
 @dataclass
@@ -25,16 +25,17 @@ class Health:
     """How the processes of a batch fared."""
 
     most: int = 0
-    """Processes that were there at once, at most."""
+    """The most processes that were there at once."""
     lost: int = 0
     """Processes that died after they had begun."""
 
 
-class Pool:
+class Processes:
     """The processes of one batch, of `rows` rows each, and the rows that wait for one.
 
-    `start()` gives an actor with two methods: `begin() -> str` says why it cannot do the work (empty if it can), and
-    `solve(problem, settings) -> Row` gives a row's outcome. `patience`: seconds that a cluster has to find room for the first.
+    `start()` returns an actor with two methods: `begin() -> str` says why it cannot do the work (empty if it can), and
+    `solve(problem, settings) -> Row` returns a row's outcome. `patience`: seconds in which a cluster must find room for the
+    first.
     """
 
     def __init__(self, ray: Any, start: Callable[[], Any], rows: int, health: Health, patience: float) -> None:
@@ -46,7 +47,7 @@ class Pool:
 
     @asynccontextmanager
     async def opened(self, places: int) -> AsyncGenerator[None, None]:
-        """With so many processes, each replaced when it dies."""
+        """Keeps so many processes, and replaces each that dies."""
         self.places = places
         keepers = [asyncio.create_task(self._keep()) for _ in range(places)]
         try:
@@ -57,7 +58,7 @@ class Pool:
             await asyncio.gather(*keepers, return_exceptions=True)
 
     async def solve(self, job: Job) -> Row:
-        """The outcome of a row, wherever it is solved. Raises what broke the pool: InputError, ModelError."""
+        """The outcome of a row. Raises InputError or ModelError when no process can solve any."""
         if self.broken:
             raise self.broken
         task = _Task(job.problem, job.settings)
@@ -69,7 +70,7 @@ class Pool:
             self.tasks.remove(task)
 
     async def _keep(self) -> None:
-        """One place: a process in it, and another when that dies; given up when they do not even begin there."""
+        """Keeps a process in one place; gives the place up when `TRIES` of them die there before they have begun."""
         try:
             failed: list[Exception] = []
             while len(failed) < TRIES:
@@ -167,14 +168,15 @@ class Pool:
                 task.settle(outcome)
 
 
+@dataclass(eq=False)
 class _Task:
     """A row under way."""
 
-    def __init__(self, problem: str, settings: Row) -> None:
-        self.problem, self.settings = problem, settings
-        self.outcome: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self.deaths = 0
-        """Processes that died with it."""
+    problem: str
+    settings: Row
+    outcome: asyncio.Future[Row] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    deaths: int = 0
+    """Processes that died with it."""
 
     def settle(self, outcome: Row | Exception) -> None:
         """Ends it, if it is still waited for."""
@@ -187,7 +189,7 @@ class _Task:
 
 
 class _Process:
-    """An actor that has begun, and what is in it."""
+    """An actor that has begun, and its room for rows."""
 
     def __init__(self, actor: Any, rows: int) -> None:
         self.actor, self._rows = actor, rows
@@ -196,7 +198,7 @@ class _Process:
 
     @asynccontextmanager
     async def room(self, *, alone: bool) -> AsyncGenerator[None, None]:
-        """Room for one row; `alone`: once all others have ended, and with none beside it."""
+        """Room for one row; `alone`: waits until all others have ended, and lets none in beside it."""
         share = self._rows if alone else 1
         async with self._gate:
             for _ in range(share):

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from reasonflux_agent import __version__
 from reasonflux_agent.errors import InputError, MissingExtraError, ReasonFluxError
-from reasonflux_agent.jobs.batch.actors import Health, Pool, line
-from reasonflux_agent.jobs.batch.local import Solve, local_engine, solver
+from reasonflux_agent.jobs.batch.actors import Health, Processes, line
+from reasonflux_agent.jobs.batch.local import Solve, solver
 from reasonflux_agent.jobs.batch.rows import Job
 from reasonflux_agent.jobs.batch.runner import Engine
-from reasonflux_agent.runs.jsonl import Row
+from reasonflux_agent.jobs.running import arun_all
+from reasonflux_agent.runs.journal import Row
 
 ROWS = 64
 """Rows at once in a process, where the number of processes is not given."""
@@ -24,7 +25,7 @@ STORE = 100 << 20
 
 
 class Work(NamedTuple):
-    """What a process must know to solve rows as this one would; plain."""
+    """What a process must know to solve rows as this process would. All of it is plain."""
 
     strategy: str
     library: str | None
@@ -45,12 +46,12 @@ def ray_engine(
     health: Health | None = None,
     patience: float = 900.0,
 ) -> Engine:
-    """Solves `concurrency` rows at once in `workers` processes; gives them in the order in which they end.
+    """Solves `concurrency` rows at once in `workers` processes; yields them in the order in which they end.
 
     `address` is the cluster's, HOST:PORT; None: Ray is started on this machine and ends with the batch. A process takes one of
-    the cluster's CPUs and `gpus` of its GPUs, which only models inside the process need. Processes for which there is no room
-    are waited for while others work; for the first one `patience` seconds, in which a cluster may start a machine. Raises
-    MissingExtraError, InputError (no such cluster; work that cannot be done), and ModelError when no process can be had.
+    the cluster's CPUs and `gpus` of its GPUs, which only models inside the process need. While some processes work, others
+    wait for room; the first one waits `patience` seconds, in which a cluster may start a machine. Raises MissingExtraError,
+    InputError (no such cluster; work that cannot be done), and ModelError when there is room for no process.
     """
     workers = workers or math.ceil(concurrency / ROWS)
     rows = math.ceil(concurrency / workers)
@@ -59,8 +60,8 @@ def ray_engine(
         with _connected(address) as ray:
             options: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
             actor = ray.remote(Worker).options(max_concurrency=rows + 1, **options)
-            pool = Pool(ray, lambda: actor.remote(__version__, work._asdict()), rows, health or Health(), patience)
-            async with pool.opened(workers), aclosing(local_engine(pool.solve, concurrency)(jobs)) as results:
+            pool = Processes(ray, lambda: actor.remote(__version__, work._asdict()), rows, health or Health(), patience)
+            async with pool.opened(workers), aclosing(arun_all(jobs, pool.solve, concurrency)) as results:
                 async for result in results:
                     yield result
 
@@ -76,7 +77,7 @@ class Worker:
         self._version, self._work = version, work
 
     async def begin(self) -> str:
-        """Loads what rows need; gives what is wrong with it, if anything."""
+        """Loads what rows need; returns what is wrong with it, or an empty text."""
         from reasonflux_agent.api import ReasonFlux
         from reasonflux_agent.models import load_model
 

@@ -1,35 +1,35 @@
-"""How fast a batch may ask: as fast as its rows do, until the server says that this is too much."""
+"""How fast a batch may send its calls: at once, until the server says that this is too much."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler
 
+from reasonflux_agent.jobs.running import PLACES
 from reasonflux_agent.models.retries import LONGEST, OVERLOADED, transient
 
 BUSY = 4
-"""A server that turns away more than one call in so many is overloaded."""
+"""A server that turns away more than one call in four is overloaded."""
 FEW = 2
-"""Refusals that say nothing yet."""
+"""So few refusals say nothing yet."""
 RECENT = 64
-"""Calls by which that is judged; more where more are under way."""
-PLACES: ContextVar[asyncio.Semaphore | None] = ContextVar("reasonflux_places", default=None)
-"""The places of an engine, of which the row at work in this context has one."""
+"""The share is taken over this many calls; over more where more are under way."""
 
 
 class Pace:
-    """Shared by the calls of a batch. A call that the server turns away waits as long as it asks, in Retry-After, and no other
-    call does. Where it turns away more than one in `BUSY`, it is overloaded or gone, and holds all of them back: as long as it
-    asks, else 1 s, 2 s, 4 s ... until a call succeeds. That also halves how many calls may be under way, which then grows by
-    one each time that so many succeed. Such waiting counts towards a deadline of the Context.
+    """How fast the calls of a batch may be sent.
 
-    `patience`: seconds without one success after which nothing is held back any more, so that the rows fail and the batch ends.
+    A call that the server turns away waits as long as the server asks (Retry-After), and no other call does. If it turns away
+    more than one call in `BUSY`, it is overloaded or gone, and all calls wait: as long as it asks, else 1 s, 2 s, 4 s ... until
+    a call succeeds. That also halves how many calls may be under way, which then grows by one each time that so many
+    succeed. Such waiting counts towards a deadline of the Context.
+
+    `patience`: seconds without a success after which no call waits any more, so that the rows fail and the batch ends.
     """
 
     def __init__(self, patience: float = 600.0) -> None:
@@ -46,7 +46,7 @@ class Pace:
         self._left = asyncio.Event()
 
     async def enter(self, call: UUID) -> None:
-        """Returns when a call may be sent by the current task; to be followed by `leave`, or by the task's end."""
+        """Returns when the current task may send a call. `leave`, or the end of the task, must follow."""
         while (wait := self._until - time.monotonic()) > 0 or len(self._under_way) >= self._limit:
             if wait > 0:
                 await asyncio.sleep(wait + random.uniform(0, self._pause / 4))  # not all at once
@@ -74,7 +74,7 @@ class Pace:
         self._forget(call)
 
     def worth_waiting(self, error: BaseException) -> bool:
-        """Whether a failure is the server's, for now; one that never answered is not waited for, nor one gone too long."""
+        """Whether a failure is the server's, for now. A server that never answered, or is gone too long, is not waited for."""
         hopeless = self._failing is not None and time.monotonic() - self._failing > self.patience
         return overloaded(error) and not hopeless and (self.answered or hasattr(error, "status_code"))
 
@@ -93,7 +93,7 @@ class Pace:
 
 
 class Listener(AsyncCallbackHandler):
-    """Hears the calls of one row: holds them to the pace, and knows the id of the run."""
+    """Hears the calls of one row: holds them to the pace, and keeps the id of the run."""
 
     run_inline = True
     ignore_chain = True
@@ -132,7 +132,7 @@ class Listener(AsyncCallbackHandler):
         self.run = self.run or (data["run"] if name == "reasonflux_begin" else "")
 
     async def wait(self, seconds: float) -> None:
-        """Waits for as long as the server asked; meanwhile the row's place is another row's."""
+        """Waits as long as the server asked; meanwhile another row has the place of this one."""
         if seconds <= 0:
             return
         places = PLACES.get()
@@ -148,13 +148,13 @@ class Listener(AsyncCallbackHandler):
 
 
 def overloaded(error: BaseException) -> bool:
-    """Whether the server is not up to its calls, or gone for now; a 500 is a matter of the one call."""
+    """Whether the server is overloaded or gone for now; a 500 concerns only the one call."""
     status = getattr(error, "status_code", None)
     return isinstance(error, Exception) and (transient(error) if status is None else status in OVERLOADED)
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds that a server asks to wait; None where it says nothing (or a date: servers of models send seconds)."""
+    """Seconds that a server asks to wait; None if it says nothing (or a date: servers of models send seconds)."""
     try:
         return max(0.0, min(3600.0, float(error.response.headers["retry-after"])))  # type: ignore[attr-defined]
     except (AttributeError, KeyError, ValueError):

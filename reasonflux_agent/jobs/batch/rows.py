@@ -1,4 +1,4 @@
-"""The rows of a batch: read as they come, told apart by their ids, remembered in 16 bytes each."""
+"""The rows of a batch: read as they come, told apart by their ids, kept in 16 bytes each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.models import check_spec
-from reasonflux_agent.runs.jsonl import Row
+from reasonflux_agent.runs.journal import Row
 
 BLOCK = 1 << 16
 MAX_LINE = 8 << 20
@@ -109,24 +109,20 @@ async def _lines(source: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:
 
 
 async def _wait_for_block(file: int) -> bytes:
-    """What a pipe holds, once it holds something. In a daemon thread: Ctrl-C must not wait for what nobody writes."""
+    """The next bytes of a pipe. A daemon thread reads them, so that Ctrl-C does not wait for a pipe that nobody writes."""
     loop = asyncio.get_running_loop()
-    came: asyncio.Future[bytes] = loop.create_future()
+    came: asyncio.Future[bytes | OSError] = loop.create_future()
 
-    def tell(block: bytes | OSError) -> None:
-        if came.done():
-            return
-        if isinstance(block, bytes):
-            came.set_result(block)
-        else:
-            came.set_exception(InputError(f"The input cannot be read: {block}. Next: see to what writes it; the call resumes."))
+    def tell(found: bytes | OSError) -> None:
+        if not came.done():
+            came.set_result(found)
 
     def read() -> None:
         found: bytes | OSError | None = None
         while found is None:
             try:
                 found = os.read(file, BLOCK)
-            except BlockingIOError:  # who gave us the pipe does not block on it
+            except BlockingIOError:  # a pipe that does not block
                 select.select([file], [], [])
             except OSError as error:
                 found = error
@@ -134,68 +130,72 @@ async def _wait_for_block(file: int) -> bytes:
             loop.call_soon_threadsafe(tell, found)
 
     threading.Thread(target=read, daemon=True).start()
-    return await came
+    block = await came
+    if isinstance(block, OSError):
+        raise InputError(f"The input cannot be read: {block}. Next: see to what writes it; the call resumes.")
+    return block
 
 
 def count_lines(source: BinaryIO) -> int | None:
     """The number of lines of a file, which stays at its beginning; None for a pipe."""
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         return None
-    blocks = iter(lambda: os.read(source.fileno(), 1 << 20), b"")
     count, last = 0, b"\n"
-    for block in blocks:
+    while block := os.read(source.fileno(), 1 << 20):
         count, last = count + block.count(b"\n"), block
     os.lseek(source.fileno(), 0, os.SEEK_SET)
     return count + (not last.endswith(b"\n"))
 
 
 def digest(text: str) -> int:
-    """64 bits of a text: that any two of a million ids share them has a chance of 3 in 10^8."""
+    """64 bits of a text. The chance that any two of a million ids share them is 3 in 10^8."""
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
 class Index:
-    """Ids with the digest of what each one asks."""
+    """Ids with the digest of what the row of each asks: 16 bytes a row. A Journal can keep it in place of its rows."""
 
     def __init__(self) -> None:
-        self._ids, self._problems = np.empty(0, np.uint64), np.empty(0, np.uint64)
+        self._ids, self._asked = np.empty(0, np.uint64), np.empty(0, np.uint64)
         self._new: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._ids) + len(self._new)
 
+    def __contains__(self, id: str) -> bool:
+        return self.get(id) is not None
+
+    def __setitem__(self, id: str, row: Row) -> None:
+        """Adds a row of an output, which holds the row of the input."""
+        self.add(id, row["row"])
+
     def add(self, id: str, row: Row) -> None:
-        """Remembers an id that is not there yet, and what its row asks."""
+        """Adds an id that is not there yet, with what the row of the input asks."""
         self._new[digest(id)] = asked(row)
         if len(self._new) > max(BLOCK, len(self._ids) // 4):  # few merges, and little beside the arrays
             ids = np.concatenate([self._ids, np.array(list(self._new), np.uint64)])
-            problems = np.concatenate([self._problems, np.array(list(self._new.values()), np.uint64)])
+            digests = np.concatenate([self._asked, np.array(list(self._new.values()), np.uint64)])
             order = np.argsort(ids)
-            self._ids, self._problems = ids[order], problems[order]
+            self._ids, self._asked = ids[order], digests[order]
             self._new.clear()
 
     def get(self, id: str) -> int | None:
-        """The digest of what the row of an id asks; None for one that is not there."""
+        """The digest of what the row of an id asks; None for an id that is not there."""
         key = digest(id)
         if key in self._new:
             return self._new[key]
         at = int(np.searchsorted(self._ids, np.uint64(key)))
-        return int(self._problems[at]) if at < len(self._ids) and int(self._ids[at]) == key else None
+        return int(self._asked[at]) if at < len(self._ids) and int(self._ids[at]) == key else None
 
 
 def settings_of(row: Row) -> Row:
-    """The settings of a row as it was given; none where they are no object."""
+    """The settings of a row of the input; none where they are no object."""
     settings = row.get("settings")
     return settings if isinstance(settings, dict) else {}
 
 
 def asked(row: Row) -> int:
-    """The digest of what a row asks: its problem, and its settings where it has any."""
-    settings = settings_of(row)
-    return digest(problem_of(row) + (json.dumps(settings, sort_keys=True) if settings else ""))
-
-
-def problem_of(row: Row) -> str:
-    """The problem of a row as it was given; empty where it is none."""
-    problem = row.get("problem")
-    return problem if isinstance(problem, str) else ""
+    """The digest of what a row of the input asks: its problem, and its settings where it has any."""
+    problem, settings = row.get("problem"), settings_of(row)
+    text = problem if isinstance(problem, str) else ""
+    return digest(text + (json.dumps(settings, sort_keys=True) if settings else ""))

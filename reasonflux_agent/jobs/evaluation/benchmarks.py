@@ -45,8 +45,9 @@ class Benchmark:
     """Where a benchmark lies on the Hugging Face hub (or anywhere that `datasets.load_dataset` reads), and how to read it."""
 
     dataset: str
-    columns: Mapping[str, str] = field(default_factory=lambda: {"problem": "problem", "answer": "answer"})
-    """Field of a row (see the module) -> column of the data set. Without `id` the row's index is its id."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Field of a row (see the module) -> column of the data set; `problem` and `answer` by default have columns of their name.
+    Without `id` the row's index is its id."""
     config: str | None = None
     split: str = "test"
     worked: bool = False
@@ -54,26 +55,36 @@ class Benchmark:
     distractors: tuple[str, ...] = ()
     """Columns of the wrong options of a multiple-choice question."""
 
+    def row(self, name: str, index: int, found: JSON) -> JSON:
+        """A row of the data set as a row of a file."""
+        from reasonflux_agent.verify.grading import extract_answer
+
+        columns = {"problem": "problem", "answer": "answer", **self.columns}
+        row = {"id": index} | {to: found[column] for to, column in columns.items()}
+        id, answer = str(row["id"]), row["answer"]
+        row["id"] = id if "/" in id else f"{name}/{id}"
+        if isinstance(answer, list):  # several parts
+            answer = ", ".join(map(str, answer))
+        row["answer"] = extract_answer(answer) or answer if self.worked else answer
+        if self.distractors:
+            row["distractors"] = [found[column] for column in self.distractors]
+        return {key: value for key, value in row.items() if value is not None}
+
 
 # Layouts as their publishers describe them. The hub could not be reached where this was written, so that only data of the
 # same layout on a disk were read by a test.
 BENCHMARKS: dict[str, Benchmark] = {
-    "math500": Benchmark(
-        "HuggingFaceH4/MATH-500",
-        {"id": "unique_id", "problem": "problem", "answer": "answer", "subject": "subject", "level": "level"},
-    ),
-    "aime24": Benchmark("math-ai/aime24", {"id": "id", "problem": "problem", "answer": "solution"}, worked=True),
-    "aime25": Benchmark("math-ai/aime25", {"id": "id", "problem": "problem", "answer": "answer"}),
-    "amc23": Benchmark("math-ai/amc23", {"id": "id", "problem": "question", "answer": "answer"}),
+    "math500": Benchmark("HuggingFaceH4/MATH-500", {"id": "unique_id", "subject": "subject", "level": "level"}),
+    "aime24": Benchmark("math-ai/aime24", {"id": "id", "answer": "solution"}, worked=True),
+    "aime25": Benchmark("math-ai/aime25", {"id": "id"}),
+    "amc23": Benchmark("math-ai/amc23", {"id": "id", "problem": "question"}),
     "olympiadbench": Benchmark(
         "Hothan/OlympiadBench",
         {"id": "id", "problem": "question", "answer": "final_answer", "subject": "subfield", "unit": "unit"},
         config="OE_TO_maths_en_COMP",
         split="train",
     ),
-    "gaokao2023en": Benchmark(
-        "MARIO-Math-Reasoning/Gaokao2023-Math-En", {"problem": "question", "answer": "answer"}, split="train"
-    ),
+    "gaokao2023en": Benchmark("MARIO-Math-Reasoning/Gaokao2023-Math-En", {"problem": "question"}, split="train"),
     "gpqa_diamond": Benchmark(
         "Idavidrein/gpqa",
         {"id": "Record ID", "problem": "Question", "answer": "Correct Answer", "subject": "High-level domain"},
@@ -85,7 +96,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "aime24_figures": Benchmark("simplescaling/aime24_figures", split="train"),
     "aime24_nofigures": Benchmark("simplescaling/aime24_nofigures", split="train"),
     "aime25_nofigures": Benchmark("simplescaling/aime25_nofigures", split="train"),
-    "gsm8k": Benchmark("openai/gsm8k", {"problem": "question", "answer": "answer"}, config="main", worked=True),
+    "gsm8k": Benchmark("openai/gsm8k", {"problem": "question"}, config="main", worked=True),
 }
 
 
@@ -126,8 +137,8 @@ def _file(name: str, data_dir: Path | None) -> Path:
     if name.endswith(".jsonl"):
         return Path(name).expanduser()
     places = [data_dir / file for file in (f"{name}.jsonl", f"{name}_dev.jsonl")] if data_dir else []
-    if here := next((path for path in places if path.is_file()), None):
-        return here
+    if here := list(filter(Path.is_file, places)):
+        return here[0]
     known = registered("benchmarks")
     if name not in known:
         also = f" and no {places[0].name} in {data_dir}" if data_dir else ""
@@ -160,30 +171,15 @@ def _download(name: str, source: Benchmark, target: Path) -> None:
                 f"The benchmark {name!r} could not be fetched: the data set {source.dataset!r} of the hub was tried "
                 f"({type(error).__name__}: {why}). Next: {local}; for a gated set, accept its terms there and set HF_TOKEN."
             ) from error
-        wanted = [*source.columns.values(), *source.distractors]
+        wanted = [*{"problem": "problem", "answer": "answer", **source.columns}.values(), *source.distractors]
         if missing := [column for column in wanted if column not in table.column_names]:
             raise DownloadError(
                 f"The data set {source.dataset!r} for the benchmark {name!r} has changed: it has no column {missing[0]!r}, "
                 f"but {', '.join(table.column_names)}. Next: {local}, or update this package."
             )
         # only what is read: other columns may hold pictures, which take another package to decode
-        rows = [_row(name, index, row, source) for index, row in enumerate(table.select_columns(wanted))]
+        rows = [source.row(name, index, row) for index, row in enumerate(table.select_columns(wanted))]
     write_atomically(target, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
-
-
-def _row(name: str, index: int, row: JSON, source: Benchmark) -> JSON:
-    from reasonflux_agent.verify.grading import extract_answer
-
-    found = {to: row[column] for to, column in source.columns.items()}
-    answer = found["answer"]
-    if isinstance(answer, list):  # several parts
-        answer = ", ".join(map(str, answer))
-    found["answer"] = extract_answer(answer) or answer if source.worked else answer
-    id = str(found.get("id", index))
-    found["id"] = id if "/" in id else f"{name}/{id}"
-    if source.distractors:
-        found["distractors"] = [row[column] for column in source.distractors]
-    return {key: value for key, value in found.items() if value is not None}
 
 
 def _read(path: Path, name: str, seed: int) -> Iterator[Item]:

@@ -1,20 +1,19 @@
 """Replies that are kept, so that no method of an evaluation, and no later evaluation, makes a call that was made before.
 
-Methods share calls: the plan of every navigator is the same request, and `direct` is the first sample of self-consistency. With
-a cache each is made once, which also takes chance out of the comparison: what two methods have in common comes out alike.
-It is LangChain's own cache of models, in a file of JSON lines: `key`, `replies` (of a chat model one: text, thought, usage),
-`seconds` (what the call took).
+Methods share calls: `direct` is the first sample of self-consistency. With a cache each is made once, and two methods differ
+only where they ask for something else. It is a cache of LangChain, in a file of JSON lines: `key`, `replies` (of a chat model
+one: text, thought, usage), `seconds` (what the call took).
 
-LangChain's key is what the model takes: nothing tells two samples apart for one that takes no seed, nor two models of a class
-that does not say which it is. So each model has a view of the cache, which adds to the key what is missing.
+LangChain's key does not tell two samples of a model apart that takes no seed, nor two models of a class that does not say which
+one it is. So each model has a view of the cache, which adds to the key what is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,46 +27,14 @@ from langchain_core.outputs import ChatGeneration, Generation
 from reasonflux_agent.calls import ASKED, TOOK
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.models import CallOptions, call_kwargs, describe
-from reasonflux_agent.runs.jsonl import Row, lock, read_rows, to_line
-
-Key = tuple[str, str]
+from reasonflux_agent.runs.journal import Journal, Row
 
 
-class ReplyCache(BaseCache):
-    """Replies by request: the model, its options, and the messages. A request that is under way twice is made twice."""
+class _AtOnce(BaseCache):
+    """A cache that answers from memory, so that its asynchronous methods need no thread."""
 
-    def __init__(self, path: Path, rows: dict[str, Row]) -> None:
-        self.path, self._rows = path, rows
-        self._begun: dict[Key, float] = {}
-        self.made = 0
-        """Replies that were made, and not found."""
-        self._lock = threading.Lock()
-
-    def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
-        """The reply that is kept, with the seconds that it took when it was made."""
-        row = self._rows.get(_key(prompt, llm_string))
-        if row is None:
-            self._begun[prompt, llm_string] = time.monotonic()
-            return None
-        return [_generation(reply, row["seconds"]) for reply in row["replies"]]
-
-    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
-        """Keeps a reply, in one write of one line."""
-        seconds = round(time.monotonic() - self._begun.pop((prompt, llm_string), time.monotonic()), 3)
-        key = _key(prompt, llm_string)
-        self.made += 1
-        row = {"key": key, "replies": list(map(_plain, return_val)), "seconds": seconds}
-        with self._lock:
-            if key not in self._rows:
-                with self.path.open("ab") as file:
-                    file.write(to_line(row))
-                self._rows[key] = row
-
-    def clear(self, **_: Any) -> None:
-        """Forgets all, in the file too."""
-        with self._lock:
-            os.truncate(self.path, 0)
-            self._rows.clear()
+    @abstractmethod
+    def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None: ...
 
     async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         return self.lookup(prompt, llm_string)
@@ -76,11 +43,41 @@ class ReplyCache(BaseCache):
         self.update(prompt, llm_string, return_val)
 
 
-class ModelReplies(BaseCache):
+class ReplyCache(_AtOnce):
+    """Replies by request: the model, its options, and the messages. A request that is under way twice is made twice."""
+
+    def __init__(self, journal: Journal[str]) -> None:
+        self._journal = journal
+        self._begun: dict[tuple[str, str], float] = {}
+        self.made = 0
+        """Replies that were made, and not found."""
+
+    def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        """The reply that is kept, with the seconds that it took when it was made."""
+        row = self._journal.rows.get(_key(prompt, llm_string))
+        if row is None:
+            self._begun[prompt, llm_string] = time.monotonic()
+            return None
+        return [_generation(reply, row["seconds"]) for reply in row["replies"]]
+
+    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        """Keeps a reply."""
+        seconds = round(time.monotonic() - self._begun.pop((prompt, llm_string), time.monotonic()), 3)
+        self.made += 1
+        for key in self._journal.missing([_key(prompt, llm_string)]):
+            self._journal.add({"key": key, "replies": list(map(_plain, return_val)), "seconds": seconds})
+
+    def clear(self, **_: Any) -> None:
+        """Forgets all, in the file too."""
+        os.truncate(self._journal.path, 0)
+        self._journal.rows.clear()
+
+
+class ModelReplies(_AtOnce):
     """The cache as one model sees it: its keys tell which model, and what was asked of it, where LangChain's do not."""
 
     def __init__(self, replies: ReplyCache, model: BaseChatModel) -> None:
-        """Raises InputError for a model that is told from no other of its class."""
+        """Raises InputError for a model that cannot be told from another one of its class."""
         name = describe(model)
         if name == type(model).__name__:
             raise InputError(
@@ -107,26 +104,12 @@ class ModelReplies(BaseCache):
     def clear(self, **_: Any) -> None:
         self._replies.clear()
 
-    async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
-        return self.lookup(prompt, llm_string)
-
-    async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
-        self.update(prompt, llm_string, return_val)
-
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[ReplyCache]:
     """The cache in a file, new or as it was left, while no other process uses it. Raises InputError."""
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = path.open("ab")
-    except OSError as error:
-        raise InputError(f"The cache {path} cannot be written: {error}. Next: name another file.") from None
-    with held:
-        if not lock(held):
-            raise InputError(f"Another process is using the cache {path}. Next: wait for it, or name another file.")
-        yield ReplyCache(path, {row["key"]: row for row in read_rows(path, _check)})
+    with Journal(path, _key_of) as journal:
+        yield ReplyCache(journal)
 
 
 def _key(prompt: str, llm_string: str) -> str:
@@ -153,10 +136,11 @@ def _generation(reply: Row, seconds: float) -> Generation:
     return ChatGeneration(message=message)
 
 
-def _check(row: Row) -> None:
+def _key_of(row: Row) -> str:
     if not isinstance(row["key"], str) or not isinstance(row["replies"], list):
         raise TypeError("no row of a cache of replies")
     try:
         _ = [_generation(reply, float(row["seconds"])) for reply in row["replies"]]
     except ValueError:
         raise TypeError("its reply is no message, or its seconds are no number") from None
+    return row["key"]

@@ -106,13 +106,14 @@ class ReasonFluxLM(LM):  # type: ignore[misc]
 
         return await asyncio.gather(*map(one, requests))
 
-    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> Any:
         """Raises InputError: a run has no likelihood."""
-        raise _unlikely(requests)
+        raise InputError(
+            f"The task {requests[0].task_name!r} compares likelihoods of given texts, and a run of ReasonFlux has none. "
+            "Next: name a task that generates (output_type generate_until), such as reasonflux_gpqa_diamond."
+        )
 
-    def loglikelihood_rolling(self, requests: list[Any], disable_tqdm: bool = False) -> list[float]:
-        """Raises InputError: a run has no likelihood."""
-        raise _unlikely(requests)
+    loglikelihood_rolling = loglikelihood
 
 
 def boxed(solution: Solution) -> str:
@@ -141,22 +142,13 @@ def prompt(doc: Doc) -> str:
 def score(doc: Doc, results: list[Any]) -> dict[str, float]:
     """`acc`: 1 if the boxed answer means the gold one, else 0; the mean where there are several samples of a problem."""
     replies = results[0] if isinstance(results[0], list) else results
-    return {"acc": sum(_right(doc, reply or "") for reply in replies) / len(replies)}
-
-
-def _right(doc: Doc, reply: str) -> bool:
-    return grade(extract_answer(reply), doc["answer"] or "", doc["unit"], problem=doc.get("problem") or "")
+    gold, about = doc["answer"] or "", doc.get("problem") or ""
+    right = [grade(extract_answer(reply or ""), gold, doc["unit"], problem=about) for reply in replies]
+    return {"acc": sum(right) / len(right)}
 
 
 def _problem(request: Any) -> str:
     return str(request.args[0]).strip().removesuffix(_ASKED)
-
-
-def _unlikely(requests: list[Any]) -> InputError:
-    return InputError(
-        f"The task {requests[0].task_name!r} compares likelihoods of given texts, and a run of ReasonFlux has none. "
-        "Next: name a task that generates (output_type generate_until), such as reasonflux_gpqa_diamond."
-    )
 
 
 def run(arguments: list[str], data_dir: Path | None = None) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from reasonflux_agent.jobs.evaluation.results import Row
+from reasonflux_agent.jobs.evaluation.results import Result
 from reasonflux_agent.jobs.evaluation.statistics import mcnemar, mean_interval, paired_difference
 
 NO_DIFFERENCE = "no difference shown"
@@ -65,18 +64,18 @@ COMPARED = ["problems", "difference in points [95 %]", "only it right", "only th
 """The heads of `Comparison.cells`."""
 
 
-def accuracy(rows: Iterable[Row]) -> Accuracy:
+def accuracy(rows: Iterable[Result]) -> Accuracy:
     """Accuracy over rows of one benchmark and method; failures count as wrong."""
     rows = list(rows)
     return Accuracy(*mean_interval(list(scores(rows).values()), len(rows)))
 
 
-def scores(rows: Iterable[Row]) -> dict[str, float]:
+def scores(rows: Iterable[Result]) -> dict[str, float]:
     """Problem id -> share of its repeats that are right."""
     return {id: mean(row.correct for row in repeats) for id, repeats in by(lambda row: row.id, rows).items()}
 
 
-def compare_rows(rows: Sequence[Row], others: Sequence[Row]) -> Comparison:
+def compare_rows(rows: Sequence[Result], others: Sequence[Result]) -> Comparison:
     """`rows` against `others`, paired by problem, over the repeats that both have of it."""
     rows, others = common(rows, others)
     mine, theirs = scores(rows), scores(others)
@@ -86,23 +85,23 @@ def compare_rows(rows: Sequence[Row], others: Sequence[Row]) -> Comparison:
     return Comparison(len(ids), difference, low, high, gained, lost, mcnemar(len(gained), len(lost)))
 
 
-def common(rows: Iterable[Row], others: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+def common(rows: Iterable[Result], others: Iterable[Result]) -> tuple[list[Result], list[Result]]:
     """Of the rows of two methods or runs those that have their like on the other side, by problem and repeat."""
     mine, theirs = ({(row.id, row.repeat): row for row in side} for side in (rows, others))
     return [row for key, row in mine.items() if key in theirs], [row for key, row in theirs.items() if key in mine]
 
 
-def ended(rows: Iterable[Row]) -> list[Row]:
+def ended(rows: Iterable[Result]) -> list[Result]:
     """The rows of which is known what they cost: a run that failed does not tell what it spent."""
     return [row for row in rows if not row.error]
 
 
-def by(key: Callable[[Row], str], rows: Iterable[Row]) -> dict[str, list[Row]]:
+def by(key: Callable[[Result], str], rows: Iterable[Result]) -> dict[str, list[Result]]:
     """The rows by a key, in order of appearance."""
-    groups = defaultdict(list)
+    groups: dict[str, list[Result]] = {}
     for row in rows:
-        groups[key(row)].append(row)
-    return dict(groups)
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def mean(values: Iterable[float]) -> float:
@@ -121,7 +120,7 @@ def natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", text) if part]
 
 
-def cost(row: Row, prices: Prices) -> float:
+def cost(row: Result, prices: Prices) -> float:
     """What a row cost, in the prices' currency."""
     prompt = (row.prompt_tokens - row.cached_tokens) * prices.prompt + row.cached_tokens * prices.cached
     return (prompt + row.completion_tokens * prices.completion) / 1e6

@@ -1,4 +1,4 @@
-"""Ways to solve that are compared: `NAME[@K][,field=value...]`, with any field of the Context.
+"""The methods that are compared: `NAME[@K][,field=value...]`, with any field of the Context.
 
 NAME is a strategy (navigator, direct, ..., a plugin's), or one of:
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,8 +26,9 @@ from langchain_core.retrievers import BaseRetriever
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.parts import DEPTH
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.runs.jsonl import Row
+from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.schema import Candidate, Solution, how_sure
 from reasonflux_agent.templates import TemplateLibrary, render_template
 from reasonflux_agent.verify.grading import aequivalent
@@ -51,7 +52,7 @@ _SHARED = ("navigator", "solver", "seed", "greedy")
 
 @dataclass(frozen=True)
 class Method:
-    """One way to solve."""
+    """One method."""
 
     name: str
     """As it was written."""
@@ -137,33 +138,35 @@ async def select(rule: Rule, solution: Solution) -> Solution:
     if rule == "run" or not answered:
         return solution
     if rule == "checks":
-        best = max(answered, key=weight)
-        update = {"answer": best.answer, "text": best.text, **how_sure(answered, [best])}
-        return solution.model_copy(update={**update, "reason": "chosen by the checks"})
-    groups: list[list[Candidate]] = []
-    for candidate in answered:
-        for group in groups:
-            if await aequivalent(group[0].answer or "", candidate.answer or "", problem=solution.problem):
-                group.append(candidate)
-                break
-        else:
-            groups.append([candidate])
-    most = max(groups, key=len)
-    update = {"answer": most[0].answer, "text": most[0].text, "votes": len(most) / len(answered), **how_sure(answered, most)}
-    return solution.model_copy(update={**update, "reason": f"{len(most)} of {len(answered)} samples agree"})
+        chosen = [max(answered, key=weight)]
+        update: dict[str, Any] = {"reason": "chosen by the checks"}
+    else:
+        groups: list[list[Candidate]] = []
+        for candidate in answered:
+            for group in groups:
+                if await aequivalent(group[0].answer or "", candidate.answer or "", problem=solution.problem):
+                    group.append(candidate)
+                    break
+            else:
+                groups.append([candidate])
+        chosen = max(groups, key=len)
+        share = f"{len(chosen)} of {len(answered)} samples agree"
+        update = {"votes": len(chosen) / len(answered), "reason": share}
+    update |= {"answer": chosen[0].answer, "text": chosen[0].text, **how_sure(answered, chosen)}
+    return solution.model_copy(update=update)
 
 
 class AllSamples(ReasonFlux):
-    """Makes all the samples that it is to: the graph stops where the leader cannot be overtaken, reviews counted in, of which a
-    direct attempt has none. With as many as there can be samples, it does not stop before the last one."""
+    """Makes all its samples. The graph stops when the leader cannot be overtaken, and counts in the reviews, of which a direct
+    attempt has none: with as many reviews as there can be samples it does not stop before the last one."""
 
     def _context(self, overrides: Mapping[str, Any]) -> Context:
         return super()._context(overrides).model_copy(update={"reviews": MAX_SAMPLES, "granularity": "whole"})
 
 
 class RandomTemplates(BaseRetriever):
-    """The ablation of retrieval: templates drawn by a hash of the query and the seed, whatever they are about, in the place of
-    those that are found. So it is only which ones that is left to chance, not how many, nor whether one stands out."""
+    """The ablation of retrieval: templates drawn by a hash of the query and the seed take the place of those that are found.
+    Chance decides which ones they are, but not how many, nor whether one stands out."""
 
     library: TemplateLibrary
     found_by: BaseRetriever
@@ -180,21 +183,30 @@ class RandomTemplates(BaseRetriever):
         ]
 
 
-def matched(rows: Iterable[Row], methods: Sequence[Method], benchmarks: Iterable[str]) -> dict[str, dict[str, Row]]:
+def solver_of(
+    method: Method, roles: Mapping[str, Any], library: TemplateLibrary, seed: int, context: Mapping[str, Any]
+) -> ReasonFlux:
+    """What solves problems by a method. `context`: fields of the Context that the method does not set itself."""
+    retriever = None
+    if method.random_templates:
+        from reasonflux_agent.templates import TemplateRetriever
+
+        retriever = RandomTemplates(library=library, found_by=TemplateRetriever.from_library(library, k=DEPTH), seed=seed)
+    kind = ReasonFlux if method.select == "run" else AllSamples
+    return kind(**roles, strategy=method.strategy, library=library, retriever=retriever, **{**context, **method.context})
+
+
+def matched(rows: Iterable[Row], methods: Sequence[Method], benchmarks: Collection[str]) -> dict[str, dict[str, Row]]:
     """Method -> benchmark -> how many samples cost what the method that it matches costs, in mean total tokens."""
     spent: dict[tuple[str, str], list[int]] = {}
     for row in rows:
         if not row["error"]:
             spent.setdefault((row["method"], row["benchmark"]), []).append(row["prompt_tokens"] + row["completion_tokens"])
-    found: dict[str, dict[str, Row]] = {}
-    for method in methods:
-        for benchmark in benchmarks:
-            target, sample = (_mean(spent.get((name, benchmark), [])) for name in (method.match, "direct"))
-            k = min(MAX_SAMPLES, max(1, round(target / sample))) if sample else 1
-            row = {"k": k, "target_tokens": target, "sample_tokens": sample}
-            found.setdefault(method.name, {})[benchmark] = row
-    return found
+    means = {key: round(sum(values) / len(values), 1) for key, values in spent.items()}
 
+    def row_of(method: Method, benchmark: str) -> Row:
+        target, sample = means.get((method.match, benchmark), 0.0), means.get(("direct", benchmark), 0.0)
+        k = min(MAX_SAMPLES, max(1, round(target / sample))) if sample else 1
+        return {"k": k, "target_tokens": target, "sample_tokens": sample}
 
-def _mean(values: list[int]) -> float:
-    return round(sum(values) / len(values), 1) if values else 0.0
+    return {method.name: {benchmark: row_of(method, benchmark) for benchmark in benchmarks} for method in methods}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import NamedTuple
+
+from htpy import Element, circle, g, line, path, polyline, rect, svg, text, title
 
 from reasonflux_agent.jobs.evaluation.measures import Accuracy
 
@@ -14,9 +15,7 @@ COLOURS = 8
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 46
 """Margins, in units of the view box (CSS pixels at full size)."""
 LETTER = 7.3
-"""Width of a letter of a label, about."""
-
-
+"""Mean width of a letter of a label."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -31,7 +30,7 @@ class Point(NamedTuple):
     accuracy: Accuracy
 
 
-def scaling(points: Sequence[Point], title: str, wide: bool) -> str:
+def scaling(points: Sequence[Point], name: str, wide: bool) -> Element:
     """Accuracy (with 95 % bars) over mean tokens per problem (log scale), a labelled point a method.
 
     The line joins the methods that no other beats on both: more accurate for fewer tokens.
@@ -48,75 +47,75 @@ def scaling(points: Sequence[Point], title: str, wide: bool) -> str:
     def y(share: float) -> float:
         return TOP + (top - share) / (top - bottom) * (height - TOP - BOTTOM)
 
-    parts = [*_axis(width, bottom, top, y)]
+    parts = [*_axes(width, height, bottom, top, y, "mean tokens per problem (log scale)")]
     for value in _ticks(10**low, 10**high):
-        parts.append(f'<line class="grid" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
+        parts.append(_line(x(value), TOP, x(value), height - BOTTOM))
         parts.append(_text(x(value), height - BOTTOM + 18, _number(value), "tick", "middle"))
-    parts.append(_text((LEFT + width - RIGHT) / 2, height - 6, "mean tokens per problem (log scale)", "name", "middle"))
-    frontier = [(x(p.tokens), y(p.accuracy.mean)) for p in _frontier(points)]
+    frontier = [f"{x(p.tokens):.1f},{y(p.accuracy.mean):.1f}" for p in _frontier(points)]
     if len(frontier) > 1:
-        parts.append(f'<polyline class="frontier" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in frontier)}"/>')
+        parts.append(polyline(".frontier", points=" ".join(frontier)))
     places = [(x(point.tokens), y(point.accuracy.mean)) for point in points]
     spans = [(a - 4, y(p.accuracy.high), a + 4, y(p.accuracy.low)) for p, (a, _) in zip(points, places, strict=True)]
     for point, (a, b) in zip(points, places, strict=True):
         tip = f"{point.method}: {point.accuracy}, {point.tokens:,.0f} tokens per problem"
         whisker = _whisker(a, y(point.accuracy.low), y(point.accuracy.high))
-        dot = f'<circle cx="{a:.1f}" cy="{b:.1f}" r="5"/>'
-        parts.append(f'<g class="m{point.colour % COLOURS}"><title>{escape(tip)}</title>{whisker}{dot}</g>')
+        dot = circle(cx=f"{a:.1f}", cy=f"{b:.1f}", r="5")
+        parts.append(g(class_=f"m{point.colour % COLOURS}")[title[tip], whisker, dot])
     parts += _labels(points, places, spans, (LEFT, TOP, width, height - BOTTOM))
     description = "; ".join(f"{p.method} {p.accuracy} at {p.tokens:,.0f} tokens" for p in points)
-    return _svg(width, height, title, description, parts)
+    return _svg(width, height, f"{name}. {description}", parts)
 
 
-def bars(groups: Sequence[tuple[str, Sequence[tuple[str, int, Accuracy]]]], axis: str, title: str) -> str:
+def bars(groups: Sequence[tuple[str, Sequence[tuple[str, int, Accuracy]]]], axis: str, name: str) -> Element:
     """Grouped bars with 95 % whiskers: for each group (a level) its (method, colour, accuracy)."""
     most = max(len(group) for _, group in groups)
     thick = min(max(560 / (len(groups) * (most + 1)), 12), 30)
-    slot = max(thick * most + 22, max(len(name) for name, _ in groups) * LETTER + 8)
+    slot = max(thick * most + 22, max(len(group) for group, _ in groups) * LETTER + 8)
     width, height = max(LEFT + RIGHT + slot * len(groups), 320.0), 300.0
 
     def y(share: float) -> float:
         return TOP + (1 - share) * (height - TOP - BOTTOM)
 
-    parts = [*_axis(width, 0.0, 1.0, y)]
-    for index, (name, group) in enumerate(groups):
+    parts = [*_axes(width, height, 0.0, 1.0, y, axis)]
+    for index, (label, group) in enumerate(groups):
         middle = LEFT + slot * (index + 0.5)
         for place, (method, colour, value) in enumerate(group):
             a = middle + (place - len(group) / 2) * thick
-            box = (
-                f'x="{a + 1:.1f}" y="{y(value.mean):.1f}" width="{thick - 2:.1f}" height="{y(0) - y(value.mean):.1f}" rx="1.5"'
-            )
-            tip = escape(f"{name}, {method}: {value}")
+            size = {"width": f"{thick - 2:.1f}", "height": f"{y(0) - y(value.mean):.1f}", "rx": "1.5"}
+            bar = rect(x=f"{a + 1:.1f}", y=f"{y(value.mean):.1f}", **size)
             whisker = _whisker(a + thick / 2, y(value.low), y(value.high))
-            parts.append(f'<g class="bar m{colour % COLOURS}"><title>{tip}</title><rect {box}/>{whisker}</g>')
-        parts.append(_text(middle, height - BOTTOM + 18, name, "tick", "middle"))
-    parts.append(_text((LEFT + width - RIGHT) / 2, height - 6, axis, "name", "middle"))
-    description = "; ".join(f"{name}: " + ", ".join(f"{m} {v}" for m, _, v in group) for name, group in groups)
-    return _svg(width, height, title, description, parts)
+            parts.append(g(class_=f"bar m{colour % COLOURS}")[title[f"{label}, {method}: {value}"], bar, whisker])
+        parts.append(_text(middle, height - BOTTOM + 18, label, "tick", "middle"))
+    description = "; ".join(f"{label}: " + ", ".join(f"{m} {v}" for m, _, v in group) for label, group in groups)
+    return _svg(width, height, f"{name}. {description}", parts)
 
 
-def _svg(width: float, height: float, title: str, description: str, parts: Sequence[str]) -> str:
-    label = escape(f"{title}. {description}", quote=True)
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" style="--width:{width:.0f}px"'
-    return f'<svg role="img" aria-label="{label}" {size}>{"".join(parts)}</svg>'
+def _svg(width: float, height: float, label: str, parts: Sequence[Element]) -> Element:
+    size = {"viewBox": f"0 0 {width:.0f} {height:.0f}", "style": f"--width:{width:.0f}px"}
+    return svg(size, role="img", aria_label=label)[parts]
 
 
-def _text(x: float, y: float, text: str, kind: str, anchor: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _text(x: float, y: float, label: str, kind: str, anchor: str) -> Element:
+    return text(class_=kind, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)[label]
 
 
-def _whisker(x: float, low: float, high: float) -> str:
+def _line(x1: float, y1: float, x2: float, y2: float) -> Element:
+    return line(".grid", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}")
+
+
+def _whisker(x: float, low: float, high: float) -> Element:
     ends = f"M{x - 4:.1f} {low:.1f}h8M{x - 4:.1f} {high:.1f}h8"
-    return f'<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}{ends}"/>'
+    return path(".whisker", d=f"M{x:.1f} {low:.1f}V{high:.1f}{ends}")
 
 
-def _axis(width: float, bottom: float, top: float, y: Callable[[float], float]) -> Iterator[str]:
-    """The lines and names of the accuracy axis."""
+def _axes(width: float, height: float, bottom: float, top: float, y: Callable[[float], float], name: str) -> Iterator[Element]:
+    """The lines and numbers of the accuracy axis, and the name of the other one."""
     tenths = range(round(bottom * 10), round(top * 10) + 1)
     for tenth in tenths if len(tenths) <= 7 else tenths[::2]:
-        height = y(tenth / 10)
-        yield f'<line class="grid" x1="{LEFT}" x2="{width - RIGHT:.0f}" y1="{height:.1f}" y2="{height:.1f}"/>'
-        yield _text(LEFT - 8, height + 4, f"{tenth * 10} %", "tick", "end")
+        level = y(tenth / 10)
+        yield _line(LEFT, level, width - RIGHT, level)
+        yield _text(LEFT - 8, level + 4, f"{tenth * 10} %", "tick", "end")
+    yield _text((LEFT + width - RIGHT) / 2, height - 6, name, "name", "middle")
 
 
 def _range(shares: Sequence[float]) -> tuple[float, float]:
@@ -129,17 +128,14 @@ def _range(shares: Sequence[float]) -> tuple[float, float]:
 def _ticks(low: float, high: float) -> list[float]:
     """1, 2, 5, 10, 20 ... between the ends; each unit where that leaves fewer than three."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    every = [(digit, digit * 10.0**decade) for decade in decades for digit in range(1, 10)]
-    many = [value for _, value in every if low <= value <= high]
-    few = [value for digit, value in every if digit in (1, 2, 5) and value in many]
-    return few if len(few) > 2 else many
+    many = {digit * 10.0**decade: digit for decade in decades for digit in range(1, 10) if low <= digit * 10.0**decade <= high}
+    few = [value for value, digit in many.items() if digit in (1, 2, 5)]
+    return few if len(few) > 2 else list(many)
 
 
 def _number(value: float) -> str:
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
+    size, unit = next(((size, unit) for size, unit in ((1e6, "M"), (1e3, "k")) if value >= size), (1, ""))
+    return f"{value / size:g}{unit}"
 
 
 def _frontier(points: Sequence[Point]) -> list[Point]:
@@ -150,7 +146,9 @@ def _frontier(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def _labels(points: Sequence[Point], places: Sequence[tuple[float, float]], spans: Sequence[Box], frame: Box) -> Iterator[str]:
+def _labels(
+    points: Sequence[Point], places: Sequence[tuple[float, float]], spans: Sequence[Box], frame: Box
+) -> Iterator[Element]:
     """The points' names, each where it covers least: leaving the frame is worst, then names and points, then whiskers."""
     taken = [(a - 6, b - 6, a + 6, b + 6) for a, b in places]
     for point, (a, b) in zip(points, places, strict=True):

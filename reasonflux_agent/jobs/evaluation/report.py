@@ -49,7 +49,7 @@ def compare(run_a: Run, run_b: Run, method_a: str | None = None, method_b: str |
         )
     _same_problems(run_a, run_b, benchmarks)
     rows, spent, changed = [], [], []
-    groups_a, groups_b = (run.groups | run.pool(benchmarks) for run in (run_a, run_b))
+    groups_a, groups_b = (run.pooled(benchmarks) for run in (run_a, run_b))
     for benchmark in [*benchmarks, ALL]:
         for a, b in pairs:
             old, new = groups_a.get((benchmark, a), []), groups_b.get((benchmark, b), [])
@@ -94,22 +94,21 @@ def compare(run_a: Run, run_b: Run, method_a: str | None = None, method_b: str |
 def _methods(run_a: Run, run_b: Run, method_a: str | None, method_b: str | None) -> list[tuple[str, str]]:
     """The pairs of methods to compare."""
     if method_a or method_b:
-        pairs = [(method_a or method_b or "", method_b or method_a or "")]
-    else:
-        pairs = [(name, name) for name in run_a.methods if name in run_b.methods]
-    for run, names in ((run_a, [a for a, _ in pairs]), (run_b, [b for _, b in pairs])):
-        if missing := [name for name in names if name not in run.methods]:
-            raise InputError(f"{run.path} has no method {missing[0]!r}. It has: {_list(run.methods)}. Next: name one of these.")
-    if not pairs:
-        raise InputError(
-            f"{run_a.path} and {run_b.path} share no method: the one has {_list(run_a.methods)}, the other "
-            f"{_list(run_b.methods)}. Next: name one of each with --method-a and --method-b."
-        )
-    return pairs
+        asked = (method_a or method_b or "", method_b or method_a or "")
+        for run, name in zip((run_a, run_b), asked, strict=True):
+            if name not in run.methods:
+                raise InputError(f"{run.path} has no method {name!r}. It has: {_list(run.methods)}. Next: name one of these.")
+        return [asked]
+    if pairs := [(name, name) for name in run_a.methods if name in run_b.methods]:
+        return pairs
+    raise InputError(
+        f"{run_a.path} and {run_b.path} share no method: the one has {_list(run_a.methods)}, the other "
+        f"{_list(run_b.methods)}. Next: name one of each with --method-a and --method-b."
+    )
 
 
 def _same_problems(run_a: Run, run_b: Run, benchmarks: Iterable[str]) -> None:
-    """Refuses to pair problems that have the same id alone."""
+    """Raises InputError if problems with the same id differ."""
     for benchmark in benchmarks:
         mine, theirs = ({row.id: row for row in run.rows if row.benchmark == benchmark} for run in (run_a, run_b))
         if other := [id for id in mine if id in theirs and not mine[id].same_problem(theirs[id])]:
@@ -138,6 +137,6 @@ def _plain(text: str) -> str:
 
 def _markdown_table(table: Table) -> str:
     rule = ["---" if column < table.labels else "---:" for column in range(len(table.head))]
-    rows = [[_plain(cell) for cell in row] for row in (table.head, *table.rows)]
-    lines = [f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])]
+    head, *rows = [[_plain(cell) for cell in row] for row in (table.head, *table.rows)]
+    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
     return "\n".join([f"## {_plain(table.title)}", "", *lines, *(["", _plain(table.note)] if table.note else [])])

@@ -1,13 +1,4 @@
-"""One problem, solved by one method and graded: its row.
-
-A row of `results.jsonl`, one for every benchmark, method, repeat and problem: `benchmark`, `method`, `repeat`, `id`,
-`sha` (of the problem), `subject`, `level`, `gold`, `answer`, `correct`, `status`, `reason`, `truncated` (whether the token
-limit cut a candidate), `ungraded` (the grading worker failed over it, which counts as wrong), `error` (why there is no
-answer; null), `fault` (whose an error is: the `server`'s or the `problem`'s; null), `calls`, `prompt_tokens`, `cached_tokens`,
-`completion_tokens`, `seconds` (summed over model calls), `wall` (seconds), `templates` (ids), `votes` (0 to 1), `candidates`
-(`source`, `answer`, `correct`, `checks`, `logprob` of each), `reviews` (verdicts), `escalated` (effort auto: drafts, and
-then attempts were made), `run` (id of the record).
-"""
+"""One problem, solved by one method and graded: its row of `results.jsonl` (`results.Result` says what its fields mean)."""
 
 from __future__ import annotations
 
@@ -20,16 +11,21 @@ from langchain_core.callbacks import BaseCallbackHandler
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.errors import ReasonFluxError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, digest
-from reasonflux_agent.jobs.evaluation.folder import Row
 from reasonflux_agent.jobs.evaluation.methods import Rule, select
+from reasonflux_agent.jobs.evaluation.results import Result
 from reasonflux_agent.models.failures import fault
+from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.runs.record import Recorder
-from reasonflux_agent.schema import Solution, Usage
+from reasonflux_agent.schema import Solution
 from reasonflux_agent.verify.grading import verdict
 
+_KEY = {"benchmark", "method", "repeat", "id"}
+_FAILED = Result(benchmark="", method="", id="", status="failed").model_dump(mode="json", exclude=_KEY)
+"""The fields of a row without a solution."""
 
-class _Heard(BaseCallbackHandler):
-    """Hears the id of a run."""
+
+class _RunId(BaseCallbackHandler):
+    """Keeps the id of a run."""
 
     run: str = ""
 
@@ -39,10 +35,10 @@ class _Heard(BaseCallbackHandler):
 
 
 async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **context: Any) -> Row:
-    """The row of one problem, but for benchmark, method and repeat; a failure is a row too, with its `error`."""
-    begun, heard = time.monotonic(), _Heard()
-    row: Row = {"id": item.id, "sha": digest([item.problem, item.answer, item.unit])[:16]}
-    row |= {"subject": item.subject, "level": item.level, "gold": item.answer, **_outcome(None)}
+    """The row of one problem, without benchmark, method and repeat. A failure is a row too, with its `error`."""
+    begun, heard = time.monotonic(), _RunId()
+    row: Row = {"id": item.id, **_FAILED, "sha": digest([item.problem, item.answer, item.unit])[:16]}
+    row |= {"subject": item.subject, "level": item.level, "gold": item.answer}
     try:
         solution = await flux.asolve(item.problem, config={"callbacks": [recorder, heard]}, **context)
         chosen = await select(rule, solution)
@@ -64,14 +60,8 @@ async def judged(answer: str | None, item: Item) -> bool | None:
     return await asyncio.to_thread(verdict, answer, item.answer, item.unit, problem=item.problem)
 
 
-def _outcome(solution: Solution | None) -> Row:
-    """The fields of a row that a solution decides alone; those of a failure without one."""
-    if solution is None:
-        return {
-            "answer": None, "correct": False, "status": "failed", "reason": "", "truncated": False,
-            "ungraded": False, "error": None, "fault": None,
-            **Usage().model_dump(), "templates": [], "votes": 0.0, "candidates": [], "reviews": [], "escalated": False,
-        }  # fmt: skip
+def _outcome(solution: Solution) -> Row:
+    """The fields of a row that a solution alone decides."""
     return {
         **solution.model_dump(include={"answer", "status", "reason", "votes"}),
         **solution.total.model_dump(),

@@ -1,9 +1,9 @@
-"""The numbers of a run as tables, each a function of the rows alone; how they are printed is the report's affair."""
+"""The numbers of an evaluation as tables, each a function of the rows alone."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from reasonflux_agent.jobs.evaluation.measures import (
@@ -19,13 +19,16 @@ from reasonflux_agent.jobs.evaluation.measures import (
     mean,
     natural,
 )
-from reasonflux_agent.jobs.evaluation.results import ALL, Row, Run
+from reasonflux_agent.jobs.evaluation.results import ALL, Result, Run
 from reasonflux_agent.jobs.evaluation.statistics import maj_at_k, pass_at_k
 from reasonflux_agent.verify.grading import MAX_ANSWER
 from reasonflux_agent.verify.grading.answers import compare, normal
 
 LISTED = 50
 """Failures that are listed one by one."""
+KEY = ["benchmark", "method"]
+Columns = dict[str, Callable[[list[Result]], str]]
+"""Head of a column -> its cell, from the rows of a benchmark and method."""
 
 
 class Table(NamedTuple):
@@ -40,64 +43,37 @@ class Table(NamedTuple):
 
 
 def tables(run: Run, prices: Prices | None = None) -> list[Table]:
-    """All tables of the report; those that have nothing to tell are left out."""
-    every = [
-        accuracies(run),
-        comparisons(run),
-        costs(run, prices),
-        matches(run),
-        repeats(run),
-        breakdown(run, "level"),
-        breakdown(run, "subject"),
-        reviews(run),
-        candidates(run),
-        checks(run),
-        failures(run),
-    ]
+    """All tables of the report that have rows."""
+    every = [accuracies(run), comparisons(run), costs(run, prices), matches(run), repeats(run), breakdown(run, "level")]
+    every += [breakdown(run, "subject"), reviews(run), candidates(run), checks(run), failures(run)]
     return [table for table in every if table.rows]
 
 
 def accuracies(run: Run) -> Table:
     """Accuracy per benchmark and method, and how runs ended."""
-    head = [
-        "benchmark",
-        "method",
-        "problems",
-        "right",
-        "accuracy [95 %]",
-        "no answer",
-        "limit hit",
-        "cut off",
-        "ungraded",
-        "failed",
-    ]
-    rows = [
-        [
-            *key,
-            str(len({row.id for row in group})),
-            f"{sum(row.correct for row in group)}/{len(group)}",
-            str(accuracy(group)),
-            _share(row.answer is None and not row.error for row in group),
-            _share(row.status == "exhausted" for row in group),
-            _share(row.truncated for row in group),
-            str(sum(row.ungraded for row in group)),
-            str(sum(bool(row.error) for row in group)),
-        ]
-        for key, group in (run.groups | run.pooled).items()
-    ]
+    columns: Columns = {
+        "problems": lambda rows: str(len({row.id for row in rows})),
+        "right": lambda rows: f"{sum(row.correct for row in rows)}/{len(rows)}",
+        "accuracy [95 %]": lambda rows: str(accuracy(rows)),
+        "no answer": lambda rows: _share(row.answer is None and not row.error for row in rows),
+        "limit hit": lambda rows: _share(row.status == "exhausted" for row in rows),
+        "cut off": lambda rows: _share(row.truncated for row in rows),
+        "ungraded": lambda rows: str(sum(row.ungraded for row in rows)),
+        "failed": lambda rows: str(sum(bool(row.error) for row in rows)),
+    }
     note = (
         "Wilson score intervals. Failed and ungraded problems are in the denominator, as wrong. Of several repeats the mean "
         "counts (pass@1); they narrow the interval only as far as problems vary less for it. Limit hit: a limit of the "
         "context ended the run with the best answer so far; cut off: the token limit cut the reply that ends a candidate "
         "(replies for single steps are not looked at); ungraded: the grading worker hung, died or failed over it."
     )
-    return Table("Accuracy", head, rows, note)
+    return _by_columns("Accuracy", run.pooled(run.benchmarks), columns, note)
 
 
 def comparisons(run: Run) -> Table:
     """Every method against the first one."""
     base, *others = run.methods or [""]
-    groups = run.groups | run.pooled
+    groups = run.pooled(run.benchmarks)
     rows = [
         [benchmark, method, *compare_rows(groups[benchmark, method], groups[benchmark, base]).cells]
         for benchmark in [*run.benchmarks, ALL]
@@ -109,34 +85,24 @@ def comparisons(run: Run) -> Table:
         "test, two-sided (over problems, where there are repeats), not corrected for the number of comparisons. "
         f"“{NO_DIFFERENCE}”: the interval holds zero, or p is 0.05 or more."
     )
-    return Table(f"Against {base}", ["benchmark", "method", *COMPARED], rows, note)
+    return Table(f"Against {base}", [*KEY, *COMPARED], rows, note)
 
 
 def costs(run: Run, prices: Prices | None) -> Table:
     """Means per problem of what was spent, over the runs that ended."""
-    head = ["benchmark", "method", "runs", "calls", "prompt tokens", "cached", "completion", "all tokens", "model s", "clock s"]
-    head += ["escalated", "with templates", *(["cost per 1,000", "cost in all"] if prices else [])]
-    rows, cached = [], bool(run.config.get("cached"))
-    for key, every in run.groups.items():
-        group = ended(every)
-        if not group:
-            rows.append([*key, f"0 of {len(every)}", *["–"] * (len(head) - 3)])
-            continue
-        cells = [
-            *key,
-            f"{len(group)} of {len(every)}",
-            f"{mean(row.calls for row in group):.1f}",
-            *(f"{mean(values):,.0f}" for values in zip(*map(_tokens, group), strict=True)),
-            f"{mean(row.tokens for row in group):,.0f}",
-            f"{mean(row.seconds for row in group):.1f}",
-            "–" if cached else f"{mean(row.wall for row in group):.1f}",
-            _share(row.escalated for row in group),
-            _share(bool(row.templates) for row in group),
-        ]
-        if prices:
-            spent = sum(cost(row, prices) for row in group)
-            cells += [f"{spent / len(group) * 1000:,.4g}", f"{spent:,.4g}"]
-        rows.append(cells)
+    cached = bool(run.config.get("cached"))
+    columns: Columns = {
+        "runs": lambda rows: f"{len(ended(rows))} of {len(rows)}",
+        "calls": lambda rows: _mean(rows, "calls", ".1f"),
+        "prompt tokens": lambda rows: _mean(rows, "prompt_tokens"),
+        "cached": lambda rows: _mean(rows, "cached_tokens"),
+        "completion": lambda rows: _mean(rows, "completion_tokens"),
+        "all tokens": lambda rows: _mean(rows, "tokens"),
+        "model s": lambda rows: _mean(rows, "seconds", ".1f"),
+        "clock s": lambda rows: "–" if cached else _mean(rows, "wall", ".1f"),
+        "escalated": lambda rows: _share(row.escalated for row in ended(rows)),
+        "with templates": lambda rows: _share(bool(row.templates) for row in ended(rows)),
+    }
     note = (
         "Means over the runs (a problem and repeat) that ended: one that failed does not tell what it spent. Prompt tokens "
         "include the cached ones. Model seconds are summed over calls, so parallel calls add up to more than the clock. "
@@ -145,11 +111,17 @@ def costs(run: Run, prices: Prices | None) -> Table:
     if cached:
         note += " Calls are those of a cache of replies, with what they took when they were made, so the clock tells nothing."
     if prices:
+
+        def spent(rows: list[Result], problems: int) -> str:
+            each = [cost(row, prices) for row in ended(rows)]
+            return f"{mean(each) * (problems or len(each)):,.4g}" if each else "–"
+
+        columns |= {"cost per 1,000": lambda rows: spent(rows, 1000), "cost in all": lambda rows: spent(rows, 0)}
         note += (
             " Cost in all: of the runs that ended. "
             f"Prices per million tokens: prompt {prices.prompt:g}, cached {prices.cached:g}, completion {prices.completion:g}."
         )
-    return Table("Tokens, calls, time", head, rows, note)
+    return _by_columns("Tokens, calls, time", run.groups, columns, note)
 
 
 def matches(run: Run) -> Table:
@@ -162,7 +134,7 @@ def matches(run: Run) -> Table:
         for benchmark, found in found_by.items()
     ]
     note = "Samples of `direct`, as many as cost about the mean total tokens per problem of the method that is matched."
-    return Table("Matched tokens", ["benchmark", "method", "samples", "tokens a sample", "tokens to match"], rows, note)
+    return Table("Matched tokens", [*KEY, "samples", "tokens a sample", "tokens to match"], rows, note)
 
 
 def repeats(run: Run) -> Table:
@@ -173,8 +145,8 @@ def repeats(run: Run) -> Table:
         most = min(map(len, problems))
         if most == 1:
             continue
-        answers = [_groups(p) for p in problems]
-        right = [[row.correct for row in p] for p in problems]
+        answers = [_answers(problem) for problem in problems]
+        right = [[row.correct for row in problem] for problem in problems]
         for k in sorted({2**i for i in range(most.bit_length())} | {most}):
             passes = mean(pass_at_k(len(r), sum(r), k) for r in right)
             majorities = mean(maj_at_k(a, r, k) for a, r in zip(answers, right, strict=True))
@@ -185,7 +157,7 @@ def repeats(run: Run) -> Table:
         "the grader's own comparison, without Math-Verify, finds them the same; what it cannot tell is apart, which favours "
         "the right ones."
     )
-    return Table("Repeats", ["benchmark", "method", "k", "pass@k", "maj@k"], rows, note)
+    return Table("Repeats", [*KEY, "k", "pass@k", "maj@k"], rows, note)
 
 
 def breakdown(run: Run, field: str) -> Table:
@@ -208,9 +180,8 @@ def reviews(run: Run) -> Table:
     for key, group in run.groups.items():
         counts = Counter(verdict for row in group for verdict in row.reviews)
         if counts:
-            share = _share(bool(row.reviews) for row in group)
-            rows.append([*key, share, *(str(counts[verdict]) for verdict in verdicts)])
-    return Table("Reviews: verdicts", ["benchmark", "method", "reviewed", *verdicts], rows)
+            rows.append([*key, _share(bool(row.reviews) for row in group), *(str(counts[verdict]) for verdict in verdicts)])
+    return Table("Reviews: verdicts", [*KEY, "reviewed", *verdicts], rows)
 
 
 def candidates(run: Run) -> Table:
@@ -222,11 +193,12 @@ def candidates(run: Run) -> Table:
         for kind, part in (("all", several), ("after redo or replace", asked)):
             if part:
                 first, last = ([row.candidates[i].correct for row in part] for i in (0, -1))
-                moves = Counter(zip(first, (row.correct for row in part), strict=True))
-                hit = _share(any(vote.correct for vote in row.candidates) for row in part)
-                cells = [_share(first), _share(last), _share(row.correct for row in part), hit]
-                rows.append([*key, kind, str(len(part)), *cells, str(moves[False, True]), str(moves[True, False])])
-    head = ["benchmark", "method", "runs", "n", "first right", "last right", "chosen right", "any right", "repaired", "spoilt"]
+                chosen = [row.correct for row in part]
+                moves = Counter(zip(first, chosen, strict=True))
+                shares = (first, last, chosen, [any(vote.correct for vote in row.candidates) for row in part])
+                cells = [*map(_share, shares), str(moves[False, True]), str(moves[True, False])]
+                rows.append([*key, kind, str(len(part)), *cells])
+    head = [*KEY, "runs", "n", "first right", "last right", "chosen right", "any right", "repaired", "spoilt"]
     note = (
         "Runs with more than one candidate. Repaired: the first candidate is wrong and the chosen answer right; spoilt: the "
         "other way round."
@@ -239,13 +211,12 @@ def checks(run: Run) -> Table:
     rows = []
     for key, group in run.groups.items():
         seen: dict[str, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
-        for row in group:
-            for vote in row.candidates:
-                for name, passed in vote.checks.items():
-                    seen[name][vote.correct].append(passed)
+        for vote in (vote for row in group for vote in row.candidates):
+            for name, passed in vote.checks.items():
+                seen[name][vote.correct].append(passed)
         for name, (wrong, right) in sorted(seen.items()):
             rows.append([*key, name, *(f"{sum(side)}/{len(side)}" for side in (right, wrong)), _share(right), _share(wrong)])
-    head = ["benchmark", "method", "check", "right passed", "wrong passed", "of right", "of wrong"]
+    head = [*KEY, "check", "right passed", "wrong passed", "of right", "of wrong"]
     return Table("Checks on candidates", head, rows, "Candidates to which the check applied.", labels=3)
 
 
@@ -255,16 +226,20 @@ def failures(run: Run) -> Table:
     for row in run.rows:
         if row.error:
             groups[row.benchmark, row.method, " ".join(row.error.split())[:500]].append(row.id)
-    rows = [
-        [benchmark, method, error, str(len(ids)), enumerated(list(dict.fromkeys(ids)), 10)]
-        for (benchmark, method, error), ids in list(groups.items())[:LISTED]
-    ]
+    rows = [[*key, str(len(ids)), enumerated(list(dict.fromkeys(ids)), 10)] for key, ids in list(groups.items())[:LISTED]]
     note = f"{len(groups) - LISTED} further errors are in results.jsonl." if len(groups) > LISTED else ""
-    return Table("Failures", ["benchmark", "method", "error", "times", "problems"], rows, note, labels=3)
+    return Table("Failures", [*KEY, "error", "times", "problems"], rows, note, labels=3)
 
 
-def _tokens(row: Row) -> tuple[int, int, int]:
-    return row.prompt_tokens, row.cached_tokens, row.completion_tokens
+def _by_columns(title: str, groups: dict[tuple[str, str], list[Result]], columns: Columns, note: str) -> Table:
+    rows = [[*key, *(cell(group) for cell in columns.values())] for key, group in groups.items()]
+    return Table(title, [*KEY, *columns], rows, note)
+
+
+def _mean(rows: list[Result], field: str, form: str = ",.0f") -> str:
+    """The mean of a field over the runs that ended."""
+    values = [getattr(row, field) for row in ended(rows)]
+    return f"{mean(values):{form}}" if values else "–"
 
 
 def _share(values: Iterable[bool]) -> str:
@@ -272,18 +247,18 @@ def _share(values: Iterable[bool]) -> str:
     return f"{mean(values):.1%}" if values else "–"
 
 
-def _groups(rows: list[Row]) -> list[str | None]:
+def _answers(rows: list[Result]) -> list[str | None]:
     """The answers of a problem's repeats, each wrong one as the first of those that mean the same."""
     seen: list[str] = []
     found: list[str | None] = []
     for row in rows:
         text = row.answer if row.answer is None or len(row.answer) > MAX_ANSWER else normal(row.answer)
-        if text is None or row.correct:
-            found.append(text)
-            continue
-        same = next((other for other in seen if _same(other, text)), text)
-        seen += [text] if same is text else []
-        found.append(same)
+        if text is not None and not row.correct:
+            same = next((other for other in seen if _same(other, text)), None)
+            if same is None:
+                seen.append(text)
+            text = same or text
+        found.append(text)
     return found
 
 
