@@ -307,7 +307,7 @@ def test_plugins_are_listed_with_where_they_come_from(plugin: Path) -> None:
     rows = json.loads(done.stdout)
     odd = {"kind": "strategies", "name": "odd", "plugin": "odd_one", "package": "odd-strategy", "version": "1.2"}
     assert odd in rows
-    assert {("libraries", "builtin"), ("checks", "answered")} <= {(row["kind"], row["name"]) for row in rows}
+    assert {("libraries", "builtin"), ("verifiers", "answered")} <= {(row["kind"], row["name"]) for row in rows}
     table = run("plugins", PYTHONPATH=str(plugin))
     assert "strategies\todd\todd_one\todd-strategy\t1.2" in table.stdout.splitlines()
 
