@@ -103,7 +103,7 @@ class Context(BaseModel):
     """Whether solver programs are run (in an isolated interpreter)."""
     max_steps: int = Field(6, ge=1, le=100, title="Steps at most")
     """Steps of a trajectory at most; what a plan holds beyond is cut."""
-    max_tokens: int = Field(1536, ge=16, le=200_000, title="Tokens per reply")
+    max_tokens: int = Field(1536, ge=16, le=200_000, title="Tokens per reply", description="Tokens of one reply at most.")
     """Completion tokens of one solver reply at most."""
     token_budget: int | None = Field(None, ge=1, title="Token budget")
     """Prompt and completion tokens of the whole run at most; no call starts beyond it."""
