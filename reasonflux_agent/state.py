@@ -73,8 +73,8 @@ class State(InputState, OutputState, Attempted, total=False):
     """The problem of the run."""
     read: str
     """What tells the message that was the last one when the run began from others; see `graph.begin`."""
-    drafts: int
-    """Drafts to launch."""
+    direct_samples: int
+    """Direct samples to launch."""
     sampled: int
     """Planned attempts launched so far."""
     wave: int

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reasonflux_agent.jobs.batch.cluster import Work
 
 RAY = "On a Ray cluster (--engine ray)"
-FIELDS: tuple[str, ...] = ("effort", "granularity", "drafts", "trajectories", "templates", "reviews", "seed")
+FIELDS: tuple[str, ...] = ("effort", "granularity", "direct_samples", "trajectories", "templates", "reviews", "seed")
 FIELDS += ("max_tokens", "token_budget", "deadline")
 """Options that are fields of the Context."""
 

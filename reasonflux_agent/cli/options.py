@@ -28,8 +28,6 @@ OF_LIMITS = {"max_steps", "max_tokens", "token_budget", "deadline"}
 SHORT = {"effort": ("-e",)}
 NO_OPTION = {"ask_at_reviews"}
 """Fields of `Context` that no command uses."""
-RENAMED = {"drafts": "direct_samples", "opinions": "llm_review"}
-"""Former name of a field -> its name. The option of the former name still works, and the help does not show it."""
 
 
 def _checked(spec: str | None) -> str | None:
@@ -143,9 +141,6 @@ def given(context: typer.Context) -> Given:
     from reasonflux_agent.parts import resolve_models
 
     fields = {name: value for name, value in context.obj.items() if value is not None}
-    for old, new in RENAMED.items():
-        if old in fields and new in Context.model_fields:
-            fields[new] = fields.pop(old)
     library, model = fields.pop("library", None), fields.pop("model", None)
     settings = Context.from_env(**{"navigator": model, "solver": model, **fields})
     navigator, solver = resolve_models(settings.navigator, settings.solver)
@@ -166,7 +161,7 @@ def load_models(roles: dict[str, Any], *, quiet: bool = False) -> None:
 @cache
 def _of_a_run() -> list[Any]:
     """Return the options of a run, as typer makes them of a signature."""
-    from reasonflux_agent.context import Context
+    from reasonflux_agent.context import RENAMED, Context
 
     def declared() -> None: ...
 
@@ -174,9 +169,8 @@ def _of_a_run() -> list[Any]:
     for name, info in Context.model_fields.items():
         if name not in NO_OPTION:
             options.setdefault(name, _option(name, info))
-    for old, new in RENAMED.items():
-        if new in Context.model_fields:
-            options[old] = _option(old, Context.model_fields[new], hidden=True)
+    for old, new in RENAMED.items():  # they still work, and the help does not show them
+        options[old] = _option(old, Context.model_fields[new], hidden=True)
     parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=of) for name, of in options.items()]
     declared.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False)

@@ -87,7 +87,7 @@ class Progress(BaseCallbackHandler):
             return  # the command reports a run without an answer at its end
         if isinstance(event, Begin):
             setting = Context.of(**event.context).setting
-            self._several = setting.drafts + setting.trajectories > 1
+            self._several = setting.direct_samples + setting.trajectories > 1
         head, *body = printable(describe(event)).split("\n")
         if not head:
             return

@@ -122,7 +122,7 @@ def test_options_reach_the_run(fake: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "effort": "low",
         "granularity": "step",
-        "drafts": 1,
+        "direct_samples": 1,
         "trajectories": 2,
         "templates": 0,
         "reviews": 0,
@@ -397,7 +397,7 @@ def test_help_lists_every_option_and_every_exit_code() -> None:
     names = set(re.findall(r"(?<=--)[a-z-]+(?= )", text))
     assert names >= {"model", "navigator", "solver", "effort", "strategy", "granularity", "library", "file", "record"}
     assert names >= {"json", "quiet", "max-tokens", "token-budget", "deadline", "seed", "no-programs"}
-    assert names >= {"drafts", "trajectories", "templates", "reviews"}
+    assert names >= {"direct_samples", "trajectories", "templates", "reviews"}
     root = run("--help").stdout
     for shown in (text, root):
         for code, meaning in EXITS.items():

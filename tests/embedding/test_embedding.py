@@ -43,7 +43,7 @@ def host(inner: Any, schema: Any = HostContext, **compile: Any) -> Any:
 
 def solving(model: Any, **given: Any) -> Any:
     """Plans alone, without drafts, unless a context is given."""
-    return create_reasonflux(navigator=model, retriever=Shelf(), **{"context": Context(drafts=0), **given}).compile()
+    return create_reasonflux(navigator=model, retriever=Shelf(), **{"context": Context(direct_samples=0), **given}).compile()
 
 
 # Streams
@@ -52,7 +52,7 @@ def solving(model: Any, **given: Any) -> Any:
 @pytest.mark.parametrize("mode", ["values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"])
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_every_stream_mode_shows_the_run_from_a_hosts_graph(mode: Any, asynchronous: bool) -> None:
-    graph = host(solving(FakeModel(), context=Context(drafts=0, opinions=True)), checkpointer=InMemorySaver())
+    graph = host(solving(FakeModel(), context=Context(direct_samples=0, llm_review=True)), checkpointer=InMemorySaver())
     options: Any = {"stream_mode": mode, "subgraphs": True}
     if asynchronous:
         parts = [part async for part in graph.astream(GIVEN, THREAD, **options)]
@@ -103,7 +103,7 @@ async def test_event_handlers_of_langchain_see_the_events_too() -> None:
 
 def test_the_config_sets_a_run_whatever_the_hosts_context_is() -> None:
     model = Scripted()
-    graph = host(solving(model, context=Context(drafts=0, opinions=True)))
+    graph = host(solving(model, context=Context(direct_samples=0, llm_review=True)))
     graph.invoke(GIVEN, {"configurable": {"reasonflux": {"effort": "low"}}}, context=HostContext("bob"))
     assert model.nodes == ["plan", "solve_step"]
     graph.invoke(GIVEN, {"configurable": {"reasonflux": Context(effort="low", granularity="step")}}, context=HostContext())

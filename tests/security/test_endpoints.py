@@ -206,7 +206,7 @@ def test_a_context_fits_or_is_refused_by_name(given: dict[str, Any]) -> None:
 @given(contexts, st.sampled_from(["context", "configurable"]))
 def test_a_host_that_passes_any_context_on(given: dict[str, Any], how: str) -> None:
     """As `langgraph dev` and a host's graph do."""
-    given = {**given, "navigator": None, "solver": None, "drafts": 0, "trajectories": 1, "reviews": 0, "deadline": 5}
+    given = {**given, "navigator": None, "solver": None, "direct_samples": 0, "trajectories": 1, "reviews": 0, "deadline": 5}
     graph = create_reasonflux(navigator=Scripted(), context=LOW).compile()
     config: Any = {"configurable": {"reasonflux": given}} if how == "configurable" else {}
     try:

@@ -118,7 +118,7 @@ REFUSED: list[tuple[Any, int, str | None, str]] = [
         "no field 'solver' that a client may set",
     ),
     ({**GOOD, "reasonflux": {"cls": 1}}, 400, "reasonflux", "no field 'cls'"),
-    ({**GOOD, "reasonflux": {"drafts": 65}}, 400, None, "drafts = 65"),
+    ({**GOOD, "reasonflux": {"direct_samples": 65}}, 400, None, "direct_samples = 65"),
 ]
 
 

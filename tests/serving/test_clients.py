@@ -89,7 +89,7 @@ def test_the_context_can_be_set_by_name_by_parameter_and_by_extra_body(client: o
 
     assert calls("reasonflux-navigator-low") == 2
     assert calls("reasonflux-navigator", reasoning_effort="low") == 2
-    assert calls("reasonflux-navigator-high", extra_body={"reasonflux": {"effort": "low", "drafts": 1}}) == 3
+    assert calls("reasonflux-navigator-high", extra_body={"reasonflux": {"effort": "low", "direct_samples": 1}}) == 3
 
 
 def test_earlier_turns_are_no_part_of_the_problem(client: openai.OpenAI) -> None:

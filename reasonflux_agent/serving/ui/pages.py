@@ -98,7 +98,8 @@ def _row(row: Row) -> h.Node:
 def new_form(strategies: Iterable[str], given: JSON, error: str = "") -> h.Node:
     """Return the form for a new problem, filled in with what was `given`."""
     efforts = {
-        name: f"{name} (drafts {s.drafts}, trajectories {s.trajectories}, reviews {s.reviews})" for name, s in EFFORTS.items()
+        name: f"{name} (direct samples {s.direct_samples}, trajectories {s.trajectories}, reviews {s.reviews})"
+        for name, s in EFFORTS.items()
     }
     wholes = {"whole": "whole (one reply for all steps)", "step": "step (one reply a step)"}
 
