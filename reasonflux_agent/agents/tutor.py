@@ -6,7 +6,6 @@ compares the student's answer with the solution behind the scenes, and only `sho
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -54,7 +53,7 @@ def create_tutor(
     """
     from langchain.agents import create_agent
 
-    from reasonflux_agent.agents.speaker import Speaker
+    from reasonflux_agent.agents.middleware import ToolFirst
     from reasonflux_agent.templates import TemplateRetriever, template_search_tool
 
     defaults = context or Context()
@@ -65,7 +64,7 @@ def create_tutor(
         cast(BaseChatModel, None),  # named call by call, so that nothing is loaded before the first one
         [*_tools(model, retriever, defaults), template_search_tool(retriever)],
         system_prompt=PROMPT,
-        middleware=[Speaker(model)],
+        middleware=[ToolFirst(model)],
         context_schema=Context,
         checkpointer=checkpointer,
         name="tutor",
@@ -102,9 +101,6 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
         right = equivalent(answer, solution.answer, problem=solution.problem)
         return "It is right." if right else "It does not agree with the solution found."
 
-    async def acheck_answer(answer: Text, runtime: ToolRuntime[Any, Any]) -> str:
-        return await asyncio.to_thread(check_answer, answer, runtime)
-
     def show_solution(runtime: ToolRuntime[Any, Any]) -> str:
         """The worked solution with its answer. Call this only when the student has asked for the answer."""
         solution = _solution(runtime)
@@ -118,7 +114,7 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
         StructuredTool.from_function(
             reason, areason, response_format="content_and_artifact", handle_tool_error=True, name="reason"
         ),
-        StructuredTool.from_function(check_answer, acheck_answer, name="check_answer"),
+        StructuredTool.from_function(check_answer, name="check_answer"),
         StructuredTool.from_function(show_solution, name="show_solution"),
         StructuredTool.from_function(talk, name="talk"),
     ]

@@ -51,7 +51,7 @@ def mcp(
     """
     if transport is Transport.stdio and (host is not None or port is not None):
         raise InputError("--host and --port are for HTTP, not for stdio. Next: add --transport http, or leave them out.")
-    from reasonflux_agent.serving.guard import require_key
+    from reasonflux_agent.serving.middleware import require_key
 
     host, port = host or HOST, PORT if port is None else port
     if transport is Transport.http:

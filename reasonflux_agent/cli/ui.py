@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.errors import MissingExtraError
 
 RECORDS = Path("reasonflux-runs")
 
@@ -28,12 +27,10 @@ def ui(
     It shows the records of DIR, those of `reasonflux solve --record DIR` too. What the form does not set is taken from the
     environment: REASONFLUX_DEADLINE and so on. Models are loaded at the first run.
     """
-    try:
-        from reasonflux_agent.serving.server import listen, run, url_of
-        from reasonflux_agent.serving.ui.routes import BASE, create_ui_app
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("The run page", str(error.name), "ui") from None
     from reasonflux_agent.context import Context
+    from reasonflux_agent.serving.server import listen, run, url_of  # after the page, which names a missing extra
+    from reasonflux_agent.serving.ui.pages import BASE
+    from reasonflux_agent.serving.ui.routes import create_ui_app
     from reasonflux_agent.serving.ui.runs import Runs
 
     context = Context.from_env()

@@ -26,9 +26,9 @@ from starlette.types import ASGIApp
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError
+from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.serving.app import create_app
 from reasonflux_agent.serving.mcp import create_mcp
-from reasonflux_agent.serving.service import Service
 from reasonflux_agent.serving.ui.routes import create_ui_app
 from reasonflux_agent.serving.ui.runs import Runs
 from reasonflux_agent.templates import TemplateLibrary
@@ -67,7 +67,7 @@ class App:
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[App]:
-    one = App(create_app(Service(navigator=FakeModel(), context=LOW)))
+    one = App(create_app(Runner(navigator=FakeModel(), context=LOW)))
     yield one
     one.runner.close()
 

@@ -1,7 +1,7 @@
-"""The model that speaks as the tutor.
+"""The middleware of the tutor's agent: it chooses the model of each call, and demands a tool call first.
 
-Left to choose, a model that is not good at calling tools solves the student's problem itself, and gives the answer away. So a
-message of the student's is answered by a tool call first, with `tool_choice="any"`, and a model that makes none is refused.
+A model that calls tools badly would solve the student's problem itself and give the answer away. So each message of the
+student is answered by a tool call first (`tool_choice="any"`), and a model that calls none is refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.models import aload_model, describe, load_model
 
 
-class Speaker(AgentMiddleware[Any, Any]):
+class ToolFirst(AgentMiddleware[Any, Any]):
     """Gives each call its model: the navigator of the chat's context, else `model`. Raises ModelError if it calls no tool."""
 
     def __init__(self, model: BaseChatModel | str) -> None:
         self._model = model
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
-        """One call of the chat's model."""
+        """Make one call of the chat's model."""
         model = load_model(self._spec(request))
         return _called(request, model, handler(_asked(request, model)))
 
