@@ -1,4 +1,4 @@
-"""Exchanges with a model: one file each, holding its prompt, `render` and `parse`, and no I/O.
+"""Prompts: one file each, holding its prompt, `render` and `parse`, and no I/O.
 
 Training data are rendered by these very functions. The prompts of one run share a `brief` (problem, methods, plan, work so
 far) and end with the task. The plan's three examples, and the templates shown as turns, come before it; `direct` has the bare
