@@ -66,7 +66,7 @@ def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
         "--reviews",
         "1",
         REASONFLUX_REFINE="true",
-        REASONFLUX_OPINIONS="true",
+        REASONFLUX_LLM_REVIEW="true",
     )
     assert done.returncode == 0
     work = "Adding the numbers gives $\\boxed{5}$."
@@ -397,7 +397,7 @@ def test_help_lists_every_option_and_every_exit_code() -> None:
     names = set(re.findall(r"(?<=--)[a-z-]+(?= )", text))
     assert names >= {"model", "navigator", "solver", "effort", "strategy", "granularity", "library", "file", "record"}
     assert names >= {"json", "quiet", "max-tokens", "token-budget", "deadline", "seed", "no-programs"}
-    assert names >= {"direct_samples", "trajectories", "templates", "reviews"}
+    assert names >= {"direct-samples", "trajectories", "templates", "reviews"}
     root = run("--help").stdout
     for shown in (text, root):
         for code, meaning in EXITS.items():

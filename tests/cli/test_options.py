@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -19,15 +17,6 @@ app = typer.Typer()
 def verb(context: typer.Context, seed: int = 3) -> None:
     given = options.given(context)
     typer.echo(f"{given.fields} {given.roles} {given.library} {seed}")
-
-
-@pytest.fixture
-def renamed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if `max_steps` and `refine` had other names once."""
-    monkeypatch.setattr(options, "RENAMED", {"most_steps": "max_steps", "rewrite": "refine", "gone": "no_field"})
-    options._of_a_run.cache_clear()
-    yield
-    options._of_a_run.cache_clear()
 
 
 def said(*args: str) -> str:
@@ -50,12 +39,11 @@ def test_what_is_given_is_set_and_nothing_else(monkeypatch: pytest.MonkeyPatch) 
     assert said("--solver", "vllm:s") == f"{{'deadline': 60.0}} {roles | {'solver': 'vllm:s'}} None 3\n"
 
 
-@pytest.mark.usefixtures("renamed")
 def test_a_former_name_works_and_is_not_shown() -> None:
-    found = said("--most-steps", "4", "--no-rewrite")
-    assert "'max_steps': 4" in found
-    assert "'refine': False" in found
+    found = said("--drafts", "4", "--no-opinions")
+    assert "'direct_samples': 4" in found
+    assert "'llm_review': False" in found
     shown = said("--help")
-    assert "--max-steps" in shown
-    assert "--most-steps" not in shown
-    assert "rewrite" not in shown.replace("rewritten", "")
+    assert "--direct-samples" in shown
+    assert "--drafts" not in shown
+    assert "opinions" not in shown

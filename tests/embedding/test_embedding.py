@@ -22,7 +22,8 @@ from tests.graph.fakes import Scripted, Shelf
 PROBLEM = "What is 3 + 4?"
 GIVEN: Any = {"messages": [HumanMessage(PROBLEM)]}
 THREAD: Any = {"configurable": {"thread_id": "one"}}
-EVENTS = ["begin", "plan", "templates", "step", "review", "candidate", "solution"]
+EVENTS = ["begin", "plan", "templates", "step", "candidate", "review", "solution"]
+"""Types of a run's events, without those of its model calls."""
 
 
 @dataclass
@@ -74,7 +75,7 @@ async def test_every_stream_mode_shows_the_run_from_a_hosts_graph(mode: Any, asy
             assert "".join(text for node, text in texts if node == "review") == "ACCEPT"
             assert all(f"reasonflux:{m['reasonflux_node']}" in m["tags"] for _, m in data if "reasonflux_node" in m)
         case "custom":
-            assert [event["type"] for event in data] == EVENTS
+            assert [event["type"] for event in data if event["type"] != "call"] == EVENTS
             assert {event["run"] for event in data} == {data[0]["run"]}
         case "tasks":
             assert {"plan", "solve_step", "review"} <= {item["name"] for item in data}
@@ -95,7 +96,7 @@ def test_a_host_that_does_not_ask_for_subgraphs_gets_the_message_alone() -> None
 async def test_event_handlers_of_langchain_see_the_events_too() -> None:
     graph = host(solving(FakeModel()))
     names = [e["name"] async for e in graph.astream_events(GIVEN, version="v2") if e["event"] == "on_custom_event"]
-    assert names == [f"reasonflux_{name}" for name in EVENTS]
+    assert [name for name in names if name != "reasonflux_call"] == [f"reasonflux_{name}" for name in EVENTS]
 
 
 # Context

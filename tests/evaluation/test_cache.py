@@ -77,7 +77,7 @@ async def test_methods_share_the_calls_that_they_have_in_common(served: Served, 
     for row in rows:
         spent[row["method"]] += row["calls"]
     # a problem: 1 + 3, a plan and a solution twice, a text and a program
-    assert spent == {"direct": 3, "self-consistency@3": 9, PLANNED[0]: 6, PLANNED[1]: 6, "direct_samples": 6}
+    assert spent == {"direct": 3, "self-consistency@3": 9, PLANNED[0]: 6, PLANNED[1]: 6, "drafts": 6}
     # made: the direct solution once, two more samples, plan and solution once, the program
     assert len(served.prompts) == 3 * (1 + 2 + 2 + 1)
     assert len(set(served.prompts)) == 3 * 4  # two samples are the same prompt with another seed

@@ -161,8 +161,8 @@ async def test_methods_are_added_to_a_folder_and_what_it_has_is_not_done_again(t
 async def test_a_folder_whose_methods_are_not_named_again_keeps_them(tmp_path: Path) -> None:
     problems, out = sums(tmp_path, 2), tmp_path / "run"
     await evaluate([problems], ["direct"], model=FakeModel(), out=out)
-    await evaluate([problems], ["direct_samples"], model=FakeModel(), out=out)
-    assert [row["method"] for row in rows_of(out)] == ["direct"] * 2 + ["direct_samples"] * 2
+    await evaluate([problems], ["drafts"], model=FakeModel(), out=out)
+    assert [row["method"] for row in rows_of(out)] == ["direct"] * 2 + ["drafts"] * 2
     with pytest.raises(InputError, match=r"contexts\.direct\.max_tokens was 1536, is 99"):
         await evaluate([problems], ["direct"], model=FakeModel(), out=out, max_tokens=99)
     with pytest.raises(InputError, match=r"contexts\.direct\.max_tokens was 1536, is 99"):

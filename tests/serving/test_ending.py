@@ -48,7 +48,7 @@ class Slow:
 @contextmanager
 def started(verb: str, upstream: str, *args: str, program: str = SHORT) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
     """A verb that serves, at its default effort: its address, its process, its log."""
-    env = {name: value for name, value in ENV.items() if name != "REASONFLUX_DRAFTS"}
+    env = {name: value for name, value in ENV.items() if name != "REASONFLUX_DIRECT_SAMPLES"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         command = [sys.executable, "-c", program, verb, "--port", "0", "--model", f"vllm:fake@{upstream}", *args]
