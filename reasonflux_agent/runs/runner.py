@@ -20,7 +20,6 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from reasonflux_agent.calls import with_session
 from reasonflux_agent.context import Context
 from reasonflux_agent.ending import Ending
 from reasonflux_agent.errors import InputError
@@ -29,6 +28,7 @@ from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN
+from reasonflux_agent.session import with_session
 from reasonflux_agent.templates import TemplateLibrary
 
 JSON = dict[str, Any]

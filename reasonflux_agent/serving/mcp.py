@@ -19,12 +19,12 @@ from pydantic import Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.calls import with_session
 from reasonflux_agent.ending import Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.events import event_of
 from reasonflux_agent.serving.middleware import WRONG_KEY, has_key
 from reasonflux_agent.serving.replies import reasoning
+from reasonflux_agent.session import with_session
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever, template_search_tool
 from reasonflux_agent.toolkit import Text, check_answer_tool, reason_tool
 
