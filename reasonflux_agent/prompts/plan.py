@@ -1,7 +1,7 @@
 """plan (navigator): abstraction a(x) and trajectory T of problem x (paper, section 3.2).
 
-Small models copy a placeholder, or the one example that they are shown, word for word. So the form is shown as three short
-conversations from three fields; they come first and are the same for every problem, so that a server keeps them cached.
+Small models copy a placeholder, or a single example, word for word. So the form is shown in three short conversations from
+three fields. They come first and never change, so that a server keeps them cached.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ SHOWN: tuple[tuple[str, Plan], ...] = (
         ),
     ),
 )
-"""Problems of our own with their plans, as earlier turns of the conversation."""
+"""Our own problems and their plans: the earlier turns of the conversation."""
 
 
 def render(problem: str) -> list[Message]:
-    """The request for a trajectory."""
+    """Return the request for a trajectory."""
     messages: list[Message] = []
     for shown, plan in SHOWN:
         task = "" if messages else TASK
@@ -59,9 +59,4 @@ def render(problem: str) -> list[Message]:
     return messages + user(brief(problem))
 
 
-def parse(reply: str) -> Plan:
-    """The trajectory. Raises ParseError if the reply holds no step."""
-    return read_plan(reply)
-
-
-PLAN: Prompt[Plan] = Prompt("plan", "navigator", render, parse, max_tokens=200)
+PLAN: Prompt[Plan] = Prompt("plan", "navigator", render, read_plan, max_tokens=200)

@@ -97,10 +97,10 @@ def _states(head: re.Match[str]) -> bool:
     word, rest, alone = head["word"], head["rest"], not head["rest"].strip(_CLOSING)
     parted = alone or bool(head["end"].strip(" *_`\"'}])"))
     if word.upper() in GOOD:
-        goes_on = _DENIAL.match(rest) or not (parted or _REASON.match(rest))
+        sentence = bool(_DENIAL.match(rest)) or not (parted or _REASON.match(rest))
     else:
-        goes_on = not parted and _ORDER.match(rest)
-    if goes_on or _CHOICE.match(rest):
+        sentence = not parted and bool(_ORDER.match(rest))
+    if sentence or _CHOICE.match(rest):
         return False
     return alone or word.isupper() or bool(head["label"]) or (parted and word in ("Redo", "Replace"))
 
