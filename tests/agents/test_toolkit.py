@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import pytest
 
-from reasonflux_agent import ReasonFlux
+from reasonflux_agent import ReasonFlux, toolkit
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
 from tests.graph.fakes import Scripted, Shelf
@@ -92,3 +93,8 @@ def test_the_tools_take_plain_text_alone() -> None:
     for tool in (reason(), check_answer_tool()):
         assert {field["type"] for field in tool.args.values()} == {"string"}
         assert tool.description
+
+
+def test_the_examples_of_the_docstrings_hold() -> None:
+    done = doctest.testmod(toolkit)
+    assert (done.failed, done.attempted) == (0, 6)
