@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reasonflux_agent import ReasonFlux, toolkit
+from reasonflux_agent import ReasonFlux, testing, toolkit
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
 from tests.graph.fakes import Scripted, Shelf
@@ -95,6 +95,8 @@ def test_the_tools_take_plain_text_alone() -> None:
         assert tool.description
 
 
-def test_the_examples_of_the_docstrings_hold() -> None:
-    done = doctest.testmod(toolkit)
-    assert (done.failed, done.attempted) == (0, 6)
+@pytest.mark.parametrize("module", [toolkit, testing])
+def test_the_examples_of_the_docstrings_hold(module: Any) -> None:
+    done = doctest.testmod(module)
+    assert done.attempted > 5
+    assert done.failed == 0
