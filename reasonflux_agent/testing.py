@@ -215,10 +215,12 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
                 choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}
                 self._json({**base, "object": "chat.completion", "choices": [choice], "usage": usage})
                 return
-            deltas: list[Any] = [({"role": "assistant", "content": word}, None) for word in _words(reply)]
-            choices = [[{"index": 0, "delta": delta, "finish_reason": end}] for delta, end in (*deltas, ({}, "stop"))]
+            choices: list[dict[str, Any]] = [
+                {"delta": {"role": "assistant", "content": word}, "finish_reason": None} for word in _words(reply)
+            ]
+            choices.append({"delta": {}, "finish_reason": "stop"})
             self._send("text/event-stream", Connection="close")
-            for row in (*({"choices": choice} for choice in choices), {"choices": [], "usage": usage}):
+            for row in [*({"choices": [{"index": 0, **choice}]} for choice in choices), {"choices": [], "usage": usage}]:
                 data = json.dumps({**base, "object": "chat.completion.chunk", **row})
                 self.wfile.write(f"data: {data}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n")
