@@ -219,8 +219,9 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
                 {"delta": {"role": "assistant", "content": word}, "finish_reason": None} for word in _words(reply)
             ]
             choices.append({"delta": {}, "finish_reason": "stop"})
+            rows: list[dict[str, Any]] = [{"choices": [{"index": 0, **choice}]} for choice in choices]
             self._send("text/event-stream", Connection="close")
-            for row in [*({"choices": [{"index": 0, **choice}]} for choice in choices), {"choices": [], "usage": usage}]:
+            for row in [*rows, {"choices": [], "usage": usage}]:
                 data = json.dumps({**base, "object": "chat.completion.chunk", **row})
                 self.wfile.write(f"data: {data}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n")
