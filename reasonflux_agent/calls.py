@@ -28,6 +28,8 @@ from reasonflux_agent.events import PREFIX, CallEnded, Event, Labels
 from reasonflux_agent.prompts import Message, Role
 from reasonflux_agent.session import Session, session_of
 
+GIVEN_UP = "the call was given up"
+"""What the record says of an error without a text: a call that was cancelled."""
 POLLS, NAP = 2000, 0.003
 """How often a saved reply is looked for, and the seconds in between; after that the run continues without waiting."""
 
@@ -175,7 +177,7 @@ class _Work:
             model=str(getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or ""),
             messages=tuple(self.wanted.messages),
             reply=reply,
-            error=redacted(f"{type(error).__name__}: {error}")[:2000] if error else None,
+            error=redacted(f"{type(error).__name__}: {str(error) or GIVEN_UP}")[:2000] if error else None,
             seconds=round(time.monotonic() - self.began if seconds is None else seconds, 3),
             time=round(time.time(), 3),
         )
@@ -208,14 +210,14 @@ class _Work:
 def _invoke(work: _Work) -> dict[str, Any]:
     if work.finished:
         return work.again()
-    try:
-        if not (made := work.cached()):
-            options = work.options()
+    if not (made := work.cached()):
+        options = work.options()
+        try:
             with discreet():
                 made = work.read(work.model.invoke(cast(Any, work.wanted.messages), work.config(), **options))
-    except BaseException as error:
-        emit(work.ended(error=error))
-        raise
+        except BaseException as error:
+            emit(work.ended(error=error))
+            raise
     emit(work.ended(*made))
     return work.result(*made)
 
@@ -223,14 +225,14 @@ def _invoke(work: _Work) -> dict[str, Any]:
 async def _ainvoke(work: _Work) -> dict[str, Any]:
     if work.finished:
         return work.again()
-    try:
-        if not (made := work.cached()):
-            options = work.options()
+    if not (made := work.cached()):
+        options = work.options()
+        try:
             with discreet():
                 made = work.read(await work.model.ainvoke(cast(Any, work.wanted.messages), work.config(), **options))
-    except BaseException as error:
-        await aemit(work.ended(error=error))
-        raise
+        except BaseException as error:
+            await aemit(work.ended(error=error))
+            raise
     await aemit(work.ended(*made))
     return work.result(*made)
 
