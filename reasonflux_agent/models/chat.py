@@ -14,11 +14,11 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
+from reasonflux_agent.models.balancer import Balancer, Server
 from reasonflux_agent.models.failures import ReplyError
 from reasonflux_agent.models.local.speed import Speed
 from reasonflux_agent.models.loops import WINDOW, loops
 from reasonflux_agent.models.options import SERVER
-from reasonflux_agent.models.router import Router, Server
 from reasonflux_agent.models.wire import ROUTE, http_clients, readable
 
 CONNECT = 10.0
@@ -37,7 +37,7 @@ class ServerChat(BaseChatOpenAI):
     """LangChain's OpenAI client, for servers that are not OpenAI's.
 
     It keeps the reasoning, counts tokens when streaming, sends `max_tokens`, which llama.cpp and vLLM both read, and shares
-    its calls out among several servers (see `router`). A call's `timeout` bounds all of it: its tries and its stream too.
+    its calls out among several servers (see `balancer`). A call's `timeout` bounds all of it: its tries and its stream too.
     """
 
     spec: str
@@ -47,7 +47,7 @@ class ServerChat(BaseChatOpenAI):
     """Whether a reply that repeats itself is cut off while it is written, as the token limit would do it. Needs a server that
     sends llama.cpp's `timings` with each piece."""
 
-    _router: Router = PrivateAttr()
+    _balancer: Balancer = PrivateAttr()
     _speed: Speed = PrivateAttr(default_factory=Speed)
 
     @property
@@ -74,19 +74,19 @@ class ServerChat(BaseChatOpenAI):
             http_client=client,
             http_async_client=async_client,
         )
-        chat._router = Router(urls)
+        chat._balancer = Balancer(urls)
         return chat
 
     @property
     def where(self) -> str:
         """The URLs; of servers that failed last, with what they said."""
-        return str(self._router)
+        return str(self._balancer)
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         call = _Call(run_manager, kwargs)
-        for attempt in self._router.tries(call.run):
+        for attempt in self._balancer.tries(call.run):
             with attempt as server, readable():
                 return super()._generate(messages, stop, run_manager, **call.to(server))
         raise AssertionError("unreachable")
@@ -95,7 +95,7 @@ class ServerChat(BaseChatOpenAI):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         call = _Call(run_manager, kwargs)
-        for attempt in self._router.tries(call.run):
+        for attempt in self._balancer.tries(call.run):
             with attempt as server, readable():
                 return await super()._agenerate(messages, stop, run_manager, **call.to(server))
         raise AssertionError("unreachable")
@@ -104,7 +104,7 @@ class ServerChat(BaseChatOpenAI):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         call = _Call(run_manager, kwargs, self.cut_loops)
-        for attempt in self._router.tries(call.run):
+        for attempt in self._balancer.tries(call.run):
             with attempt as server, readable():
                 chunks: Any = super()._stream(messages, stop, run_manager, **call.to(server))
                 with closing(chunks):  # so that the server hears at once of a reader who gives up
@@ -118,7 +118,7 @@ class ServerChat(BaseChatOpenAI):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = _Call(run_manager, kwargs, self.cut_loops)
-        for attempt in self._router.tries(call.run):
+        for attempt in self._balancer.tries(call.run):
             with attempt as server, readable():
                 chunks: Any = super()._astream(messages, stop, run_manager, **call.to(server))
                 async with aclosing(chunks):

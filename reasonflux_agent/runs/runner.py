@@ -34,7 +34,7 @@ from reasonflux_agent.templates import TemplateLibrary
 JSON = dict[str, Any]
 
 
-class Parts(TypedDict, total=False):
+class GraphArguments(TypedDict, total=False):
     """What all runs are made of; see `create_reasonflux`."""
 
     navigator: BaseChatModel | str | None
@@ -70,7 +70,7 @@ class Runner:
         builders: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
         at_once: int = 8,
         waiting: int = 0,
-        **parts: Unpack[Parts],
+        **parts: Unpack[GraphArguments],
     ) -> None:
         self.context = parts.get("context") or Context()
         self._recorders = [] if record is None else [record if isinstance(record, Recorder) else Recorder(record)]

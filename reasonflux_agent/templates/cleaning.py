@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-Tally = Counter[str]
+Counts = Counter[str]
 """What was normalised -> how often; becomes `TemplateLibrary.notes`."""
 
 # A LaTeX command that went through one JSON decoding too many lost its backslash and first letter to a control
@@ -32,7 +32,7 @@ _CODE = re.compile(r"(^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z))", re.DOTALL
 _FENCE = re.compile(r"^\s*```", re.MULTILINE)
 
 
-def clean(text: str, tally: Tally) -> str:
+def clean(text: str, tally: Counts) -> str:
     """Return `text` with lost LaTeX backslashes, doubled backslashes and written-out line breaks repaired; idempotent.
 
     A fenced block is a program: it keeps its indentation and its backslashes.
@@ -44,7 +44,7 @@ def clean(text: str, tally: Tally) -> str:
     return "\n".join(filter(None, parts))
 
 
-def text_of(value: object, tally: Tally) -> str:
+def text_of(value: object, tally: Counts) -> str:
     """Return a cleaned text; None is an empty one. Raises TypeError for anything else."""
     if value is None:
         return ""
@@ -53,7 +53,7 @@ def text_of(value: object, tally: Tally) -> str:
     return clean(value, tally)
 
 
-def texts_of(value: object, tally: Tally, *, split: bool = False) -> tuple[str, ...]:
+def texts_of(value: object, tally: Counts, *, split: bool = False) -> tuple[str, ...]:
     """Return a text (`split`: its lines) or a list of texts as cleaned, non-empty texts. Raises TypeError for anything else."""
     if value is None or isinstance(value, str):
         text = text_of(value, tally)
@@ -63,7 +63,7 @@ def texts_of(value: object, tally: Tally, *, split: bool = False) -> tuple[str, 
     return lines_of(value, tally)
 
 
-def lines_of(lines: Iterable[str], tally: Tally) -> tuple[str, ...]:
+def lines_of(lines: Iterable[str], tally: Counts) -> tuple[str, ...]:
     """Return each line cleaned, without empty ones. Lines between an opening and a closing fence are a program."""
     cleaned, inside = list[str](), False
     for line in lines:
@@ -78,7 +78,7 @@ def _verbatim(code: str) -> str:
     return _CONTROL.sub("", _SURROGATE.sub("\ufffd", code.replace("\r\n", "\n"))).rstrip()
 
 
-def _repaired(text: str, tally: Tally) -> str:
+def _repaired(text: str, tally: Counts) -> str:
     before, fixed = text, _repaired_once(text)
     while fixed != before:  # one repair can lay bare another; each shortens the text or takes a control character
         before, fixed = fixed, _repaired_once(fixed)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from reasonflux_agent.schema import Example
-from reasonflux_agent.templates.cleaning import Tally, clean, lines_of, text_of, texts_of
+from reasonflux_agent.templates.cleaning import Counts, clean, lines_of, text_of, texts_of
 
 _PROBLEM = {"problem", "example_problem", "question", "example_question", "title", "example"}
 _ANSWER = {"answer", "answers", "final_answer", "conclusion"}
@@ -27,7 +27,7 @@ _NUMBERED = re.compile(r"^\s*(?:\(?\d+[.)、](?!\d)|step \d|[①-⑳]|\d\ufe0f?\
 _FINAL = re.compile(r"^[\s*【]*(?:final )?answers?[\s*】]*[:：】][\s*]*(?P<rest>.*)$", re.IGNORECASE)
 
 
-def example_of(value: object, tally: Tally) -> Example | None:
+def example_of(value: object, tally: Counts) -> Example | None:
     """Return a worked example from any published shape: a text, or an object with keys of many names. None where it is blank.
 
     Raises TypeError for anything else, and for a part that is neither a text nor a list of texts.
@@ -63,7 +63,7 @@ def example_of(value: object, tally: Tally) -> Example | None:
     return Example(problem=problem, steps=tuple(steps), answer=answer)
 
 
-def _example_of_text(text: str, tally: Tally) -> Example | None:
+def _example_of_text(text: str, tally: Counts) -> Example | None:
     """Split running text into problem, steps and answer, by the headings and numbered lines that it holds."""
     if not text:
         return None
@@ -82,5 +82,5 @@ def _example_of_text(text: str, tally: Tally) -> Example | None:
         else:
             problem.append(line)
     # Clean again part by part: a part may hold no rightly written command though the whole text does.
-    again = Tally()
+    again = Counts()
     return Example(problem="\n".join(lines_of(problem, again)), steps=lines_of(steps, again), answer=clean(answer, again))

@@ -16,7 +16,7 @@ from reasonflux_agent.errors import LibraryError
 from reasonflux_agent.files import write_atomically
 from reasonflux_agent.schema import Template
 from reasonflux_agent.templates import reading
-from reasonflux_agent.templates.cleaning import Tally
+from reasonflux_agent.templates.cleaning import Counts
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 def _read(name: str, paths: Sequence[Path]) -> TemplateLibrary:
     """Merge the libraries of these files into one. The size limit holds for all of them together."""
-    tally, total = Tally(), 0
+    tally, total = Counts(), 0
     parts: list[TemplateLibrary] = []
     for path in paths:
         content = reading.read_bytes(path)

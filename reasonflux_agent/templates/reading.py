@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from reasonflux_agent.errors import LibraryError
 from reasonflux_agent.schema import Template
-from reasonflux_agent.templates.cleaning import Tally, clean, text_of, texts_of
+from reasonflux_agent.templates.cleaning import Counts, clean, text_of, texts_of
 from reasonflux_agent.templates.examples import example_of
 
 MAX_BYTES = 200_000_000
@@ -51,7 +51,7 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def parse(content: bytes, source: str, tally: Tally) -> list[Template]:
+def parse(content: bytes, source: str, tally: Counts) -> list[Template]:
     """Return the templates of one JSON document, in its order. `source` names it in errors. Raises LibraryError.
 
     An entry without an id gets its derived one, with a number behind it where that is taken.
@@ -89,7 +89,7 @@ def entry_of(template: Template) -> dict[str, Any]:
     return entry if template.id == _derived_id(template) else {**entry, "id": template.id}
 
 
-def kind_of(text: str, tally: Tally) -> str:
+def kind_of(text: str, tally: Counts) -> str:
     """Return Method, Knowledge, Technique, Formula, Theorem or Result where the type is a spelling of one, else the type."""
     word = next((word for word in _KINDS if word in text.lower()), "")
     kind = "Result" if word == "conclusion" else word.capitalize() or text
@@ -107,7 +107,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[\W_]+", "-", folded).strip("-") or "unnamed"
 
 
-def _free_id(template: Template, taken: dict[str, str], tally: Tally) -> str:
+def _free_id(template: Template, taken: dict[str, str], tally: Counts) -> str:
     base = name = _derived_id(template)
     number = 1
     while name in taken:
@@ -118,7 +118,7 @@ def _free_id(template: Template, taken: dict[str, str], tally: Tally) -> str:
     return name
 
 
-def _decode(content: bytes, source: str, tally: Tally) -> object:
+def _decode(content: bytes, source: str, tally: Counts) -> object:
     if not content.strip():
         _fail(source, "is empty", FORMAT)
     if content.startswith(b"\xef\xbb\xbf"):
@@ -168,7 +168,7 @@ def _entries(data: object, source: str) -> Iterator[tuple[str, str, str, dict[st
                 yield spot, chapter, section, entry
 
 
-def _template(chapter: str, section: str, entry: dict[str, Any], place: str, tally: Tally) -> Template:
+def _template(chapter: str, section: str, entry: dict[str, Any], place: str, tally: Counts) -> Template:
     """Return the template of one entry; its id is empty where the entry states none."""
     for field in entry:
         if field not in FIELDS:

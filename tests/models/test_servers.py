@@ -14,7 +14,7 @@ import pytest
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.models import CallOptions, call_kwargs, load_model, model_error
-from reasonflux_agent.models.router import AVOIDED, Router
+from reasonflux_agent.models.balancer import AVOIDED, Balancer
 from tests.models.watcher import Watcher, watching
 
 
@@ -54,16 +54,16 @@ def test_one_after_the_other_they_take_turns() -> None:
 def test_a_run_stays_with_the_server_that_its_name_decides() -> None:
     urls = [f"http://h{n}/v1" for n in range(4)]
 
-    def home(router: Router, run: str) -> str:
-        with next(router.tries(run)) as server:
+    def home(balancer: Balancer, run: str) -> str:
+        with next(balancer.tries(run)) as server:
             return server.url
 
-    router = Router(urls)
-    homes = {f"run {n}": home(router, f"run {n}") for n in range(400)}
-    assert all(home(Router(urls), run) == url for run, url in homes.items())  # another process decides alike
+    balancer = Balancer(urls)
+    homes = {f"run {n}": home(balancer, f"run {n}") for n in range(400)}
+    assert all(home(Balancer(urls), run) == url for run, url in homes.items())  # another process decides alike
     counts = [list(homes.values()).count(url) for url in urls]
     assert min(counts) > 60  # 100 each, by chance
-    moved = [run for run, url in homes.items() if home(Router(urls[1:]), run) != url]
+    moved = [run for run, url in homes.items() if home(Balancer(urls[1:]), run) != url]
     assert {homes[run] for run in moved} == {urls[0]}  # without a server, only its own runs move
 
 
@@ -92,11 +92,11 @@ def test_a_server_that_is_gone_costs_no_call_and_is_then_avoided() -> None:
         for _ in range(9):
             assert model.invoke("hi").content == "yes"
         assert up.requests == 9
-        gone = model._router.servers[:2]
+        gone = model._balancer.servers[:2]
         assert all("refused" in server.said for server in gone)
         assert all(0 < server.avoided_until - time.monotonic() < AVOIDED for server in gone)
         assert "refused" in model.where
-        assert [server.under_way for server in model._router.servers] == [0, 0, 0]
+        assert [server.under_way for server in model._balancer.servers] == [0, 0, 0]
 
 
 def test_a_server_that_turns_calls_away_is_avoided_and_tried_again_later() -> None:
@@ -110,7 +110,7 @@ def test_a_server_that_turns_calls_away_is_avoided_and_tried_again_later() -> No
             assert model.invoke("hi").content == "yes"
         assert down.requests == 1
         down.does = "answers"
-        model._router.servers[0].avoided_until = time.monotonic()  # the seconds are over
+        model._balancer.servers[0].avoided_until = time.monotonic()  # the seconds are over
         for _ in range(4):
             model.invoke("hi")
         assert down.requests > 1
@@ -125,7 +125,7 @@ def test_when_all_are_down_the_error_names_them_and_what_each_said() -> None:
         with pytest.raises(openai.InternalServerError) as caught:
             model.invoke("hi")
         text = str(model_error(model, caught.value))
-    for server in model._router.servers[:2]:
+    for server in model._balancer.servers[:2]:
         assert f"{server.url} ([Errno 111] Connection refused)" in text
     assert f"{down.url} (Error code: 503" in text
     assert "loading" in text
@@ -134,7 +134,7 @@ def test_when_all_are_down_the_error_names_them_and_what_each_said() -> None:
     with pytest.raises(ModelError) as raised:
         ReasonFlux(nowhere, effort="low", templates=0).solve("Add 2 and 3.")
     assert "could not be reached" in str(raised.value)
-    for server in nowhere._router.servers:
+    for server in nowhere._balancer.servers:
         assert f"{server.url} ([Errno 111] Connection refused)" in str(raised.value)
 
 
@@ -198,7 +198,7 @@ def test_the_server_hears_of_a_caller_who_gives_up(way: str) -> None:
         server.sees("given_up", 1)
         assert time.monotonic() - begun < 3
         assert server.requests == 1
-        assert model._router.servers[0].under_way == 0
+        assert model._balancer.servers[0].under_way == 0
 
 
 async def test_hundreds_of_calls_are_under_way_at_once() -> None:

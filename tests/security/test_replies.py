@@ -24,7 +24,7 @@ from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
 from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.serving.ui.prose import formula, prose
-from reasonflux_agent.templates.cleaning import Tally, clean
+from reasonflux_agent.templates.cleaning import Counts, clean
 from reasonflux_agent.templates.examples import example_of
 from reasonflux_agent.templates.lexical import formulas, pieces
 from reasonflux_agent.verify.grading import answers, extract_answer
@@ -44,7 +44,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "checks": lambda text: run_verifiers("How many? " + text[:2_000], text, extract_answer(text)),
     "normal form": lambda text: answers.normal(text[:2_000]),
     "formulas": lambda text: pieces(formulas(text)),
-    "template": lambda text: (clean(text, Tally()), example_of(text, Tally())),
+    "template": lambda text: (clean(text, Counts()), example_of(text, Counts())),
     "page": lambda text: (prose(text), formula(text)),
 }
 """All that reads a reply, a template, or a problem."""

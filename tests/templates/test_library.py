@@ -15,7 +15,7 @@ from reasonflux_agent.errors import LibraryError
 from reasonflux_agent.hookspecs import Register, hookimpl
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary, reading, render_template
-from reasonflux_agent.templates.cleaning import Tally, clean
+from reasonflux_agent.templates.cleaning import Counts, clean
 from reasonflux_agent.templates.examples import example_of
 from reasonflux_agent.templates.reading import kind_of
 
@@ -93,7 +93,7 @@ def test_texts_or_lists_are_accepted_for_scenario_and_flow(tmp_path: Path) -> No
     ],
 )
 def test_kinds(written: str, kind: str) -> None:
-    assert kind_of(written, Tally()) == kind
+    assert kind_of(written, Counts()) == kind
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_kinds(written: str, kind: str) -> None:
     ],
 )
 def test_stray_escapes_are_repaired(written: str, meant: str) -> None:
-    assert clean(written, Tally()) == meant
+    assert clean(written, Counts()) == meant
 
 
 @given(st.text(alphabet=st.sampled_from(list("\\ntrafcNR{}$&1 \n\t\r\x0c\x08x")), max_size=25))
 def test_cleaning_is_idempotent(text: str) -> None:
-    once = clean(text, Tally())
-    again = Tally()
+    once = clean(text, Counts())
+    again = Counts()
     assert clean(once, again) == once
     assert not again
 
@@ -138,16 +138,16 @@ SOLVED = Example(problem="Solve x + 1 = 3.", steps=("Subtract 1.", "x = 2."), an
     ],
 )  # fmt: skip
 def test_every_shape_of_example_becomes_one(shape: dict[str, object] | str) -> None:
-    assert example_of(shape, Tally()) == SOLVED
+    assert example_of(shape, Counts()) == SOLVED
 
 
 def test_parts_of_an_example_that_have_no_place_become_labelled_steps() -> None:
-    example = example_of({"problem": "P", "solution": ["S"], "key_points": ["K"]}, Tally())
+    example = example_of({"problem": "P", "solution": ["S"], "key_points": ["K"]}, Counts())
     assert example == Example(problem="P", steps=("S", "Key points: K"))
 
 
 def test_numbered_lines_end_a_problem_that_has_no_heading() -> None:
-    example = example_of("Find x.\n1. Do this.\n2. Do that.", Tally())
+    example = example_of("Find x.\n1. Do this.\n2. Do that.", Counts())
     assert example == Example(problem="Find x.", steps=("1. Do this.", "2. Do that."))
 
 
@@ -323,7 +323,7 @@ JSON = st.recursive(
 def test_any_json_loads_or_raises_a_library_error(data: object) -> None:
     for document in (data, {"C": {"S": [{**ENTRY, "example_application": data}]}}, {"C": {"S": [data]}}):
         try:
-            templates = reading.parse(json.dumps(document).encode(), "any", Tally())
+            templates = reading.parse(json.dumps(document).encode(), "any", Counts())
         except LibraryError:
             continue
         library = TemplateLibrary(tuple(templates))
@@ -335,7 +335,7 @@ def test_any_json_loads_or_raises_a_library_error(data: object) -> None:
 
 TEXT = st.text(alphabet=st.sampled_from(list("ab 1.:\\n{}\n\tÄ数")), max_size=12)
 PARTS = {
-    "template_name": TEXT.filter(lambda s: clean(s, Tally())),
+    "template_name": TEXT.filter(lambda s: clean(s, Counts())),
     "template_type": TEXT,
     "knowledge_tag": st.lists(TEXT, max_size=2),
     "description": TEXT,
@@ -470,7 +470,7 @@ def test_a_program_in_an_example_keeps_its_indentation_and_its_backslashes(steps
 
 
 def test_a_program_in_running_text_keeps_its_indentation() -> None:
-    example = example_of(f"Example: What is printed?\nSolution:\n{FENCED}\nAnswer: 1", Tally())
+    example = example_of(f"Example: What is printed?\nSolution:\n{FENCED}\nAnswer: 1", Counts())
     assert example is not None
     assert f"```python\n{PROGRAM}\n```" in "\n".join(example.steps)
     assert example.steps[-1] == r"The end of $\theta$."

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from reasonflux_agent.jobs.evaluation.measures import Prices, accuracy, by, ended, mean, natural
 from reasonflux_agent.jobs.evaluation.plots import COLOURS, Point, bars, scaling
-from reasonflux_agent.jobs.evaluation.results import Result, Run
+from reasonflux_agent.jobs.evaluation.results import EvaluationRun, Result
 from reasonflux_agent.jobs.evaluation.tables import Table, tables
 
 SHOWN = 20_000
@@ -24,7 +24,7 @@ LEGEND = "✓ right, ✗ wrong, ∅ no answer, ! failed, – not done; one mark 
 MARKS = {"right": "✓", "wrong": "✗", "no answer": "∅", "failed": "!"}
 
 
-def html(run: Run, prices: Prices | None = None) -> str:
+def html(run: EvaluationRun, prices: Prices | None = None) -> str:
     """Tables, figures, and every problem with the answers to it. `prices`: per million tokens, adds the costs."""
     style = Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
     settings = [h.div[h.dt[name], h.dd[value]] for name, value in [*run.settings, ("rows", run.progress)]]
@@ -63,7 +63,7 @@ def _grid(title: str, head: Sequence[h.Element], body: Sequence[h.Element]) -> h
     return region[h.table[h.thead[h.tr[head]], h.tbody[body]]]
 
 
-def _figures(run: Run) -> Iterator[h.Element]:
+def _figures(run: EvaluationRun) -> Iterator[h.Element]:
     """The scaling curve of every benchmark, and bars by level where its problems have levels."""
     for benchmark in run.benchmarks:
         methods = [(m, i, run.groups[benchmark, m]) for i, m in enumerate(run.methods) if (benchmark, m) in run.groups]
@@ -89,7 +89,7 @@ def _figure(title: str, body: Sequence[h.Element], caption: str, wide: bool) -> 
     return h.figure(class_="wide" if wide else None)[h.div(".scroll")[body], h.figcaption[h.b[title], " ", caption]]
 
 
-def _problems(run: Run, benchmark: str) -> h.Element:
+def _problems(run: EvaluationRun, benchmark: str) -> h.Element:
     """The table of a benchmark's problems × methods; every mark unfolds into the answers behind it."""
     columns = [by(lambda row: row.id, run.groups.get((benchmark, method), [])) for method in run.methods]
     first = {id: rows[0] for column in reversed(columns) for id, rows in column.items()}

@@ -11,10 +11,10 @@ from reasonflux_agent.errors import InputError
 from reasonflux_agent.files import write_atomically
 from reasonflux_agent.jobs.evaluation.measures import COMPARED, Prices, accuracy, common, compare_rows, ended, enumerated, mean
 from reasonflux_agent.jobs.evaluation.page import html
-from reasonflux_agent.jobs.evaluation.results import ALL, Run, read_run
+from reasonflux_agent.jobs.evaluation.results import ALL, EvaluationRun, read_run
 from reasonflux_agent.jobs.evaluation.tables import Table, tables
 
-__all__ = ["Prices", "Run", "compare", "html", "markdown", "read_run", "write_report"]
+__all__ = ["EvaluationRun", "Prices", "compare", "html", "markdown", "read_run", "write_report"]
 
 
 def write_report(path: str | Path, prices: Prices | None = None) -> tuple[Path, Path]:
@@ -27,7 +27,7 @@ def write_report(path: str | Path, prices: Prices | None = None) -> tuple[Path, 
     return written
 
 
-def markdown(run: Run, prices: Prices | None = None) -> str:
+def markdown(run: EvaluationRun, prices: Prices | None = None) -> str:
     """The report's tables in GitHub's Markdown. `prices`: per million tokens, adds the costs."""
     settings = [f"- {_plain(name)}: {_plain(value)}" for name, value in run.settings]
     parts = [f"# {_plain(run.title)}", "\n".join([*settings, f"- rows: {_plain(run.progress)}"])]
@@ -35,7 +35,7 @@ def markdown(run: Run, prices: Prices | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def compare(run_a: Run, run_b: Run, method_a: str | None = None, method_b: str | None = None) -> str:
+def compare(run_a: EvaluationRun, run_b: EvaluationRun, method_a: str | None = None, method_b: str | None = None) -> str:
     """Run B against run A in Markdown, paired by problem: every method that both have, or one of A with one of B.
 
     Raises InputError where a method is missing or the problems are not the same.
@@ -91,7 +91,7 @@ def compare(run_a: Run, run_b: Run, method_a: str | None = None, method_b: str |
     return "\n\n".join([head, *(_markdown_table(part) for part in parts if part.rows)]) + "\n"
 
 
-def _methods(run_a: Run, run_b: Run, method_a: str | None, method_b: str | None) -> list[tuple[str, str]]:
+def _methods(run_a: EvaluationRun, run_b: EvaluationRun, method_a: str | None, method_b: str | None) -> list[tuple[str, str]]:
     """The pairs of methods to compare."""
     if method_a or method_b:
         asked = (method_a or method_b or "", method_b or method_a or "")
@@ -107,7 +107,7 @@ def _methods(run_a: Run, run_b: Run, method_a: str | None, method_b: str | None)
     )
 
 
-def _same_problems(run_a: Run, run_b: Run, benchmarks: Iterable[str]) -> None:
+def _same_problems(run_a: EvaluationRun, run_b: EvaluationRun, benchmarks: Iterable[str]) -> None:
     """Raises InputError if problems with the same id differ."""
     for benchmark in benchmarks:
         mine, theirs = ({row.id: row for row in run.rows if row.benchmark == benchmark} for run in (run_a, run_b))
@@ -118,7 +118,7 @@ def _same_problems(run_a: Run, run_b: Run, benchmarks: Iterable[str]) -> None:
             )
 
 
-def _context(run: Run, method: str, name: str) -> dict[str, str]:
+def _context(run: EvaluationRun, method: str, name: str) -> dict[str, str]:
     """What `run.json` says of the limits and options of a method."""
     contexts = run.config.get("contexts")
     context = contexts.get(method) if isinstance(contexts, dict) else None

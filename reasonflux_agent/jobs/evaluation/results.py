@@ -101,7 +101,7 @@ class Result(_Lenient):
 
 
 @dataclass(frozen=True)
-class Run:
+class EvaluationRun:
     """An evaluation as read back; it need not be finished."""
 
     path: Path
@@ -179,7 +179,7 @@ class Run:
         return {k: v if isinstance(v, dict) else {} for k, v in found.items()} if isinstance(found, dict) else {}
 
 
-def read_run(path: str | Path) -> Run:
+def read_run(path: str | Path) -> EvaluationRun:
     """Reads the folder of an evaluation, also of one that was killed or still runs: a last line that is cut is passed over.
 
     Of a row that was written twice (a failed problem tried again) the later one counts. Raises RecordError for what is
@@ -193,7 +193,7 @@ def read_run(path: str | Path) -> Run:
         found = []
     except (OSError, InputError) as error:
         raise RecordError(str(error)) from None
-    return Run(folder, config, list({(row.benchmark, row.method, row.repeat, row.id): row for row in found}.values()))
+    return EvaluationRun(folder, config, list({(row.benchmark, row.method, row.repeat, row.id): row for row in found}.values()))
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

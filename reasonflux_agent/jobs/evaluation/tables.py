@@ -19,7 +19,7 @@ from reasonflux_agent.jobs.evaluation.measures import (
     mean,
     natural,
 )
-from reasonflux_agent.jobs.evaluation.results import ALL, Result, Run
+from reasonflux_agent.jobs.evaluation.results import ALL, EvaluationRun, Result
 from reasonflux_agent.jobs.evaluation.statistics import maj_at_k, pass_at_k
 from reasonflux_agent.verify.grading import MAX_ANSWER
 from reasonflux_agent.verify.grading.answers import compare, normal
@@ -42,14 +42,14 @@ class Table(NamedTuple):
     """Leading columns that name the row."""
 
 
-def tables(run: Run, prices: Prices | None = None) -> list[Table]:
+def tables(run: EvaluationRun, prices: Prices | None = None) -> list[Table]:
     """All tables of the report that have rows."""
     every = [accuracies(run), comparisons(run), costs(run, prices), matches(run), repeats(run), breakdown(run, "level")]
     every += [breakdown(run, "subject"), reviews(run), candidates(run), checks(run), failures(run)]
     return [table for table in every if table.rows]
 
 
-def accuracies(run: Run) -> Table:
+def accuracies(run: EvaluationRun) -> Table:
     """Accuracy per benchmark and method, and how runs ended."""
     columns: Columns = {
         "problems": lambda rows: str(len({row.id for row in rows})),
@@ -70,7 +70,7 @@ def accuracies(run: Run) -> Table:
     return _by_columns("Accuracy", run.pooled(run.benchmarks), columns, note)
 
 
-def comparisons(run: Run) -> Table:
+def comparisons(run: EvaluationRun) -> Table:
     """Every method against the first one."""
     base, *others = run.methods or [""]
     groups = run.pooled(run.benchmarks)
@@ -88,7 +88,7 @@ def comparisons(run: Run) -> Table:
     return Table(f"Against {base}", [*KEY, *COMPARED], rows, note)
 
 
-def costs(run: Run, prices: Prices | None) -> Table:
+def costs(run: EvaluationRun, prices: Prices | None) -> Table:
     """Means per problem of what was spent, over the runs that ended."""
     cached = bool(run.config.get("cached"))
     columns: Columns = {
@@ -124,7 +124,7 @@ def costs(run: Run, prices: Prices | None) -> Table:
     return _by_columns("Tokens, calls, time", run.groups, columns, note)
 
 
-def matches(run: Run) -> Table:
+def matches(run: EvaluationRun) -> Table:
     """How many samples the methods took that spend as much as another one, by `matched` of the configuration."""
     fields = ("k", "sample_tokens", "target_tokens")
     matched = run.config.get("matched")
@@ -137,7 +137,7 @@ def matches(run: Run) -> Table:
     return Table("Matched tokens", [*KEY, "samples", "tokens a sample", "tokens to match"], rows, note)
 
 
-def repeats(run: Run) -> Table:
+def repeats(run: EvaluationRun) -> Table:
     """pass@k and maj@k, for k in powers of two up to the repeats that every problem has."""
     rows = []
     for key, group in run.groups.items():
@@ -160,7 +160,7 @@ def repeats(run: Run) -> Table:
     return Table("Repeats", [*KEY, "k", "pass@k", "maj@k"], rows, note)
 
 
-def breakdown(run: Run, field: str) -> Table:
+def breakdown(run: EvaluationRun, field: str) -> Table:
     """Accuracy by `level` or `subject`, a column a method."""
     rows = []
     for benchmark in run.benchmarks:
@@ -173,7 +173,7 @@ def breakdown(run: Run, field: str) -> Table:
     return Table(f"By {field}", ["benchmark", field, "problems", *run.methods], rows, note)
 
 
-def reviews(run: Run) -> Table:
+def reviews(run: EvaluationRun) -> Table:
     """How often each verdict was given, and on what share of problems."""
     verdicts = sorted({verdict for row in run.rows for verdict in row.reviews})
     rows = []
@@ -184,7 +184,7 @@ def reviews(run: Run) -> Table:
     return Table("Reviews: verdicts", [*KEY, "reviewed", *verdicts], rows)
 
 
-def candidates(run: Run) -> Table:
+def candidates(run: EvaluationRun) -> Table:
     """What further candidates, and reviews that asked for another try, did to the answers."""
     rows = []
     for key, group in run.groups.items():
@@ -206,7 +206,7 @@ def candidates(run: Run) -> Table:
     return Table("First, last and chosen candidate", head, rows, note, labels=3)
 
 
-def checks(run: Run) -> Table:
+def checks(run: EvaluationRun) -> Table:
     """How often each check passed on right and on wrong candidates: a check that helps tells them apart."""
     rows = []
     for key, group in run.groups.items():
@@ -220,7 +220,7 @@ def checks(run: Run) -> Table:
     return Table("Checks on candidates", head, rows, "Candidates to which the check applied.", labels=3)
 
 
-def failures(run: Run) -> Table:
+def failures(run: EvaluationRun) -> Table:
     """The errors, one a row, equal ones together."""
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for row in run.rows:

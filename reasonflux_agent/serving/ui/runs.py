@@ -26,7 +26,7 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
 from reasonflux_agent.events import Concluded, labels_of
 from reasonflux_agent.runs.record import Record, Recorder, read_record
-from reasonflux_agent.runs.runner import Kept, Parts, Runner
+from reasonflux_agent.runs.runner import GraphArguments, Kept, Runner
 from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
 
 log = logging.getLogger("reasonflux_agent.serving")
@@ -93,7 +93,7 @@ class Runs:
     Raises what a Runner raises, and ThreadError or MissingExtraError if threads cannot be kept.
     """
 
-    def __init__(self, directory: str | Path, **parts: Unpack[Parts]) -> None:
+    def __init__(self, directory: str | Path, **parts: Unpack[GraphArguments]) -> None:
         self._recorder = Recorder(directory)
         self.runner = Runner(record=self._recorder, builders={REVIEW: review}, at_once=AT_ONCE, **parts)
         self._database = str(self.directory / "threads.sqlite")

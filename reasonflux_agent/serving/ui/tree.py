@@ -20,7 +20,7 @@ class Try:
 
 
 @dataclass
-class Trajectory:
+class TrajectoryView:
     """A plan in its last form, and the work on it."""
 
     plan: Plan
@@ -36,7 +36,7 @@ class Branch:
 
     attempt: str
     """Its name in the events: `draft 0`, `attempt 2`."""
-    trajectories: list[Trajectory] = field(default_factory=list)
+    trajectories: list[TrajectoryView] = field(default_factory=list)
     """The last one is in force; those before it were replaced."""
     programs: list[events.ProgramRun] = field(default_factory=list)
     """Those that belong to no step."""
@@ -68,7 +68,7 @@ def _grow(branch: Branch, told: Iterable[events.AnyEvent]) -> Branch:
         match event:
             case events.PlanDrawn(plan=plan) | events.TemplatesFound(plan=plan) | events.PlanRefined(plan=plan):
                 if last is None or replaced:
-                    branch.trajectories.append(Trajectory(plan))
+                    branch.trajectories.append(TrajectoryView(plan))
                     latest = None
                 else:
                     last.plan = plan
@@ -77,7 +77,7 @@ def _grow(branch: Branch, told: Iterable[events.AnyEvent]) -> Branch:
                 branch.programs.append(event)
             case events.StepDone(result=result):
                 if last is None:
-                    branch.trajectories.append(last := Trajectory(Plan()))
+                    branch.trajectories.append(last := TrajectoryView(Plan()))
                 latest = Try(result, branch.programs)
                 last.tries.setdefault(result.index, []).append(latest)
                 branch.programs = []

@@ -14,7 +14,7 @@ from reasonflux_agent.runs.record import Record
 from reasonflux_agent.schema import Step, Usage
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.serving.ui.prose import code, formula, inline, prose, render, scrolling
-from reasonflux_agent.serving.ui.tree import Branch, Trajectory, Try, branches, usage
+from reasonflux_agent.serving.ui.tree import Branch, TrajectoryView, Try, branches, usage
 from reasonflux_agent.voting import weight
 
 Texts = Callable[[str], tuple[str, str]]
@@ -69,7 +69,7 @@ def _checks(checks: dict[str, bool]) -> h.Node:
 def _branch(branch: Branch, texts: Texts) -> h.Node:
     *old, last = [_trajectory(one, texts, f"{branch.key}-{n}") for n, one in enumerate(branch.trajectories, 1)] or [None]
     earlier = [
-        h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"Trajectory {n}, which was replaced"], one]
+        h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"TrajectoryView {n}, which was replaced"], one]
         for n, one in enumerate(old, 1)
     ]
     unread = [
@@ -87,7 +87,7 @@ def _branch(branch: Branch, texts: Texts) -> h.Node:
     ]
 
 
-def _trajectory(one: Trajectory, texts: Texts, key: str) -> h.Node:
+def _trajectory(one: TrajectoryView, texts: Texts, key: str) -> h.Node:
     steps = one.plan.steps
     reach: dict[int, int] = {}
     carried: dict[int, int] = {}

@@ -21,7 +21,7 @@ from collections import Counter
 
 from reasonflux_agent.verify.grading import formulas, notation, quantities, words
 from reasonflux_agent.verify.grading.latex import latex, normal
-from reasonflux_agent.verify.grading.structures import COMMA, Parts, less_first, named, parts, sides
+from reasonflux_agent.verify.grading.structures import COMMA, Pieces, less_first, named, parts, sides
 
 __all__ = ["MAX_DEPTH", "bare", "compare", "latex", "listed", "normal"]
 
@@ -162,7 +162,7 @@ def _unnamed(a: str, b: str, depth: int) -> bool | None:
     return verdict
 
 
-def _structured(left: Parts, right: Parts, depth: int) -> bool | None:
+def _structured(left: Pieces, right: Pieces, depth: int) -> bool | None:
     (kind, items, names), (other, others, other_names) = left, right
     if not kind and not other:
         return _single(items[0], others[0])
@@ -194,7 +194,7 @@ def _wordy(text: str) -> bool:
     return formulas.read_or_none(text.replace(",", "")) is None or bool(re.fullmatch("[A-Z, ]+", text))
 
 
-def _same_wordlist(left: Parts, right: Parts) -> bool:
+def _same_wordlist(left: Pieces, right: Pieces) -> bool:
     """Words in a list have an order, unless a set's braces or a mere `and` between two of them take it away."""
     joined = [" , ".join(part.items) for part in (left, right)]
     if words.same_words(*joined):

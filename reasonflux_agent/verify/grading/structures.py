@@ -48,7 +48,7 @@ _OPEN = {"(": "(", "[": "[", "{": "{", r"\{": "{", r"\[": "["}
 _CLOSE = {")": ")", "]": "]", "}": "}", r"\}": "}", r"\]": "]"}
 
 
-class Parts(NamedTuple):
+class Pieces(NamedTuple):
     """What an answer is made of.
 
     Kinds: `list`, `lines`, `union`, pairs of brackets, `column`, `matrix 2` (columns), `named`; "" for one value.
@@ -72,7 +72,7 @@ def named(text: str) -> tuple[str, str] | None:
     return name, value
 
 
-def parts(text: str, separator: str = UNGROUPED) -> Parts:
+def parts(text: str, separator: str = UNGROUPED) -> Pieces:
     """The parts of a normalised answer, cut at separators outside of brackets."""
     if (matrix := _MATRIX.fullmatch(text)) and "\\begin" not in matrix[1] + matrix[2]:
         return _matrix(matrix[1].strip(), matrix[2])
@@ -82,7 +82,7 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
         text = builder[2]
     if apart := _APART.fullmatch(text):
         value = (apart[2] or apart[3]).strip()
-        return Parts("union", [f"(-\\infty,{value})", f"({value},\\infty)"])
+        return Pieces("union", [f"(-\\infty,{value})", f"({value},\\infty)"])
     text = less_first(text)
     if bounds := _RANGE.fullmatch(text):
         return _interval(bounds)
@@ -93,14 +93,14 @@ def parts(text: str, separator: str = UNGROUPED) -> Parts:
         if len(items := _cut(text, flat, pattern)) > 1:
             items = [item for item in items if item]  # 1, 2, and 3
             if kind == "list" and _are_ranges(items):
-                return _both(items) if " and " in flat else Parts("union", items)
+                return _both(items) if " and " in flat else Pieces("union", items)
             lines = kind == "list" and "\n" in flat and "," not in flat
             return _gathered(_signs(items), "lines" if lines else kind)
     if len(items := _signs([text])) > 1:
-        return Parts("list", items)
+        return Pieces("list", items)
     numbers = text.split()
     if len(numbers) > 2 and all(re.fullmatch(r"-?\d+(?:\.\d+)?", number) for number in numbers):
-        return Parts("lines", numbers)
+        return Pieces("lines", numbers)
     return _bracketed(text, separator)
 
 
@@ -111,28 +111,28 @@ def _are_ranges(items: list[str]) -> bool:
     return any(ranges) and len(names) == 1
 
 
-def _both(items: list[str]) -> Parts:
+def _both(items: list[str]) -> Pieces:
     """`x > 1 and x < 2` as the interval that it is; of another form, a kind of its own."""
     lower, upper = ([bounds for bounds in map(parts, items) if bounds.items[side] == end] for side, end in _ENDS)
     if len(items) == 2 and len(lower) == len(upper) == 1 and lower != upper:
-        return Parts(lower[0].kind[0] + upper[0].kind[1], [lower[0].items[0], upper[0].items[1]])
-    return Parts("both", items)
+        return Pieces(lower[0].kind[0] + upper[0].kind[1], [lower[0].items[0], upper[0].items[1]])
+    return Pieces("both", items)
 
 
-def _bracketed(text: str, separator: str) -> Parts:
+def _bracketed(text: str, separator: str) -> Pieces:
     opening, closing = re.match(r"\\?[({\[]", text), re.search(r"\\?[)}\]]$", text)
     if not (opening and closing and _closes_last(text)) or re.search(r"\||\\mid", text):
-        return Parts("", [text])
+        return Pieces("", [text])
     kind, inner = _OPEN[opening[0]] + _CLOSE[closing[0]], text[opening.end() : closing.start()].strip()
     items = [item for cut in _cut(inner, _flat(inner), separator) for item in _signs([cut])]
     items = items[:-1] if len(items) > 1 and not items[-1] else items
     rows = [parts(item) for item in items] if kind == "[]" and all(item.startswith("[") for item in items) else []
     if rows and len({len(row.items) for row in rows}) == 1 and all(row.kind == "[]" for row in rows):
         cells = [cell for row in rows for cell in row.items]
-        return Parts("column" if len(rows[0].items) == 1 else f"matrix {len(rows[0].items)}", cells)
+        return Pieces("column" if len(rows[0].items) == 1 else f"matrix {len(rows[0].items)}", cells)
     if kind == "{}":
         return _gathered(items, kind)
-    return Parts(kind, items) if len(items) > 1 or kind == "[]" else Parts("", [text])
+    return Pieces(kind, items) if len(items) > 1 or kind == "[]" else Pieces("", [text])
 
 
 def _closes_last(text: str) -> bool:
@@ -145,13 +145,13 @@ def _closes_last(text: str) -> bool:
     return False
 
 
-def _gathered(items: list[str], kind: str) -> Parts:
+def _gathered(items: list[str], kind: str) -> Pieces:
     """Items that all have a name: values of one variable (`x = 1 or x = 2`, `x_1 = 1, x_2 = 2`), or named values."""
     if kind == "union" or not (found := [pair for pair in map(named, items) if pair]) or len(found) < len(items):
-        return Parts(kind, items)
+        return Pieces(kind, items)
     if len({name for name, _ in found}) == 1 or len({re.sub(r"_.*", "", name) for name, _ in found}) == 1:
-        return Parts("list", [value for _, value in found])
-    return Parts("named", [value for _, value in found], tuple(name for name, _ in found))
+        return Pieces("list", [value for _, value in found])
+    return Pieces("named", [value for _, value in found], tuple(name for name, _ in found))
 
 
 def _signs(items: list[str]) -> list[str]:
@@ -169,7 +169,7 @@ def _signs(items: list[str]) -> list[str]:
     return found
 
 
-def _matrix(factor: str, body: str) -> Parts:
+def _matrix(factor: str, body: str) -> Pieces:
     """Rows and cells, each multiplied by what stands before the matrix."""
     lines = re.split(r"\\\\(?:\[[^\]]*\])?|\n", body.strip().removesuffix("\\\\").strip())
     rows = [row.split("&") for row in lines if row.strip()] or [[""]]
@@ -177,7 +177,7 @@ def _matrix(factor: str, body: str) -> Parts:
     factor = "-1" if factor == "-" else factor
     cells = [f"({factor})*({cell.strip()})" if factor else cell.strip() for row in rows for cell in row]
     columns = set(map(len, rows))
-    return Parts("column" if columns == {1} else "ragged" if len(columns) > 1 else f"matrix {max(columns)}", cells)
+    return Pieces("column" if columns == {1} else "ragged" if len(columns) > 1 else f"matrix {max(columns)}", cells)
 
 
 def sides(text: str) -> list[str]:
@@ -200,12 +200,12 @@ def range_name(text: str) -> str | None:
     return (match[3] or match[6]) if match else None
 
 
-def _interval(match: re.Match[str]) -> Parts:
+def _interval(match: re.Match[str]) -> Pieces:
     low, first, _, second, high, name, below, limit = match.groups()
     if name:
-        return Parts("(" + ("]" if below == "\\le" else ")"), ["-\\infty", limit.strip()])
+        return Pieces("(" + ("]" if below == "\\le" else ")"), ["-\\infty", limit.strip()])
     closing = "]" if second == "\\le" else ")"
-    return Parts(("[" if first == "\\le" else "(") + closing, [low.strip(), high.strip() if high else "\\infty"])
+    return Pieces(("[" if first == "\\le" else "(") + closing, [low.strip(), high.strip() if high else "\\infty"])
 
 
 def _flat(text: str) -> str:

@@ -36,7 +36,7 @@ class Server:
     """In time.monotonic()."""
 
 
-class Router:
+class Balancer:
     """The servers of one model. Threads and event loops may share it."""
 
     def __init__(self, urls: Sequence[str]) -> None:
