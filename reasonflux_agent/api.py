@@ -40,7 +40,7 @@ JSON = dict[str, Any]
 
 
 class ReasonFlux:
-    """Solves problems by planning with thought templates.
+    """Solve problems by planning with thought templates.
 
     `navigator` and `solver` are chat models or specs (see `load_model`); one alone serves both roles, and so does `model`;
     none means the embedded default. `library` is a TemplateLibrary, a registered name or a path. `record` is a directory
@@ -114,7 +114,7 @@ class ReasonFlux:
         return self._graph.compile(checkpointer=self._checkpointer, name="reasonflux")
 
     def close(self) -> None:
-        """Stops the embedded servers of its models, but for those of another ReasonFlux that is not closed.
+        """Stop the embedded servers of its models, except those that another open ReasonFlux uses.
 
         Call it when no run is under way. A later run starts them again.
         """
@@ -142,7 +142,7 @@ class ReasonFlux:
         return other
 
     def solve(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Solution:
-        """Solves one problem. Bad model output ends in a Solution; see its `status`.
+        """Return the Solution of one problem. Bad model output ends in a Solution, too; see its `status`.
 
         Raises InputError before any model is called, and ModelError when a model's server fails.
         """
@@ -158,10 +158,10 @@ class ReasonFlux:
         return Solution.model_validate(state["solution"])
 
     def resume(self, thread: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
-        """Goes on with a stopped or killed run after its last finished model call, in the context that it was begun with;
-        `context` are fields that are laid over it. So does one that met a limit, where a field is given: `deadline=600`.
+        """Continue a stopped or killed run after its last finished model call, in the context that it began with.
 
-        Any other finished run's Solution is returned as it is, without a model call. Raises ThreadError for a thread that the
+        `context` sets fields of that context. A run that met a limit continues if a field is given: `deadline=600`. The
+        Solution of any other finished run is returned without a model call. Raises ThreadError for a thread that the
         checkpointer does not know, or that another strategy began, and ModelError when a model's server fails.
         """
         how, solution, afresh = self._resumed(self._kept, thread, self.graph.get_state(_on(thread)), config, context)
@@ -242,8 +242,7 @@ class ReasonFlux:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
     def _how(self, config: RunnableConfig | None, context: Context, **session: Any) -> dict[str, Any]:
-        """The keyword arguments of a run. With a checkpointer it is noted what the run was begun with, and each step is
-        saved before the next one begins."""
+        """Return the keyword arguments of a run. A checkpointer keeps what the run begins with, and each step before the next."""
         _OPEN.add(self)
         specs = (context.navigator or self._own[0], context.solver or self._own[1])
         self._local |= {spec.strip() for spec in specs if isinstance(spec, str) and spec.strip().startswith("local:")}

@@ -32,7 +32,7 @@ class Setting(NamedTuple):
     reviews: int
     """Reviews per trajectory at most (`whole`) or per step (`step`)."""
     llm_review: bool
-    """Whether the navigator judges a solution that no check objects to; a step of a trajectory it judges in any case."""
+    """Whether the navigator also judges a solution that passes all verifiers. It always judges the steps of a trajectory."""
 
 
 EFFORTS: dict[Effort, Setting] = {
@@ -48,7 +48,7 @@ RENAMED = {"drafts": "direct_samples", "opinions": "llm_review"}
 
 
 class Settings(TypedDict, total=False):
-    """The fields of `Context` but for the models, as keyword arguments; the test of the API holds them against it."""
+    """The fields of `Context` without the models, as keyword arguments."""
 
     effort: Effort
     granularity: Granularity
@@ -101,7 +101,7 @@ class Context(BaseModel):
     reviews: int | None = Field(None, ge=0, le=20, title="Reviews")
     """Overrides the effort's number of reviews."""
     llm_review: bool | None = Field(None, title="LLM review")
-    """Overrides whether the navigator judges a solution that no check objects to."""
+    """Overrides whether the navigator judges a solution that passes all verifiers."""
     early_stop: bool = Field(True, title="Early stop", description="Stop sampling when the leader cannot be overtaken.")
     """Whether sampling stops once the leading answer cannot be overtaken; False: all trajectories are sampled."""
     ask_at_reviews: bool = Field(False, title="Ask at reviews", description="Graph `review`: ask a person at each review too.")
@@ -109,19 +109,19 @@ class Context(BaseModel):
     programs: bool = Field(True, title="Programs", description="Run Python that a solver writes, in isolation.")
     """Whether solver programs are run (in an isolated interpreter)."""
     max_steps: int = Field(6, ge=1, le=100, title="Steps at most")
-    """Steps of a trajectory at most; what a plan holds beyond is cut."""
+    """Steps of a trajectory at most; a longer plan is cut."""
     max_tokens: int = Field(1536, ge=16, le=200_000, title="Tokens per reply", description="Tokens of one reply at most.")
     """Completion tokens of one solver reply at most."""
     token_budget: int | None = Field(None, ge=1, title="Token budget")
-    """Prompt and completion tokens of the whole run at most; no call starts beyond it."""
+    """Prompt and completion tokens of the whole run at most; when they are spent, no further call starts."""
     deadline: float | None = Field(None, gt=0, title="Deadline (seconds)")
     """Seconds of model time along the longest branch at most. Time while a stopped run waits to resume does not count."""
     temperature: float = Field(0.7, ge=0, le=2, title="Temperature")
     """Sampling temperature of second and later samples; the first of each kind is greedy."""
     greedy: bool = Field(True, title="Greedy first", description="The first sample of each kind is greedy.")
-    """Whether the first sample of each kind is greedy; False, for a repeat of a run: it is sampled like the others."""
+    """Whether the first sample of each kind is greedy. False: it is sampled like the others, for a repeat of a run."""
     seed: int | None = Field(None, title="Seed")
-    """Passed to models that take one: sample n of a kind (0, 1 ...) gets seed + n, since servers would repeat it."""
+    """For models that take a seed. Sample n of a kind (0, 1 ...) gets seed + n: servers repeat a reply for equal seeds."""
 
     @model_validator(mode="before")
     @classmethod
@@ -135,13 +135,13 @@ class Context(BaseModel):
 
     @property
     def setting(self) -> Setting:
-        """The effort's setting with this context's overrides."""
+        """The setting of the effort, with the fields that this context overrides."""
         base = EFFORTS[self.effort]
         given = {name: value for name in base._fields if (value := getattr(self, name)) is not None}
         return base._replace(**given)
 
     def overlaid(self, given: object) -> Context:
-        """This context with what `given` sets laid over it: a Context, or an object of its fields. Raises InputError.
+        """Return this context with the fields that `given` sets: a Context, or a dict of its fields. Raises InputError.
 
         A field that is set to None is set. What is no context, the one of a host's graph, sets nothing.
         """
@@ -161,7 +161,7 @@ class Context(BaseModel):
 
     @classmethod
     def of(cls, **fields: Any) -> Context:
-        """Builds a context from plain values. Raises InputError naming every field that does not fit."""
+        """Return a context of plain values. Raises InputError, which names every field that does not fit."""
         try:
             return cls(**fields)
         except ValidationError as error:
@@ -187,7 +187,7 @@ _ROLES = ("navigator", "solver")
 
 
 def _set_variable(field: str) -> str:
-    """The variable of the environment that sets a field; empty if none does."""
+    """Return the environment variable that sets a field; empty if there is none."""
     names = [variable(field), *(["REASONFLUX_MODEL"] if field in _ROLES else [])]
     return next((name for name in names if os.environ.get(name)), "")
 

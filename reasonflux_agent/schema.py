@@ -119,7 +119,7 @@ class Candidate(Value):
     """One complete solution, whichever way it was made; what voting counts."""
 
     source: str
-    """Who made it: `draft`, `program`, `navigator`, `original` ..."""
+    """What made it: `draft`, `program`, or the strategy."""
     attempt: str = ""
     """The draft or attempt that it comes from. Two candidates of one attempt (a reply and its redo) are not independent."""
     text: str
@@ -136,7 +136,7 @@ class Candidate(Value):
 
 
 def independent(candidates: Iterable[Candidate]) -> int:
-    """How many drafts and attempts made these candidates; a record of an older version names the kind alone."""
+    """Return how many drafts and attempts made these candidates. Records of older versions tell only the source."""
     return len({candidate.attempt or candidate.source for candidate in candidates})
 
 
@@ -163,7 +163,8 @@ class Solution(Value):
     """Why the run ended, in words."""
     strategy: str = "navigator"
     plan: Plan = Plan()
-    """The trajectory that stands behind the answer; without steps if no planned attempt states it."""
+    """The trajectory behind the answer; without steps if no planned attempt states the answer. Where a worked example took its
+    place in the solver's prompt, the record says so (`StepDone.planned`)."""
     results: tuple[StepResult, ...] = ()
     reviews: tuple[Review, ...] = ()
     candidates: tuple[Candidate, ...] = ()
@@ -179,7 +180,7 @@ class Solution(Value):
     @model_validator(mode="before")
     @classmethod
     def _of_an_older_version(cls, given: Any) -> Any:
-        """Reads what an older version kept. It did not say how sure it was: answers that are spelt alike count as equal."""
+        """Read a Solution of an older version, which had no certainty: answers with the same text count as equal."""
         if not isinstance(given, dict) or "certainty" in given:
             return given
         given = {**given, "status": "answered" if given.get("status") == "solved" else given.get("status")}
@@ -189,7 +190,7 @@ class Solution(Value):
 
     @property
     def verdict(self) -> str:
-        """How sure the answer is, in words; and what speaks against it."""
+        """How sure the answer is, in words, and which verifiers its text fails."""
         count = f"{self.support} of {self.solutions} solutions"
         said = {
             "proven": f"proven by {PROOF}",
@@ -227,7 +228,7 @@ class Solution(Value):
 
 
 def how_sure(candidates: Sequence[Candidate], agreeing: Sequence[Candidate]) -> dict[str, Any]:
-    """The fields of a Solution that say how sure it is, where the candidates `agreeing` state its answer."""
+    """Return the fields of a Solution that say how sure it is; the candidates `agreeing` state its answer."""
     agreeing = [candidate for candidate in agreeing if candidate.answer is not None]
     support, certainty = independent(agreeing), "none"
     if agreeing:

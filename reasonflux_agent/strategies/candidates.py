@@ -53,7 +53,7 @@ async def candidate(
 
 
 async def solve(run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = True, **given: Any) -> tuple[str, Reply]:
-    """Asks the solver, and lets it see what its programs print (tool-integrated reasoning, as in ToRA).
+    """Ask the solver, and show it what its programs print (tool-integrated reasoning, as in ToRA).
 
     A model that writes a program tends to imagine its output. So the reply stops behind the program, the program is run in
     isolation, and the reply goes on from the real output: to the final answer, or to the result of a step that is not the

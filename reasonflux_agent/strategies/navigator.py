@@ -35,7 +35,7 @@ Update = dict[str, Any]
 def navigator(
     parts: Parts, *, approve: NodeBody | None = None, judge: NodeBody | None = None
 ) -> StateGraph[Any, Any, Any, Any]:
-    """The graph of one planned attempt.
+    """Return the graph of one planned attempt.
 
     `approve` and `judge` put a person into it (see agents/review.py): a node before the first step is carried out, and one
     after each review, which then only proposes its verdict.
