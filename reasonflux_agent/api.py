@@ -242,7 +242,7 @@ class ReasonFlux:
         return Context.of(**{**self.context.model_dump(exclude_unset=True), **overrides}) if overrides else self.context
 
     def _how(self, config: RunnableConfig | None, context: Context, **session: Any) -> dict[str, Any]:
-        """Return the keyword arguments of a run. A checkpointer keeps what the run begins with, and each step before the next."""
+        """Return the keyword arguments of a run. A checkpointer keeps what it begins with, and each step before the next."""
         _OPEN.add(self)
         specs = (context.navigator or self._own[0], context.solver or self._own[1])
         self._local |= {spec.strip() for spec in specs if isinstance(spec, str) and spec.strip().startswith("local:")}
