@@ -31,6 +31,7 @@ RUN_BY = {
     "serving.md": "tests/serving/test_docs.py",
     "studio.md": "tests/graphs/test_studio.py",
     "durability.md": "tests/threads/test_threads.py",
+    "record.md": "tests/record/test_document.py",
     "lm-eval.md": "tests/test_readme.py",
     "grading.md": "tests/grading/test_examples.py",
     "retrieval.md": "tests/retrieval/test_docs.py",

@@ -117,8 +117,8 @@ build() { # build DATASET: its builder
   fi
   case $name in
     structure_sft | navigator_sft | f1_sft | trajectory_dpo | step_dpo) words=("training/data/$name.py") ;;
-    proposer_sft) words=(training/data/navigator_sft.py --exchange propose) ;;
-    proposer_dpo) words=(training/data/trajectory_dpo.py --exchange propose) ;;
+    proposer_sft) words=(training/data/navigator_sft.py --prompt propose) ;;
+    proposer_dpo) words=(training/data/trajectory_dpo.py --prompt propose) ;;
     *) grep -qs "\"$name\":" "$data/dataset_info.json" && return
       fail "no builder is known for the data set $name, and $data/dataset_info.json does not have it. Next: build or import" \
         "it (training/README.md), or append dataset=..." ;;

@@ -100,14 +100,15 @@ def test_a_plan_that_the_graph_would_cut_gives_no_row(solve: Solve, gold: Path, 
     assert built("--no-thought")["records: kept, but too long"] == 0  # the thought made it too long
 
 
-def test_rows_without_thought_and_for_the_proposer(solve: Solve, gold: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--prompt", "--exchange"])  # and its former name
+def test_rows_without_thought_and_for_the_proposer(option: str, solve: Solve, gold: Path, tmp_path: Path) -> None:
     def proposing(prompt: str) -> str:
         form = "Kind: addition\nConditions: two integers\n1. Add them"
         return form if "solved in general" in prompt else mathematician(prompt)
 
     out = tmp_path / "rows.json"
     flux_records = solve(SEVEN, respond=proposing, strategy="propose")
-    navigator_sft.main([str(flux_records), "--gold", str(gold), "--out", str(out), "--exchange", "propose", "--no-thought"])
+    navigator_sft.main([str(flux_records), "--gold", str(gold), "--out", str(out), option, "propose", "--no-thought"])
     (row,) = read(out)
     assert row["instruction"] == PROPOSE.render(SEVEN)[0]["content"]
     assert row["output"] == "Kind: addition\nConditions: two integers\n1. Add them"
@@ -297,6 +298,7 @@ def test_help_is_the_docstring(script: Path) -> None:
     done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, timeout=120, check=True)
     assert f"python training/data/{script.name}" in done.stdout
     assert "--benchmarks DIR" in done.stdout
+    assert "--exchange" not in done.stdout
 
 
 def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +120,25 @@ def test_ties_are_discarded_and_counted(problems: Path, tmp_path: Path) -> None:
 def test_templates_go_with_a_trajectory(problems: Path, library: Path, tmp_path: Path) -> None:
     solver = FakeModel(respond=solving, calls=[])
     out = pairs(problems, tmp_path / "p.json", "--limit", "1", "--templates", "1", "--library", str(library), solver=solver)
-    assert any("Methods that may help:\nTemplate: Adding up" in prompt for prompt in solver.calls)
+    assert any("Method: Adding up." in prompt for prompt in solver.calls)  # its worked example, as an earlier turn
     record = json.loads(out.with_suffix(".rewards.jsonl").read_text())
     assert {"arithmetic/sums/adding-up"} in [set(t["templates"]) for t in record["trajectories"]]
+
+
+def test_where_a_worked_example_takes_the_place_of_all_trajectories_they_are_a_tie(
+    problems: Path, library: Path, tmp_path: Path
+) -> None:
+    replies = cycle((GOOD, "Kind: addition\n1. Guess the sum | find: sum"))
+    options = ["--limit", "1", "--templates", "1", "--library", str(library)]
+
+    def built(name: str, *more: str) -> list[Any]:
+        navigator = FakeModel(respond=lambda _: next(replies), calls=[])
+        rows: list[Any] = conftest.read(pairs(problems, tmp_path / name, *options, *more, navigator=navigator))
+        return rows
+
+    with pytest.raises(InputError, match=r"No row is left.*pairs: tie 1"):
+        built("tied.json")
+    assert built("informed.json", "--informed") == built("alone.json", "--templates", "0") != []
 
 
 def test_a_stopped_build_goes_on_where_it_ended(problems: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item
 from reasonflux_agent.models import CallOptions, Reply, call_kwargs, model_error, read_reply
 from reasonflux_agent.models.retries import TRIES, call_with_retries, retries_itself
-from reasonflux_agent.prompts import Message, ParseError, Prompt
-from reasonflux_agent.prompts.solve import WHOLE
+from reasonflux_agent.prompts import Message, ParseError, plain
+from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.verify.grading import extract_answer
 
 
@@ -31,10 +31,13 @@ def ask(model: BaseChatModel, messages: Sequence[Message], max_tokens: int, temp
 
 
 def solves(model: BaseChatModel, item: Item, max_tokens: int, **given: Any) -> dict[str, Any]:
-    """How the solver answers a problem in one greedy reply, given what `WHOLE.render` takes: `id`, `answer`, `correct`."""
-    exchange: Prompt[str] = WHOLE
+    """Return how the solver answers a problem in one greedy reply, without programs: `id`, `answer`, `correct`.
+
+    `given` is what the graph's node `solve_step` gives its prompt for a whole trajectory: `plan`, `templates`, `informed`
+    (`prompts.solve.solver_prompt`). Raises ModelError.
+    """
     try:
-        text = exchange.parse(ask(model, exchange.render(item.problem, **given), max_tokens).text)
+        text = SOLVE.parse(ask(model, plain(SOLVE.render(problem=item.problem, **given)), max_tokens).text)
     except ParseError:
         text = ""
     answer = extract_answer(text)
@@ -47,24 +50,24 @@ def accuracy(graded: Sequence[Mapping[str, Any]]) -> float:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Problems with their embeddings."""
+class Similar:
+    """Problems with their embeddings, to find similar ones."""
 
     items: tuple[Item, ...]
     vectors: Any
     """n x d float32, rows of length 1."""
 
     @classmethod
-    def of(cls, items: Sequence[Item], embedder: str) -> Pool:
-        """Embeds the problems. Raises SpecError, MissingExtraError, ModelError."""
+    def of(cls, items: Sequence[Item], embedder: str) -> Similar:
+        """Embed the problems. Raises InputError, SpecError, MissingExtraError and ModelError."""
         from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
         if not items:
             raise InputError("There is no problem to work on: none was given, or all are in the benchmarks.")
         return cls(tuple(items), unit_rows(load_embeddings(embedder).embed_documents([item.problem for item in items])))
 
-    def similar(self, item: Item, count: int, without: Sequence[str] = ()) -> list[Item]:
-        """The `count` problems of the pool nearest to one of it, that one and those of the ids in `without` left out.
+    def to(self, item: Item, count: int, without: Sequence[str] = ()) -> list[Item]:
+        """Return the `count` problems most similar to one of these, without that one and those of the ids in `without`.
 
         A problem in the same words counts as that one.
         """
@@ -76,5 +79,5 @@ class Pool:
 
 
 def to_key(item: Item) -> str:
-    """What names a problem's work: changes with its text and answer."""
+    """Return what names a problem's work: it changes with the problem's text and answer."""
     return f"{item.id}:{digest([item.problem, item.answer])}"

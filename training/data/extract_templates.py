@@ -3,11 +3,12 @@ r"""Template extraction: solved problems -> a template library whose effect is m
     python training/data/extract_templates.py --problems data/train/math_train.jsonl --out data/extracted.json \
         --writer vllm:my-model --solver vllm:my-solver --benchmarks data/benchmarks --limit 200
 
-The problems (rows with `problem`, `answer` and `solution`) are parted by chance: a fifth is set aside. Of the others, the
-first so many are read by the writer, which states the method behind each solution as a template. A template that says what
-another one (or --known, a library) says already, by embedding, is dropped. It is kept only if the solver, shown it, gets
-more of the most similar problems right than without. What the kept ones are worth is then measured on problems that were
-set aside, which neither wrote nor chose any of them. The result is a library that `--library` loads.
+The problems (rows with `problem`, `answer` and `solution`) are divided at random: a fifth is set aside. The writer reads
+the first --limit of the others, and states the method behind each solution as a template. A template that another one (or
+one of the library --known) says already, by embedding, is dropped. A template is kept only if the solver, shown it as the
+graph shows it, gets more of the most similar problems right than without it. The effect of the kept templates is then
+measured on the problems that were set aside: no template was written from these or chosen by them. The result is a library
+that `--library` loads.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from asking import Pool, ask, solves, to_key
+from asking import Similar, ask, solves, to_key
 from common import Build, Result, arguments, run
 from files import digest
 from langchain_core.language_models import BaseChatModel
@@ -29,7 +30,7 @@ from structure import TEMPLATE
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.models import describe, load_model
-from reasonflux_agent.prompts import ParseError, correction
+from reasonflux_agent.prompts import ParseError, correction, plain
 from reasonflux_agent.run import PARSE_TRIES
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
@@ -37,7 +38,7 @@ from reasonflux_agent.templates import TemplateLibrary
 ASIDE = 5
 """One problem in so many is set aside to measure the effect."""
 EXAMPLE_STEPS = 8
-"""Sentences of a solution that a template shows at most: a longer one costs more than it tells."""
+"""Sentences of a solution that a template shows at most; a longer solution is shown as one paragraph."""
 
 
 def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] | None = None) -> None:
@@ -75,23 +76,23 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     build.stages.update({"training set": len(given), "training set: in a benchmark": len(given) - len(items)})
     random.Random(args.seed).shuffle(items)
     cut = len(items) // ASIDE
-    aside, pool = Pool.of(items[:cut], args.embedder), Pool.of(items[cut:], args.embedder)
-    read = {to_key(item): item for item in pool.items if solutions.get(item.id)}
+    aside, others = Similar.of(items[:cut], args.embedder), Similar.of(items[cut:], args.embedder)
+    read = {to_key(item): item for item in others.items if solutions.get(item.id)}
     read = dict(list(read.items())[: args.limit])
 
     written = build.each("solutions", read, lambda item: _written(writer, item, solutions[item.id]), args.jobs)
-    drafts = [(item, Template(**r["template"])) for item, r in zip(read.values(), written, strict=True) if "template" in r]
+    found = [(item, Template(**r["template"])) for item, r in zip(read.values(), written, strict=True) if "template" in r]
     known = list(TemplateLibrary.load(args.known)) if args.known else []
-    fresh = _fresh(drafts, known, args.embedder, args.double)
-    build.stages["solutions: template said before"] = len(drafts) - len(fresh)
+    fresh = _fresh(found, known, args.embedder, args.double)
+    build.stages["solutions: template said before"] = len(found) - len(fresh)
     alone = cache(lambda item: bool(solves(solver, item, args.max_tokens)["correct"]))
 
     def compared(template: Template, problems: Sequence[Item]) -> dict[str, int]:
-        shown = sum(solves(solver, item, args.max_tokens, shown=[template])["correct"] for item in problems)
+        shown = sum(solves(solver, item, args.max_tokens, templates=[template])["correct"] for item in problems)
         return {"problems": len(problems), "with": shown, "without": sum(alone(item) for item in problems)}
 
     def tried(pair: tuple[Item, Template]) -> Result:
-        counts = compared(pair[1], pool.similar(pair[0], args.similar))
+        counts = compared(pair[1], others.to(pair[0], args.similar))
         return {"outcome": "kept" if counts["with"] > counts["without"] else "no help", **counts}
 
     trials = build.each("templates", {_key(pair): pair for pair in fresh}, tried, args.jobs)
@@ -99,11 +100,11 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     if not kept:
         raise InputError(f"No template helped, and nothing was written. What became of them: {dict(build.stages)}.")
 
-    whole = Pool.of((*aside.items, *(item for item, _ in kept)), args.embedder)
+    whole = Similar.of((*aside.items, *(item for item, _ in kept)), args.embedder)
     used = [item.id for item, _ in kept]
 
     def measured(pair: tuple[Item, Template]) -> Result:
-        return {"outcome": "measured", **compared(pair[1], whole.similar(pair[0], args.effect, used))}
+        return {"outcome": "measured", **compared(pair[1], whole.to(pair[0], args.effect, used))}
 
     effects = build.each("effect", {_key(pair): pair for pair in kept}, measured, args.jobs)
     TemplateLibrary(tuple(template for _, template in kept), build.out.stem).save(build.out)
@@ -125,15 +126,15 @@ def _solutions(path: Path) -> dict[str, str]:
 
 def _written(writer: BaseChatModel, item: Item, solution: str) -> Result:
     messages = TEMPLATE.render(item.problem, solution)
-    for attempt in range(1, PARSE_TRIES + 1):
-        reply = ask(writer, messages, TEMPLATE.max_tokens or 400)
+    for _ in range(PARSE_TRIES):
+        reply = ask(writer, plain(messages), TEMPLATE.max_tokens or 400)
         try:
             template = TEMPLATE.parse(reply.text)
             break
         except ParseError as error:
-            if attempt == PARSE_TRIES:
-                return {"outcome": "unreadable", "reply": reply.text}
             messages = TEMPLATE.render(item.problem, solution) + correction(reply.text, error)
+    else:
+        return {"outcome": "unreadable", "reply": reply.text}
     if reply.truncated or len(template.flow) < 2 or not template.description:
         return {"outcome": "incomplete"}
     steps = tuple(line.strip() for line in solution.replace(". ", ".\n").splitlines() if line.strip())
@@ -144,19 +145,19 @@ def _written(writer: BaseChatModel, item: Item, solution: str) -> Result:
 
 
 def _fresh(
-    drafts: Sequence[tuple[Item, Template]], known: Sequence[Template], embedder: str, double: float
+    found: Sequence[tuple[Item, Template]], known: Sequence[Template], embedder: str, double: float
 ) -> list[tuple[Item, Template]]:
-    """Those that no earlier one says already, by name or embedding, each with an id of its own."""
+    """The templates that no earlier one says already, by name or embedding, each with its own id."""
     from reasonflux_agent.templates import template_text
     from reasonflux_agent.templates.embeddings import load_embeddings, unit_rows
 
-    # without the examples: these differ by nature
-    texts = [template_text(t.model_copy(update={"example": None})) for t in (*known, *(t for _, t in drafts))]
-    if not drafts:
+    # without the examples, which always differ
+    texts = [template_text(t.model_copy(update={"example": None})) for t in (*known, *(t for _, t in found))]
+    if not found:
         return []
     rows = unit_rows(load_embeddings(embedder).embed_documents(texts))
     taken, names, fresh = list(range(len(known))), {t.name.lower() for t in known}, list[tuple[Item, Template]]()
-    for row, (item, template) in enumerate(drafts, len(known)):
+    for row, (item, template) in enumerate(found, len(known)):
         if template.name.lower() in names or (taken and float((rows[taken] @ rows[row]).max()) >= double):
             continue
         taken.append(row)

@@ -10,9 +10,9 @@ The shape is told from the fields of the first row, and every row must have it:
     whole       -                                        preference: chosen and rejected, each a whole conversation
 
 A turn is {"from": "human" | "gpt" | "system", "value": text} or {"role": "user" | "assistant" | "system", "content": text}; a
-conversation is a list of turns, or a text of "Human:" and "Assistant:" paragraphs. Of a preference the conversation up to the
-last turn is the prompt, and must be the same on both sides; chosen and rejected must differ. A row that is not so is refused by
-its number. Written are sharegpt rows, SFT or preference; `system` and alpaca's `history` are kept.
+conversation is a list of turns, or a text of "Human:" and "Assistant:" paragraphs. In a preference the conversation up to the
+last turn is the prompt, and must be the same on both sides; chosen and rejected must differ. A row of another form is refused
+by its number. The result has sharegpt rows, SFT or preference; `system` and alpaca's `history` are kept.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     units = {f"{number}:{digest(row)}": row for number, row in enumerate(read, 1)}
     results = build.each("rows", units, lambda row: {"outcome": "read", "row": row})
-    build.write([(_asked(result["row"]), result["row"]) for result in results], kind)
+    build.write([(result["row"]["conversations"][0]["value"], result["row"]) for result in results], kind)
 
 
 def read_row(row: Any, kind: Kind) -> JSON:
-    """A row of any of the shapes as sharegpt. Raises ValueError, KeyError or TypeError for one that is of none."""
+    """Return a row of any of the shapes as sharegpt. Raises ValueError, KeyError or TypeError for any other row."""
     if not isinstance(row, dict):
         raise ValueError("it is no JSON object")
     turns = next((row[name] for name in ("conversations", "messages") if row.get(name) is not None), None)
@@ -95,7 +95,7 @@ _ASKING = {"prompt", "instruction"}
 
 
 def _common(asked: list[JSON], chosen: list[JSON], rejected: list[JSON]) -> list[JSON]:
-    """The conversation in front of two answers: what was asked, or what they bring along, which must hold what was asked."""
+    """The conversation before two answers: `asked`, or the longer one that both answers hold, if it includes `asked`."""
     before, other, known = ([(turn["from"], turn["value"].strip()) for turn in turns] for turns in (chosen, rejected, asked))
     if before != other:
         raise ValueError("the conversations of chosen and rejected differ before their last turn")
@@ -139,7 +139,7 @@ def _turns(value: Any, field: str, by: str = "gpt") -> list[JSON]:
     names = {"Human": "human", "Assistant": "gpt"}
     parts = _PARAGRAPH.split(text)[1:]
     if field == "prompt" and not parts[-1].strip():
-        parts = parts[:-2]  # the prompt ends with the name of the one whose turn it is
+        parts = parts[:-2]  # the prompt ends with the name of the next speaker
     return [
         {"from": names[who], "value": _text(said, field).strip()} for who, said in zip(parts[::2], parts[1::2], strict=True)
     ]
@@ -161,10 +161,6 @@ def _text(value: Any, field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"`{field}` is not a text, or empty")
     return value
-
-
-def _asked(row: JSON) -> str:
-    return str(next(turn["value"] for turn in row["conversations"] if turn["from"] == "human"))
 
 
 def _rows(path: Path) -> list[Any]:

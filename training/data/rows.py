@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from files import digest_files
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import load
+from reasonflux_agent.prompts import Message, plain
 
 JSON = dict[str, Any]
 Kind = Literal["alpaca", "sharegpt", "preference"]
@@ -19,9 +20,12 @@ GRAM = 13
 """Words in a row that a training row may not share with a benchmark's problem (the length used for GPT-3 and since)."""
 
 
-def alpaca(messages: Sequence[Mapping[str, str]], output: str) -> JSON:
-    """An SFT row of the v1 shape: the last message asks, earlier turns are history. `messages` hold no system message."""
-    turns = [message["content"] for message in messages]
+def alpaca(messages: Sequence[Message], output: str) -> JSON:
+    """Return an SFT row of the v1 shape: the last message asks, earlier turns are history. `messages` hold no system message.
+
+    As in a preference row, the messages are those that the graph sends (`plain`).
+    """
+    turns = [message["content"] for message in plain(messages)]
     row: JSON = {"instruction": turns[-1], "input": "", "output": output}
     if len(turns) > 1:
         row["history"] = [list(pair) for pair in zip(turns[:-1:2], turns[1::2], strict=True)]
@@ -29,14 +33,14 @@ def alpaca(messages: Sequence[Mapping[str, str]], output: str) -> JSON:
 
 
 def thought(text: str) -> str:
-    """A thought as it stands in front of a reply; nothing where there is none."""
+    """Return a thought in the form in which it precedes a reply; empty if there is no thought."""
     return f"<think>\n{text.strip()}\n</think>\n\n" if text.strip() else ""
 
 
-def preference(messages: Sequence[Mapping[str, str]], chosen: str, rejected: str) -> JSON:
-    """A preference row of LLaMA-Factory's sharegpt shape."""
+def preference(messages: Sequence[Message], chosen: str, rejected: str) -> JSON:
+    """Return a preference row of LLaMA-Factory's sharegpt shape."""
     names = {"user": "human", "assistant": "gpt"}
-    said = [{"from": names[message["role"]], "value": message["content"]} for message in messages]
+    said = [{"from": names[message["role"]], "value": message["content"]} for message in plain(messages)]
     return {
         "conversations": said,
         "chosen": {"from": "gpt", "value": chosen},
@@ -45,7 +49,7 @@ def preference(messages: Sequence[Mapping[str, str]], chosen: str, rejected: str
 
 
 def texts(value: object) -> list[str]:
-    """All texts in a JSON value."""
+    """Return all texts in a JSON value."""
     if isinstance(value, str):
         return [value]
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -53,7 +57,7 @@ def texts(value: object) -> list[str]:
 
 
 def dataset_entry(file: str, rows: Sequence[JSON], kind: Kind) -> JSON:
-    """What LLaMA-Factory's dataset_info.json has to say about a file of such rows."""
+    """Return the entry of a file of such rows in LLaMA-Factory's dataset_info.json."""
     required = {
         "alpaca": {"prompt": "instruction", "query": "input", "response": "output"},
         "sharegpt": {"messages": "conversations"},
@@ -84,7 +88,7 @@ class Leaks:
                 self._grams.update(_grams(words))
 
     def found(self, problem: str, *more: str) -> bool:
-        """Whether `problem` is one of a benchmark, or it or any of the other texts shares GRAM words in a row with one."""
+        """Return whether `problem` is one of a benchmark, or any of the texts shares GRAM words in a row with one."""
         return _words(problem) in self._whole or any(
             not self._grams.isdisjoint(_grams(_words(text))) for text in (problem, *more)
         )
