@@ -75,7 +75,9 @@ Solver = Annotated[
 Effort = Annotated[
     str | None, typer.Option("--effort", "-e", help="low, medium \\[default], high or auto.", rich_help_panel=HOW)
 ]
-Strategy = Annotated[str, typer.Option(help="navigator, direct, original, propose, or a plugin's.", rich_help_panel=HOW)]
+Strategy = Annotated[
+    str, typer.Option(help="navigator, direct, recall, original, propose, or a plugin's.", rich_help_panel=HOW)
+]
 Granularity = Annotated[
     str | None, typer.Option(help="whole \\[default]: one solver call; step: one a step.", rich_help_panel=HOW)
 ]

@@ -1,0 +1,132 @@
+"""Races the arms of a group: each is a template, or two, that is shown for the group's other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, log2
+
+from reasonflux_agent.learning.mining import DIRECT, Work
+from reasonflux_agent.learning.rows import LearningRow
+from reasonflux_agent.learning.solving import Outcome, Outcomes, Trial, Way
+from reasonflux_agent.schema import Template
+
+OF_A_KIND = 4
+"""Arms of one kind in a race at most: the shortest works."""
+CONTROLS = ("again", "placebo")
+FEWEST_ROWS = 3
+"""Rows that every arm is tried on before any is dropped."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is tried for a group."""
+
+    name: str
+    """`text`, `program`, `solution`, `two texts`, `two programs`, `given` (of the library to start from); or a control: `again`
+    (none, twice: the noise), `placebo` (work of another group: the form without the method)."""
+    way: Way
+    rows: frozenset[str] = frozenset()
+    """Ids of the rows that it came from. It is never tried on these."""
+
+
+@dataclass
+class Standing:
+    """How an arm does against no template at all, on the rows that both were tried on."""
+
+    arm: Arm
+    wins: int = 0
+    losses: int = 0
+    tokens: int = 0
+    tried: set[str] = field(default_factory=set)
+    """Ids of the rows."""
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What sorts the better arm first: wins minus losses a row, then tokens a row."""
+        rows = len(self.tried) or 1
+        return (self.losses - self.wins) / rows, self.tokens / rows
+
+    @property
+    def gain(self) -> float:
+        """Wins minus losses a row: what selection says of the arm."""
+        return -self.rank[0]
+
+    def add(self, row: LearningRow, outcome: Outcome, baseline: Outcome) -> None:
+        """Count the outcome of a row."""
+        self.wins += outcome.right > baseline.right
+        self.losses += outcome.right < baseline.right
+        self.tokens += outcome.tokens
+        self.tried.add(row.id)
+
+
+def arms_of(works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
+    """Return the arms of a group: its shortest works, the two shortest of a kind together, and templates that were given."""
+    arms = [Arm("given", Way("shown", (template,)), frozenset(template.provenance.get("rows", ()))) for template in given]
+    for kind in ("text", "program", "solution"):
+        some = [work for work in works if work.kind == kind][:OF_A_KIND]
+        arms += [Arm(kind, Way("shown", (work.template,)), frozenset({work.row.id})) for work in some]
+        if kind != "solution" and len(some) > 1:
+            first, second = some[:2]
+            both = _paired(first.template, second.template), _paired(second.template, first.template)
+            arms.append(Arm(f"two {kind}s", Way("shown", both), frozenset({first.row.id, second.row.id})))
+    return arms
+
+
+def _paired(template: Template, partner: Template) -> Template:
+    return template.model_copy(update={"provenance": {"shown_with": partner.id}})
+
+
+def controls_of(group: str, works: Mapping[str, Sequence[Work]]) -> list[Arm]:
+    """Return the controls of a group's race. They are tried on the rows of the first round, and cannot win."""
+    others = [found[0] for name, found in works.items() if name != group and found]
+    placebo = [Arm("placebo", Way("shown", (others[0].template,)), frozenset({others[0].row.id}))] if others else []
+    return [Arm("again", Way("direct", again=True)), *placebo]
+
+
+def rounds_of(arms: int, rows: int) -> list[tuple[int, int]]:
+    """Return (arms, rows) of each round of successive halving: half the arms go on, to twice the rows; the last two see all."""
+    rounds = max(1, ceil(log2(arms))) if arms else 0
+    sizes: list[tuple[int, int]] = []
+    for number in range(rounds):
+        sizes.append((arms, min(rows, max(FEWEST_ROWS, ceil(rows / 2 ** (rounds - 1 - number))))))
+        arms = ceil(arms / 2)
+    return sizes
+
+
+def race(
+    arms: Sequence[Arm], controls: Sequence[Arm], rows: Sequence[LearningRow], solver: Outcomes, calls: float
+) -> list[Standing]:
+    """Return how all arms stand, those that went furthest first, each of these in order of rank; then the controls.
+
+    All arms see the rows in the same order, each without its own rows. At most about `calls` calls are made: where they end,
+    the race ends with what is known. Raises ModelError.
+    """
+    limit, sizes = solver.spent + calls, rounds_of(len(arms), len(rows))
+    standings, out = [Standing(arm) for arm in arms], list[Standing]()
+    checks = [Standing(control) for control in controls]
+    for number, (_, count) in enumerate(sizes):
+        if not _try(standings + (checks if number == 0 else []), rows, count, solver, limit):
+            break
+        standings.sort(key=lambda standing: standing.rank)
+        kept = ceil(len(standings) / 2)
+        out = standings[kept:] + out
+        standings = standings[:kept]
+    return [*sorted(standings, key=lambda standing: standing.rank), *out, *checks]
+
+
+def _try(standings: Sequence[Standing], rows: Sequence[LearningRow], count: int, solver: Outcomes, limit: float) -> bool:
+    """Try each arm on its first `count` rows; return whether the calls sufficed for all of it, else nothing was tried."""
+    due: list[tuple[Standing, Trial]] = []
+    for standing in standings:
+        own = [row for row in rows if row.id not in standing.arm.rows][:count]
+        due += [(standing, (standing.arm.way, row)) for row in own if row.id not in standing.tried]
+    without: list[Trial] = list({row.id: (DIRECT, row) for _, (_, row) in due}.values())
+    trials = [*without, *(trial for _, trial in due)]
+    if len(solver.affordable(trials, limit - solver.spent)) < len(trials):
+        return False
+    outcomes = solver.solve(trials)
+    baseline = {row.id: outcome for (_, row), outcome in zip(without, outcomes, strict=False)}
+    for (standing, (_, row)), outcome in zip(due, outcomes[len(without) :], strict=True):
+        standing.add(row, outcome, baseline[row.id])
+    return True
