@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from reasonflux_agent import __version__
-from reasonflux_agent.cli import batch, check, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
+from reasonflux_agent.cli import batch, check, learn, lm_eval, mcp, model, plugins, serve, solve, templates, threads, ui
 from reasonflux_agent.cli import eval as evaluation
 from reasonflux_agent.cli.exits import CLOSED, EPILOG, INTERRUPTED, code_of, explain
 from reasonflux_agent.cli.words import TextCommand
@@ -61,6 +61,7 @@ app = typer.Typer(
 )
 app.command(epilog=EPILOG, cls=TextCommand)(solve.solve)
 app.command(epilog=EPILOG)(batch.batch)
+app.command(epilog=EPILOG)(learn.learn)
 app.command()(serve.serve)
 app.command()(ui.ui)
 app.command()(mcp.mcp)

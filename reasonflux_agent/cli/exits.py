@@ -21,7 +21,7 @@ from reasonflux_agent.errors import (
     redacted,
 )
 
-FAILED, BAD_INPUT, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 1, 2, 4, 5, 70, 130, 141
+FAILED, BAD_INPUT, MODEL, INSTALLATION, UNPROVEN, BUG, INTERRUPTED, CLOSED = 1, 2, 4, 5, 6, 70, 130, 141
 STATUS = {"answered": 0, "unanswered": FAILED, "exhausted": 3}
 """Status of a Solution -> exit code."""
 EXITS = {
@@ -31,6 +31,7 @@ EXITS = {
     3: "exhausted: a limit ended the run; the best answer so far is printed",
     MODEL: "a model or a download failed",
     INSTALLATION: "an optional package is missing, or a plugin does not load",
+    UNPROVEN: "unproven: what was learned is not shown to help",
     BUG: "a bug in reasonflux",
     INTERRUPTED: "interrupted (Ctrl-C)",
     CLOSED: "whoever read the output went away",

@@ -9,7 +9,7 @@ from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.schema import Template
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
-OTHERS = 100
+OTHERS = 50
 """Problems of the built-in library that stand for all that users may ask besides the groups."""
 
 Hits = dict[str, float]

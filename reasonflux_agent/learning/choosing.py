@@ -44,7 +44,7 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
         share = (limit - solver.spent) / (len(groups) - number)
         races[group] = race(arms_of(mined[group], found[group]), controls_of(group, mined), members, solver, share)
     firsts = {group: standings[0] for group, standings in races.items()}
-    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.gain > 0}
+    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.wins > first.losses}
     tried = {template.id for templates in found.values() for template in templates}
     kept = {template.id: template for template in given or () if template.id not in tried}
     learned: dict[str, Template] = {}

@@ -43,14 +43,12 @@ class Standing:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """What sorts the better arm first: wins minus losses a row, then tokens a row."""
-        rows = len(self.tried) or 1
-        return (self.losses - self.wins) / rows, self.tokens / rows
+        """What sorts the better arm first: wins minus losses, then tokens a row.
 
-    @property
-    def gain(self) -> float:
-        """Wins minus losses a row: what selection says of the arm."""
-        return -self.rank[0]
+        It is no rate: an arm's own rows are left out, and there the model is right by itself, so that a rate would favour the arm
+        that comes from more rows.
+        """
+        return self.losses - self.wins, self.tokens / (len(self.tried) or 1)
 
     def add(self, row: LearningRow, outcome: Outcome, baseline: Outcome) -> None:
         """Count the outcome of a row."""
