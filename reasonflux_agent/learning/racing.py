@@ -45,7 +45,7 @@ class Standing:
     def rank(self) -> tuple[float, float]:
         """What sorts the better arm first: wins minus losses, then tokens a row.
 
-        It is no rate: an arm's own rows are left out, and there the model is right by itself, so that a rate would favour the arm
+        It is no rate: an arm's own rows are left out, and there the model is right by itself. A rate would favour the arm
         that comes from more rows.
         """
         return self.losses - self.wins, self.tokens / (len(self.tried) or 1)

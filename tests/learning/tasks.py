@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-WORDS = (
-    "amber basin candle dragon ember forest garden hammer island jungle kettle ladder marble needle orange pepper quartz "
-    "ribbon saddle timber umbrella velvet walnut yellow zipper anchor bottle cactus dollar engine feather guitar helmet "
-    "insect jacket kitten lemon magnet nectar oyster parrot rabbit shadow tunnel violin window"
-).split()
+WORDS = re.findall(
+    r"\w+",
+    """
+    amber basin candle dragon ember forest garden hammer island jungle kettle ladder marble needle orange pepper quartz
+    ribbon saddle timber umbrella velvet walnut yellow zipper anchor bottle cactus dollar engine feather guitar helmet
+    insect jacket kitten lemon magnet nectar oyster parrot rabbit shadow tunnel violin window
+    """,
+)
 ASKED = re.compile(r"Write the letters of the word (\w+) from the last to the first")
 METHOD = "I go through the letters from the end."
 
@@ -30,11 +33,11 @@ def write(path: Path, given: list[dict[str, Any]]) -> Path:
 
 
 def respond(prompt: str) -> str:
-    """The fake: knows a word in six by itself, and any word after a worked turn with the method."""
+    """The fake: knows words that begin with a or e by itself, and any word after a worked turn with the method."""
     asked = ASKED.findall(prompt)
     if not asked or "Python program" in prompt:
         return "I do not know."
     word = asked[-1]
-    if METHOD in prompt or sum(map(ord, word)) % 6 == 0:
+    if METHOD in prompt or word[0] in "ae":
         return f"{METHOD}\nThis gives \\boxed{{{word[::-1]}}}."
     return f"It is \\boxed{{{word}}}."
