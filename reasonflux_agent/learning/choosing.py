@@ -1,4 +1,4 @@
-"""Chooses a library on learning rows: mine, race, assemble, calibrate. Nothing here sees a row that tests the library."""
+"""Chooses a library on learning rows: race, assemble, calibrate. Nothing here sees a row that tests the library."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reasonflux_agent.learning.calibration import calibrated
-from reasonflux_agent.learning.mining import mine
-from reasonflux_agent.learning.racing import CONTROLS, Standing, arms_of, controls_of, race
+from reasonflux_agent.learning.mining import Work, name_of
+from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
 from reasonflux_agent.learning.rows import LearningRow, by_group
 from reasonflux_agent.learning.solving import Outcomes
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
 from reasonflux_agent.strategies.search import document_id, standing_out
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
-
-MINING = 0.5
-"""The share of the calls for learning that mining may take; the races have the rest."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +28,23 @@ class Choice:
     """Group -> the arm that is in the library."""
 
 
-def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: Outcomes, calls: float) -> Choice:
-    """Return the library that these rows choose, for about so many calls at most. Raises ModelError."""
+def choose(
+    rows: Sequence[LearningRow], works: Sequence[Work], given: TemplateLibrary | None, solver: Outcomes, calls: float
+) -> Choice:
+    """Return the library that these rows and the work on them choose, for about so many calls at most. Raises ModelError."""
     limit = solver.spent + calls
     rows = sorted(rows, key=lambda row: row.id)  # one order, whatever the fold: an arm meets the same rows first
     groups = by_group(rows)
-    works = mine(rows, solver, MINING * calls)
-    mined = {group: [work for work in works if work.row.group == group] for group in groups}
     found = _found(given, groups)
+    arms: dict[str, list[Arm]] = {}
+    for group, members in groups.items():
+        ids = {row.id for row in members}
+        arms[group] = arms_of(name_of(group, members), [work for work in works if work.row.id in ids], found[group])
     races: dict[str, list[Standing]] = {}
     for number, (group, members) in enumerate(groups.items()):
         share = (limit - solver.spent) / (len(groups) - number)
-        races[group] = race(arms_of(mined[group], found[group]), controls_of(group, mined), members, solver, share)
+        controls = controls_of([arm for name, others in arms.items() if name != group for arm in others])
+        races[group] = race(arms[group], controls, members, solver, share)
     firsts = {group: standings[0] for group, standings in races.items()}
     winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.wins > first.losses}
     tried = {template.id for templates in found.values() for template in templates}

@@ -14,7 +14,7 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.running import Watcher
 from reasonflux_agent.learning.choosing import choose
-from reasonflux_agent.learning.mining import DIRECT
+from reasonflux_agent.learning.mining import DIRECT, mine
 from reasonflux_agent.learning.racing import Standing
 from reasonflux_agent.learning.rows import LearningRow, read_rows, split
 from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Solver, Trial, Way
@@ -23,6 +23,8 @@ from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.templates import TemplateLibrary
 
 Rows = str | Path | Iterable[Mapping[str, Any]]
+MINING = 0.5
+"""The share of the calls for learning that mining may take; the races have the rest."""
 EFFECTS = (0.1, 0.2, 0.3, 0.5)
 """Effects whose probability to be proven a forecast states."""
 
@@ -91,11 +93,11 @@ def learn(
     >>> learned.proven, learned.claim.difference  # doctest: +SKIP
     (True, 0.375)
     """
-    kept, given, fields = read_rows(rows), _given(library), {"seed": 0, **context}
-    _refuse(kept, given, budget)
-    settings = Context.from_env(**fields, drafts=0, trajectories=1, templates=1)
+    settings = Context.from_env(**{"seed": 0, **context, "drafts": 0, "trajectories": 1, "templates": 1})
     spec = model or settings.solver or settings.navigator or DEFAULT_MODEL
     settings = settings.model_copy(update={"navigator": None, "solver": None})
+    kept, given = read_rows(rows), _given(library)
+    _refuse(kept, given, budget)
     rehearsed = _rehearse(kept, given, budget)
     with Solver(spec, Path(out), settings, concurrency, watcher) as solver:
         if watcher:
@@ -128,12 +130,14 @@ def learn_with(solver: Outcomes, rows: list[LearningRow], given: TemplateLibrary
     Each fold's library is chosen on its learning rows alone, and tested on rows that only this test sees. With a sealed
     hold-out that library is the result; cross-fitted, the result is chosen on all rows, and the test is one of the procedure.
     """
-    folds = split(rows)
-    sealed, pairs = len(folds) == 1, list[tuple[Outcome, Outcome]]()
-    reserve = _of_claim(rows)
-    for number, (learning, test) in enumerate([*folds, *([] if sealed else [(rows, [])])]):
-        left = float("inf") if budget is None else budget - solver.spent - reserve
-        chosen = choose(learning, given, solver, left / (1 if sealed else len(folds) + 1 - number))
+    folds, reserve, pairs = split(rows), _of_claim(rows), list[tuple[Outcome, Outcome]]()
+    sealed = len(folds) == 1
+    choices = folds if sealed else [*folds, (rows, [])]
+    limit = float("inf") if budget is None else budget
+    works = mine(choices[-1][0], solver, MINING * (limit - reserve))
+    for number, (learning, test) in enumerate(choices):
+        left = limit - solver.spent - reserve
+        chosen = choose(learning, works, given, solver, left / (len(choices) - number))
         without = solver.solve([(DIRECT, row) for row in test])
         way = Way("library", chosen.library.templates) if chosen.library else DIRECT
         pairs += zip(solver.solve([(way, row) for row in test]), without, strict=True)

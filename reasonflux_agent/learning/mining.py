@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reasonflux_agent.learning.rows import LearningRow
-from reasonflux_agent.learning.solving import Outcome, Outcomes, Way
+from reasonflux_agent.learning.solving import Outcomes, Way
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates.cleaning import Tally
@@ -36,27 +36,42 @@ Kind = Literal["text", "program", "solution"]
 
 @dataclass(frozen=True)
 class Work:
-    """Work that solves a row, as a template."""
+    """Work that solves a row, step by step."""
 
     kind: Kind
     """`text` and `program` are the model's own, graded right; `solution` is the row's."""
     row: LearningRow
-    template: Template
+    steps: tuple[str, ...]
 
     @property
-    def length(self) -> tuple[bool, int]:
-        """What is tried first: the model's own work, the shorter the better."""
-        return self.kind == "solution", sum(map(len, self.template.example.steps if self.template.example else ()))
+    def place(self) -> tuple[bool, int, str]:
+        """What sorts works as they are tried: the model's own first, the shorter the better."""
+        return self.kind == "solution", sum(map(len, self.steps)), self.row.id
+
+    def template(self, name: str) -> Template:
+        """Return it as a template of this name, in the very form in which the library's file gives it back."""
+        group = self.row.group or name
+        made = Template(
+            id=f"learned/{self.row.id}-{self.kind}",
+            name=name,
+            description=f"Learned from a solved problem of the kind: {group}.",
+            scenario=(" ".join(self.row.problem.split()),),
+            flow=PROGRAM_FLOW if self.kind == "program" else self.steps,
+            example=Example(problem=self.row.problem, steps=self.steps, answer=self.row.answer),
+            chapter=CHAPTER,
+            section=group,
+        )
+        document = json.dumps({CHAPTER: {group: [entry_of(made)]}})
+        return parse(document.encode(), "a learned template", Tally())[0]
 
 
 def mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:
-    """Return the work on these rows that can be shown, own and right work first, the shortest first; spend at most `calls`.
+    """Return the work on these rows that can be shown, those first that are tried first; spend about `calls` at most.
 
     For each row: a text and a program that are right, asked for until one is, greedily first. Where the model is never right,
-    the row's own solution, if there is one. Raises ModelError.
+    the row's own solution, if there is one. A row's work depends on no other row. Raises ModelError.
     """
     limit, found = solver.spent + calls, dict[tuple[str, str], Work]()
-    names = {group: name_of(group, rows) for group in {row.group for row in rows}}
     # a program for every row comes before a second text for some
     asked = [("direct", 0), ("program", 0), *((kind, sample) for sample in range(1, TEXTS) for kind in ("direct", "program"))]
     for kind, sample in asked:
@@ -67,27 +82,28 @@ def mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Wo
         missing = [(way, row) for row in rows if (made, row.id) not in found]
         trials = solver.affordable(missing, limit - solver.spent)
         for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
-            if work := _own_work(made, row, names[row.group], outcome):
-                found[made, row.id] = work
+            if outcome.right and outcome.sound and (steps := _steps(made, row, outcome.text)):
+                found[made, row.id] = Work(made, row, steps)
     solved = {row for _, row in found}
-    works = list(found.values())
-    for row in rows:
-        if row.solution and row.id not in solved:
-            works.append(Work("solution", row, template_of(names[row.group], row, _without_boxes(row.solution).split("\n"))))
-    return sorted((work for work in works if demonstrate(work.template)), key=lambda work: (work.length, work.row.id))
+    given = [row for row in rows if row.solution.strip() and row.id not in solved]
+    works = [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]
+    return sorted((work for work in works if demonstrate(work.template("x"))), key=lambda work: work.place)
 
 
-def _own_work(kind: Kind, row: LearningRow, name: str, outcome: Outcome) -> Work | None:
-    if not (outcome.right and outcome.sound):
-        return None
+def _steps(kind: Kind, row: LearningRow, text: str) -> tuple[str, ...]:
+    """The steps of a right reply; empty if it holds no program that computes the answer."""
     if kind == "text":
-        return Work(kind, row, template_of(name, row, _without_boxes(outcome.text).split("\n")))
-    code = extract_program(outcome.text)
+        return _lines(text)
+    code = extract_program(text)
     if not code or is_hard_coded(code, row):
-        return None
-    block, _, output = outcome.text.partition("\n```output\n")
+        return ()
+    block, _, output = text.partition("\n```output\n")
     printed = output.rpartition("\n```")[0]
-    return Work(kind, row, template_of(name, row, [block, f"```output\n{printed}\n```"], PROGRAM_FLOW))
+    return block, f"```output\n{printed}\n```"
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line for line in _without_boxes(text).split("\n") if line.strip())
 
 
 def is_hard_coded(code: str, row: LearningRow) -> bool:
@@ -107,23 +123,6 @@ def is_hard_coded(code: str, row: LearningRow) -> bool:
     if not data:
         data, held = ([word for word in words(text) if len(word) > 3] for text in (row.problem, code))
     return 4 * len(set(data) & set(held)) < len(set(data))
-
-
-def template_of(name: str, row: LearningRow, steps: Sequence[str], flow: Sequence[str] = ()) -> Template:
-    """Return a row's worked solution as a template, in the very form in which the library's file gives it back."""
-    steps = [step for step in steps if step.strip()] or [f"The answer is {row.answer}."]
-    made = Template(
-        id="",
-        name=name,
-        description=f"Learned from a solved problem of the kind: {row.group or name}.",
-        scenario=(" ".join(row.problem.split()),),
-        flow=tuple(flow or steps),
-        example=Example(problem=row.problem, steps=tuple(steps), answer=row.answer),
-        chapter=CHAPTER,
-        section=row.group or name,
-    )
-    entry = {**entry_of(made), "id": f"learned/{row.id}-{'program' if flow else 'text'}"}
-    return parse(json.dumps({made.chapter: {made.section: [entry]}}).encode(), "a learned template", Tally())[0]
 
 
 def name_of(group: str, rows: Sequence[LearningRow]) -> str:

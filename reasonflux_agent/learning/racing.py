@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, log2
 
@@ -58,15 +58,17 @@ class Standing:
         self.tried.add(row.id)
 
 
-def arms_of(works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
-    """Return the arms of a group: its shortest works, the two shortest of a kind together, and templates that were given."""
+def arms_of(name: str, works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
+    """Return the arms of a group that is called `name`: its shortest works, the two shortest of a kind together, and `given`
+    templates."""
     arms = [Arm("given", Way("shown", (template,)), frozenset(template.provenance.get("rows", ()))) for template in given]
     for kind in ("text", "program", "solution"):
         some = [work for work in works if work.kind == kind][:OF_A_KIND]
-        arms += [Arm(kind, Way("shown", (work.template,)), frozenset({work.row.id})) for work in some]
+        arms += [Arm(kind, Way("shown", (work.template(name),)), frozenset({work.row.id})) for work in some]
         if kind != "solution" and len(some) > 1:
             first, second = some[:2]
-            both = _paired(first.template, second.template), _paired(second.template, first.template)
+            shown = first.template(name), second.template(name)
+            both = _paired(*shown), _paired(*reversed(shown))
             arms.append(Arm(f"two {kind}s", Way("shown", both), frozenset({first.row.id, second.row.id})))
     return arms
 
@@ -75,11 +77,11 @@ def _paired(template: Template, partner: Template) -> Template:
     return template.model_copy(update={"provenance": {"shown_with": partner.id}})
 
 
-def controls_of(group: str, works: Mapping[str, Sequence[Work]]) -> list[Arm]:
-    """Return the controls of a group's race. They are tried on the rows of the first round, and cannot win."""
-    others = [found[0] for name, found in works.items() if name != group and found]
-    placebo = [Arm("placebo", Way("shown", (others[0].template,)), frozenset({others[0].row.id}))] if others else []
-    return [Arm("again", Way("direct", again=True)), *placebo]
+def controls_of(others: Sequence[Arm]) -> list[Arm]:
+    """Return the controls of a group's race, given the arms of other groups. They see the rows of the first round, and cannot
+    win."""
+    placebos = [Arm("placebo", other.way, other.rows) for other in others if other.rows][:1]
+    return [Arm("again", Way("direct", again=True)), *placebos]
 
 
 def rounds_of(arms: int, rows: int) -> list[tuple[int, int]]:

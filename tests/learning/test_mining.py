@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.learning.mining import is_hard_coded, name_of, template_of
+from reasonflux_agent.learning.mining import Work, is_hard_coded, name_of
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.templates import TemplateLibrary
@@ -37,7 +37,7 @@ def test_a_program_must_use_the_problems_data(row: LearningRow, code: str, hard:
 
 def test_a_program_is_shown_as_a_turn_and_survives_the_file(tmp_path: Path) -> None:
     code = '```python\nwords = ["b\\n", "a"]\nif words:\n    print(*sorted(words))\n```'
-    made = template_of("Word sorting", SORTING, [code, "```output\na b\n```"], ("Write it.",))
+    made = Work("program", SORTING, (code, "```output\na b\n```")).template("Word sorting")
     (_, turn) = demonstrate(made)
     assert turn["content"].startswith(f"Method: Word sorting.\n{code}\n```output\na b\n```\nThe answer is $\\boxed{{apple")
     TemplateLibrary((made,)).save(tmp_path / "one.json")
