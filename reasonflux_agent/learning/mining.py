@@ -75,7 +75,7 @@ def mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Wo
     # a program for every row comes before a second text for some
     asked = [("direct", 0), ("program", 0), *((kind, sample) for sample in range(1, TEXTS) for kind in ("direct", "program"))]
     for kind, sample in asked:
-        if kind == "program" and sample >= PROGRAMS:
+        if kind == "program" and (sample >= PROGRAMS or not solver.programs):
             continue
         made: Kind = "program" if kind == "program" else "text"
         way = Way(kind, sample=sample)

@@ -108,6 +108,8 @@ class Outcomes(ABC):
 
     model_name: str
     """What the model is called in provenances."""
+    programs = True
+    """Whether programs of the model may run."""
 
     def __init__(self) -> None:
         self.spent = 0
@@ -154,6 +156,7 @@ class Solver(Outcomes):
         self, model: BaseChatModel | str, out: Path, context: Context, concurrency: int = 4, watcher: Watcher | None = None
     ) -> None:
         super().__init__()
+        self.programs = context.programs
         self.context, self.concurrency, self.watcher = context, concurrency, watcher or Watcher()
         self._model, self._out = load_model(model), out
         self.model_name = describe(self._model)

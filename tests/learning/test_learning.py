@@ -182,6 +182,14 @@ def test_a_budget_is_kept(budget: int) -> None:
     assert learned.claim.rows == 25
 
 
+def test_no_program_is_run_where_programs_are_off() -> None:
+    decided = Decided(by_chance(3, 0.4))
+    decided.programs = False
+    learn_with(decided, read_rows(rows(10)), None, None)
+    assert {way.kind for way, _ in decided.trials} >= {"direct", "shown"}
+    assert "program" not in {way.kind for way, _ in decided.trials}
+
+
 def test_what_cannot_be_used_is_refused_before_any_call() -> None:
     with pytest.raises(InputError, match=r"A budget of 99 calls is too small for 25 rows: .* 100\. Next"):
         forecast(rows(25), budget=99)
