@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from reasonflux_agent.learning.learner import Forecast, Learned
 
+NOTHING = "nothing was tried: no reply was right and no row has a solution, or the budget is too small"
+
 
 def learn(
     examples: Annotated[
@@ -86,10 +88,12 @@ def _foreseen(seen: Forecast) -> Iterator[str]:
 
 def _report(learned: Learned, out: Path) -> Iterator[str]:
     for group, standings in learned.races.items():
-        yield f"{group or 'all rows'}: " + "; ".join(
+        told = [
             f"{s.arm.name} {s.wins}:{s.losses} of {len(s.tried)}" + (" (chosen)" if s is learned.winners.get(group) else "")
             for s in standings
-        )
+            if s.tried
+        ]
+        yield f"{group or 'all rows'}: {'; '.join(told) or NOTHING}."
     claim = learned.claim
     yield (
         f"On {claim.rows} rows that chose nothing: {claim.right_with} right with the library, {claim.right_without} without; "

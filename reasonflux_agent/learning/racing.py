@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from math import ceil, log2
 
 from reasonflux_agent.learning.mining import DIRECT, Work
@@ -60,17 +61,17 @@ class Standing:
 
 def arms_of(name: str, works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
     """Return the arms of a group that is called `name`: its shortest works, the two shortest of a kind together, and `given`
-    templates."""
-    arms = [Arm("given", Way("shown", (template,)), frozenset(template.provenance.get("rows", ()))) for template in given]
+    templates; of each kind the first, then of each the second."""
+    kinds = [[Arm("given", Way("shown", (template,)), frozenset(template.provenance.get("rows", ()))) for template in given]]
     for kind in ("text", "program", "solution"):
         some = [work for work in works if work.kind == kind][:OF_A_KIND]
-        arms += [Arm(kind, Way("shown", (work.template(name),)), frozenset({work.row.id})) for work in some]
+        kinds.append([Arm(kind, Way("shown", (work.template(name),)), frozenset({work.row.id})) for work in some])
         if kind != "solution" and len(some) > 1:
             first, second = some[:2]
             shown = first.template(name), second.template(name)
             both = _paired(*shown), _paired(*reversed(shown))
-            arms.append(Arm(f"two {kind}s", Way("shown", both), frozenset({first.row.id, second.row.id})))
-    return arms
+            kinds.append([Arm(f"two {kind}s", Way("shown", both), frozenset({first.row.id, second.row.id}))])
+    return [arm for arms in zip_longest(*kinds) for arm in arms if arm]
 
 
 def _paired(template: Template, partner: Template) -> Template:
@@ -99,19 +100,24 @@ def race(
 ) -> list[Standing]:
     """Return how all arms stand, those that went furthest first, each of these in order of rank; then the controls.
 
-    All arms see the rows in the same order, each without its own rows. At most about `calls` calls are made: where they end,
-    the race ends with what is known. Raises ModelError.
+    All arms see the rows in the same order, each without its own rows. About `calls` calls are made at most: fewer arms begin
+    where these do not suffice, and the race ends with what is known. Raises ModelError.
     """
-    limit, sizes = solver.spent + calls, rounds_of(len(arms), len(rows))
-    standings, out = [Standing(arm) for arm in arms], list[Standing]()
+    limit, standings, out = solver.spent + calls, [Standing(arm) for arm in arms], list[Standing]()
     checks = [Standing(control) for control in controls]
-    for number, (_, count) in enumerate(sizes):
-        if not _try(standings + (checks if number == 0 else []), rows, count, solver, limit):
-            break
+
+    def rounds() -> list[int]:
+        return [count for _, count in rounds_of(len(standings), len(rows))]
+
+    while standings and not _try([*standings, *checks], rows, rounds()[0], solver, limit):
+        standings.pop()  # the calls do not pay for so many arms
+    for count in rounds()[1:]:
         standings.sort(key=lambda standing: standing.rank)
         kept = ceil(len(standings) / 2)
         out = standings[kept:] + out
         standings = standings[:kept]
+        if not _try(standings, rows, count, solver, limit):
+            break
     return [*sorted(standings, key=lambda standing: standing.rank), *out, *checks]
 
 
