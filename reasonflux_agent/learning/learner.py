@@ -16,8 +16,8 @@ from reasonflux_agent.jobs.running import Watcher
 from reasonflux_agent.learning.choosing import choose
 from reasonflux_agent.learning.mining import DIRECT, mine
 from reasonflux_agent.learning.racing import Standing
-from reasonflux_agent.learning.rows import LearningRow, read_rows, split
-from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Solver, Trial, Way
+from reasonflux_agent.learning.rows import Fold, LearningRow, read_rows, split
+from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Solver, Trial, Way, key_of
 from reasonflux_agent.learning.statistics import BASELINE, Claim, claim, power, smallest_effect
 from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.templates import TemplateLibrary
@@ -130,25 +130,26 @@ def learn_with(solver: Outcomes, rows: list[LearningRow], given: TemplateLibrary
     Each fold's library is chosen on its learning rows alone, and tested on rows that only this test sees. With a sealed
     hold-out that library is the result; cross-fitted, the result is chosen on all rows, and the test is one of the procedure.
     """
-    folds, reserve, pairs = split(rows), _of_claim(rows), list[tuple[Outcome, Outcome]]()
+    folds, pairs = split(rows), list[tuple[Outcome, Outcome]]()
     sealed = len(folds) == 1
     choices = folds if sealed else [*folds, (rows, [])]
     limit = float("inf") if budget is None else budget
-    works = mine(choices[-1][0], solver, MINING * (limit - reserve))
+    works = mine(choices[-1][0], solver, MINING * (limit - _of_claim(folds, solver)))
     for number, (learning, test) in enumerate(choices):
-        left = limit - solver.spent - reserve
-        chosen = choose(learning, works, given, solver, left / (len(choices) - number))
+        left = limit - solver.spent - _of_claim(folds[number:], solver)
+        # half of what is left: the folds have most of their trials in common, so the first one pays for most of them
+        chosen = choose(learning, works, given, solver, left / 2 if number < len(choices) - 1 else left)
         without = solver.solve([(DIRECT, row) for row in test])
         way = Way("library", chosen.library.templates) if chosen.library else DIRECT
         pairs += zip(solver.solve([(way, row) for row in test]), without, strict=True)
-        reserve -= len(test) * (CALLS["direct"] + CALLS["library"])
     shown = claim([(a.right, b.right) for a, b in pairs], [(a.tokens, b.tokens) for a, b in pairs])
     return Learned(chosen.library, shown, sealed, chosen.winners, chosen.races, solver.spent)
 
 
-def _of_claim(rows: Sequence[LearningRow]) -> int:
-    """The calls that the claim takes at most."""
-    return sum(len(test) for _, test in split(rows)) * (CALLS["direct"] + CALLS["library"])
+def _of_claim(folds: Sequence[Fold], solver: Outcomes) -> int:
+    """The calls that the claim of these folds still takes at most."""
+    tested = [row for _, test in folds for row in test]
+    return sum(CALLS["library"] + CALLS["direct"] * (key_of((DIRECT, row)) not in solver.counted) for row in tested)
 
 
 def _given(library: TemplateLibrary | str | Path | None) -> TemplateLibrary | None:
@@ -157,7 +158,7 @@ def _given(library: TemplateLibrary | str | Path | None) -> TemplateLibrary | No
 
 def _refuse(rows: Sequence[LearningRow], given: TemplateLibrary | None, budget: int | None) -> None:
     """Raise InputError for a budget that no claim can be made with, and for rows that a given template was chosen on."""
-    least = _of_claim(rows) + len(rows)
+    least = _of_claim(split(rows), _Rehearsal()) + len(rows)
     if budget is not None and budget < least:
         raise InputError(
             f"A budget of {budget} calls is too small for {len(rows)} rows: the claim and one reply a row may take {least}. "

@@ -107,8 +107,12 @@ def by_group(rows: Iterable[LearningRow]) -> dict[str, list[LearningRow]]:
     return dict(sorted(groups.items()))
 
 
-def split(rows: Sequence[LearningRow]) -> list[tuple[list[LearningRow], list[LearningRow]]]:
-    """Return (learning rows, test rows) of each fold: one, with a sealed hold-out, or FOLDS that test every row once.
+Fold = tuple[list[LearningRow], list[LearningRow]]
+"""Learning rows, and the rows that test what is learned from them."""
+
+
+def split(rows: Sequence[LearningRow]) -> list[Fold]:
+    """Return one fold, with a sealed hold-out, or FOLDS that test every row once.
 
     The rows of each group are dealt out in turn, so that every fold tests some of each group.
     """
