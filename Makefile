@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres test-ray test-faults test-wheel audit studio bench bench-million check
+.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres test-ray test-faults test-wheel audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -14,8 +14,11 @@ type:
 	$(PYTHON) -m mypy
 	cd training/data && MYPYPATH=../.. $(PYTHON) -m mypy --config-file ../../pyproject.toml *.py
 
-test:              ## fast tests: shipped fakes, network closed; a process a core, the tests of a file in one of them
-	$(PYTHON) -m pytest -n auto --dist loadfile -m "not faults"
+test-fast:         ## what needs no process, server, browser or clock: under a minute on two cores
+	$(PYTHON) -m pytest -q -n auto --dist loadfile --timeout 60 -m "not faults and not slow"
+
+test:              ## all tests with the shipped fakes, network closed; a process a core, the tests of a file in one of them
+	$(PYTHON) -m pytest -n auto --dist loadfile --timeout 300 -m "not faults"
 
 test-local:        ## with a real embedded model (fetches 98 MB once)
 	REASONFLUX_TEST_LOCAL=1 $(PYTHON) -m pytest -m local_model

@@ -19,7 +19,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from reasonflux_agent.calls import by_what_was_asked, session_of, with_session
+from reasonflux_agent.calls import by_what_was_asked
 from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
@@ -32,6 +32,7 @@ from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
+from reasonflux_agent.session import session_of, with_session
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
 

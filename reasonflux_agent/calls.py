@@ -10,16 +10,14 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.config import get_config, get_stream_writer
 from langgraph.func import task
 
@@ -28,41 +26,12 @@ from reasonflux_agent.ending import Ending
 from reasonflux_agent.errors import discreet, redacted
 from reasonflux_agent.events import PREFIX, CallEnded, Event, Labels
 from reasonflux_agent.prompts import Message, Role
+from reasonflux_agent.session import Session, session_of
 
-TOOK = "reasonflux_seconds"
-"""Key of a reply's metadata: the seconds that a cached reply took when it was made."""
-ASKED: ContextVar[models.CallOptions | None] = ContextVar("reasonflux_asked", default=None)
-"""Options of the current call as the graph asked for them. The model's own cache sees only the options that the model takes."""
+GIVEN_UP = "the call was given up"
+"""What the record says of an error without a text: a call that was cancelled."""
 POLLS, NAP = 2000, 0.003
 """How often a saved reply is looked for, and the seconds in between; after that the run continues without waiting."""
-SESSION = "reasonflux_session"
-"""Key of `config["configurable"]` for the run's `Session`."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What a caller gives one run besides its Context: objects that are not JSON. Pass it by `with_session(config, ...)`."""
-
-    checkpointer: BaseCheckpointSaver[Any] | None = None
-    """A second call of a node waits until the first reply is saved here. Needs durability `sync`."""
-    finished: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """Results of finished calls by what was asked (`by_what_was_asked`): a run that repeats its work makes no call again."""
-    before_call: Callable[[], None] | None = None
-    """Called before each model call, on the event loop."""
-    ending: Ending | None = None
-    """Ends the run before its time, in its best answer so far."""
-
-
-def session_of(config: Mapping[str, Any] | None) -> Session:
-    """Return the session of a run; an empty one if the caller gave none."""
-    found = ((config or {}).get("configurable") or {}).get(SESSION)
-    return found if isinstance(found, Session) else Session()
-
-
-def with_session(config: RunnableConfig | None, **fields: Any) -> RunnableConfig:
-    """Return `config` with these fields of its session set."""
-    session = replace(session_of(config), **fields)
-    return {**(config or {}), "configurable": {**((config or {}).get("configurable") or {}), SESSION: session}}
 
 
 class OutOfBudget(Exception):
@@ -169,7 +138,10 @@ class _Work:
         about = json.dumps([wanted.spec, wanted.labels.node, wanted.labels.attempt, wanted.messages, options])
         self.asked = hashlib.sha256(about.encode()).hexdigest()
         """The same for the same call of the same attempt."""
-        self.finished = session.finished.get(self.asked, [])
+        self.finished, self._cache = session.finished.get(self.asked, []), session.cache
+        if self._cache:
+            options["seed"] = None if self._is_greedy() else options["seed"]
+            self._request = json.dumps([models.describe(model), wanted.messages, options])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Work:
         return self
@@ -180,7 +152,6 @@ class _Work:
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments of a try that begins now: the time limit is for all tries. Raises TimeoutError."""
-        ASKED.set(self.wanted.options)
         self.began = time.monotonic()
         if self._until is None:
             return models.call_kwargs(self.model, self.wanted.options)
@@ -196,24 +167,40 @@ class _Work:
     def _labels(self) -> dict[str, str]:
         return {**self.wanted.labels.model_dump(include=set(Labels.model_fields)), "call": _unit().rpartition(":")[2]}
 
-    def ended(self, reply: models.Reply | None = None, error: BaseException | None = None) -> CallEnded:
-        """The event of a try that ended now."""
+    def ended(
+        self, reply: models.Reply | None = None, seconds: float | None = None, error: BaseException | None = None
+    ) -> CallEnded:
+        """The event of a try that ended now, or of a cached reply that took `seconds` when it was made."""
         return CallEnded(
             **self._labels(),
             role=self.wanted.role,
             model=str(getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or ""),
             messages=tuple(self.wanted.messages),
             reply=reply,
-            error=redacted(f"{type(error).__name__}: {error}")[:2000] if error else None,
-            seconds=round(time.monotonic() - self.began, 3),
+            error=redacted(f"{type(error).__name__}: {str(error) or GIVEN_UP}")[:2000] if error else None,
+            seconds=round(time.monotonic() - self.began if seconds is None else seconds, 3),
             time=round(time.time(), 3),
         )
 
-    def result(self, message: AIMessage) -> tuple[dict[str, Any], CallEnded]:
-        """The unit's result, JSON-plain, and its event."""
-        reply = models.read_reply(message)
-        seconds = message.response_metadata.get(TOOK, time.monotonic() - self.began)
-        return {"reply": vars(reply).copy(), "seconds": seconds, "unit": _unit(), "asked": self.asked}, self.ended(reply)
+    def _is_greedy(self) -> bool:
+        """Whether the seed cannot change the reply."""
+        options = self.wanted.options
+        return options.temperature == 0 and "temperature" in models.call_kwargs(self.model, options)
+
+    def cached(self) -> tuple[models.Reply, float] | None:
+        """The reply that the session's cache has for this request, and its seconds."""
+        return self._cache.get(self._request) if self._cache else None
+
+    def read(self, message: AIMessage) -> tuple[models.Reply, float]:
+        """The reply in a message, and the seconds that it took; the cache keeps both."""
+        reply, seconds = models.read_reply(message), time.monotonic() - self.began
+        if self._cache:
+            self._cache.keep(self._request, reply, seconds)
+        return reply, seconds
+
+    def result(self, reply: models.Reply, seconds: float) -> dict[str, Any]:
+        """The unit's result, JSON-plain."""
+        return {"reply": vars(reply).copy(), "seconds": seconds, "unit": _unit(), "asked": self.asked}
 
     def again(self) -> dict[str, Any]:
         """The result of a finished call; its `asked` is empty, so that it is not counted twice."""
@@ -223,31 +210,31 @@ class _Work:
 def _invoke(work: _Work) -> dict[str, Any]:
     if work.finished:
         return work.again()
-    try:
+    if not (made := work.cached()):
         options = work.options()
-        with discreet():
-            message = work.model.invoke(cast(Any, work.wanted.messages), work.config(), **options)
-    except BaseException as error:
-        emit(work.ended(error=error))
-        raise
-    result, event = work.result(message)
-    emit(event)
-    return result
+        try:
+            with discreet():
+                made = work.read(work.model.invoke(cast(Any, work.wanted.messages), work.config(), **options))
+        except BaseException as error:
+            emit(work.ended(error=error))
+            raise
+    emit(work.ended(*made))
+    return work.result(*made)
 
 
 async def _ainvoke(work: _Work) -> dict[str, Any]:
     if work.finished:
         return work.again()
-    try:
+    if not (made := work.cached()):
         options = work.options()
-        with discreet():
-            message = await work.model.ainvoke(cast(Any, work.wanted.messages), work.config(), **options)
-    except BaseException as error:
-        await aemit(work.ended(error=error))
-        raise
-    result, event = work.result(message)
-    await aemit(event)
-    return result
+        try:
+            with discreet():
+                made = work.read(await work.model.ainvoke(cast(Any, work.wanted.messages), work.config(), **options))
+        except BaseException as error:
+            await aemit(work.ended(error=error))
+            raise
+    await aemit(work.ended(*made))
+    return work.result(*made)
 
 
 def emit(event: Event, config: RunnableConfig | None = None) -> None:

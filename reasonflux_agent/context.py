@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from typing_extensions import TypedDict
 
 from reasonflux_agent.environment import variable, warn_of_unknown
@@ -21,7 +21,7 @@ Granularity = Literal["whole", "step"]
 class Setting(NamedTuple):
     """What an effort stands for; a field of the same name in the Context overrides it."""
 
-    drafts: int
+    direct_samples: int
     """Direct solutions beside the plans: the first reasons in text, the second is a program, the third text again ..."""
     trajectories: int
     """Planned attempts at most; sampling stops early once the leader cannot be overtaken."""
@@ -31,16 +31,20 @@ class Setting(NamedTuple):
     """Whether the navigator rewrites the trajectory with the templates that were found."""
     reviews: int
     """Reviews per trajectory at most (`whole`) or per step (`step`)."""
-    opinions: bool
+    llm_review: bool
     """Whether the navigator judges a solution that no check objects to; a step of a trajectory it judges in any case."""
 
 
 EFFORTS: dict[Effort, Setting] = {
-    "low": Setting(drafts=0, trajectories=1, templates=1, refine=False, reviews=0, opinions=False),
-    "medium": Setting(drafts=2, trajectories=1, templates=1, refine=False, reviews=3, opinions=False),
-    "high": Setting(drafts=2, trajectories=3, templates=2, refine=True, reviews=1, opinions=True),
-    "auto": Setting(drafts=2, trajectories=3, templates=1, refine=False, reviews=0, opinions=False),
+    "low": Setting(direct_samples=0, trajectories=1, templates=1, refine=False, reviews=0, llm_review=False),
+    "medium": Setting(direct_samples=2, trajectories=1, templates=1, refine=False, reviews=3, llm_review=False),
+    "high": Setting(direct_samples=2, trajectories=3, templates=2, refine=True, reviews=1, llm_review=True),
+    "auto": Setting(direct_samples=2, trajectories=3, templates=1, refine=False, reviews=0, llm_review=False),
 }
+
+
+RENAMED = {"drafts": "direct_samples", "opinions": "llm_review"}
+"""Names of fields in records, threads and commands of older versions -> their names now."""
 
 
 class Settings(TypedDict, total=False):
@@ -48,12 +52,13 @@ class Settings(TypedDict, total=False):
 
     effort: Effort
     granularity: Granularity
-    drafts: int | None
+    direct_samples: int | None
     trajectories: int | None
     templates: int | None
     refine: bool | None
     reviews: int | None
-    opinions: bool | None
+    llm_review: bool | None
+    early_stop: bool
     ask_at_reviews: bool
     programs: bool
     max_steps: int
@@ -85,7 +90,7 @@ class Context(BaseModel):
     """low | medium | high | auto: sets all fields of `Setting` at once."""
     granularity: Granularity = Field("whole", title="Granularity", description="One solver call, or one per step.")
     """`whole`: one solver call carries out the trajectory; `step`: one call a step (the paper's way)."""
-    drafts: int | None = Field(None, ge=0, le=64, title="Drafts")
+    direct_samples: int | None = Field(None, ge=0, le=64, title="Direct samples")
     """Overrides the effort's number of direct solutions."""
     trajectories: int | None = Field(None, ge=0, le=64, title="Trajectories")
     """Overrides the effort's number of planned attempts."""
@@ -95,15 +100,17 @@ class Context(BaseModel):
     """Overrides whether the trajectory is rewritten with the templates that were found."""
     reviews: int | None = Field(None, ge=0, le=20, title="Reviews")
     """Overrides the effort's number of reviews."""
-    opinions: bool | None = Field(None, title="Opinions")
+    llm_review: bool | None = Field(None, title="LLM review")
     """Overrides whether the navigator judges a solution that no check objects to."""
+    early_stop: bool = Field(True, title="Early stop", description="Stop sampling when the leader cannot be overtaken.")
+    """Whether sampling stops once the leading answer cannot be overtaken; False: all trajectories are sampled."""
     ask_at_reviews: bool = Field(False, title="Ask at reviews", description="Graph `review`: ask a person at each review too.")
     """Whether the graph of `agents.review` asks a person at each review, and not only after planning."""
     programs: bool = Field(True, title="Programs", description="Run Python that a solver writes, in isolation.")
     """Whether solver programs are run (in an isolated interpreter)."""
     max_steps: int = Field(6, ge=1, le=100, title="Steps at most")
     """Steps of a trajectory at most; what a plan holds beyond is cut."""
-    max_tokens: int = Field(1536, ge=16, le=200_000, title="Tokens per reply")
+    max_tokens: int = Field(1536, ge=16, le=200_000, title="Tokens per reply", description="Tokens of one reply at most.")
     """Completion tokens of one solver reply at most."""
     token_budget: int | None = Field(None, ge=1, title="Token budget")
     """Prompt and completion tokens of the whole run at most; no call starts beyond it."""
@@ -115,6 +122,11 @@ class Context(BaseModel):
     """Whether the first sample of each kind is greedy; False, for a repeat of a run: it is sampled like the others."""
     seed: int | None = Field(None, title="Seed")
     """Passed to models that take one: sample n of a kind (0, 1 ...) gets seed + n, since servers would repeat it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_version(cls, given: Any) -> Any:
+        return {RENAMED.get(name, name): value for name, value in given.items()} if isinstance(given, dict) else given
 
     @field_validator("navigator", "solver")
     @classmethod
@@ -133,15 +145,19 @@ class Context(BaseModel):
 
         A field that is set to None is set. What is no context, the one of a host's graph, sets nothing.
         """
-        if isinstance(given, dict) and given.keys() <= Context.model_fields.keys():
+        if isinstance(given, dict) and given.keys() <= Context.model_fields.keys() | RENAMED.keys():
             given = Context.of(**given)
         if not isinstance(given, Context):
             return self
         return self.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
 
     def of_strategy(self, strategy: str) -> Context:
-        """As a strategy's runs have it: drafts of an effort are the navigator's; others make those that are asked for."""
-        return self if strategy == "navigator" or self.drafts is not None else self.model_copy(update={"drafts": 0})
+        """Return the context of a strategy's runs: only the navigator makes the direct samples of an effort unasked."""
+        return (
+            self
+            if strategy == "navigator" or self.direct_samples is not None
+            else self.model_copy(update={"direct_samples": 0})
+        )
 
     @classmethod
     def of(cls, **fields: Any) -> Context:

@@ -1,7 +1,4 @@
-"""The REASONFLUX_* variables: the one list of those that are read, and a word about those that nothing reads.
-
-Every field of the Context is one too: REASONFLUX_EFFORT, REASONFLUX_DEADLINE and so on.
-"""
+"""The REASONFLUX_* variables: those of the Context (REASONFLUX_EFFORT ...), the `OTHERS`, and a warning of unknown ones."""
 
 from __future__ import annotations
 
@@ -21,31 +18,33 @@ OTHERS = {
     "REASONFLUX_SLOTS": "requests that a local: model decodes at once",
     "REASONFLUX_THREADS": "threads that a local: model computes with",
 }
-"""The variables beside the Context's fields, and what each sets."""
+"""The variables that set no field of the Context, and what each sets."""
 _ELSEWHERE = re.compile(
     r"REASONFLUX_(?:(?:TEST|CI|VLLM)_\w*|DATA|FUZZ|TRAINING_ENV"  # tests, CI, deployment, training
-    r"|(?:\w+_)?SERVICE_(?:HOST|PORT\w*)|(?:\w+_)?PORT(?:_\d+_\w+)?)"  # of a Kubernetes service whose name begins so
+    r"|(?:\w+_)?SERVICE_(?:HOST|PORT\w*)|(?:\w+_)?PORT(?:_\d+_\w+)?)"  # of a Kubernetes service called reasonflux...
 )
 _said: set[str] = set()
 
 
 class SettingWarning(UserWarning):
-    """A variable that looks like a setting and is none."""
+    """A REASONFLUX_* variable that nothing reads."""
 
 
 def variable(field: str) -> str:
-    """The variable of a field of the Context."""
+    """Return the variable that sets a field of the Context."""
     return f"{PREFIX}{field.upper()}"
 
 
 def warn_of_unknown(fields: Iterable[str]) -> None:
-    """Warns, once a process, of each REASONFLUX_* variable that nothing reads, with the name that may be meant; `fields` are
-    those of the Context."""
+    """Warn of each REASONFLUX_* variable that nothing reads, once in a process, with the closest name.
+
+    `fields` are the names of the Context's fields.
+    """
     known = sorted([*OTHERS, *map(variable, fields)])
     for name in os.environ:
         if not name.upper().startswith(PREFIX) or name in known or name in _said or _ELSEWHERE.fullmatch(name):
             continue
         _said.add(name)
-        near = get_close_matches(name.upper().removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], n=1)
-        then = f"did you mean {PREFIX}{near[0]}?" if near else f"there are {', '.join(known)}."
-        warnings.warn(f"The variable {name} is set, and nothing reads it: {then}", SettingWarning, stacklevel=3)
+        close = get_close_matches(name.upper().removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], n=1)
+        hint = f"did you mean {PREFIX}{close[0]}?" if close else f"there are {', '.join(known)}."
+        warnings.warn(f"The variable {name} is set, and nothing reads it: {hint}", SettingWarning, stacklevel=3)

@@ -1,6 +1,6 @@
-"""Every error that the package raises on purpose. Each says what was asked, what was tried, what exists, what to do next.
+"""The errors of the package. Each says what was asked, what was tried, what exists, what to do next.
 
-None of them tells a secret: what they quote (a spec, a URL, what a server said) goes through `redacted`.
+They quote specs, URLs and what a server says, all of it through `redacted`: no error tells a secret.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from contextlib import contextmanager
 
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 _SHORTEST = 8
-"""Characters of an environment variable's value that is taken for a secret; a shorter one may be an ordinary word."""
+"""Characters of an environment variable's value that can be a secret; a shorter one may be an ordinary word."""
 _FORMS = (
     (re.compile(r"(?<=://)([^/?#\s:@]*):\S+@"), r"\1:***@"),
     (re.compile(r"\b(password|passwd|api[_-]?key|access_token)=[^&\s'\"]+", re.IGNORECASE), r"\1=***"),
     (re.compile(r"\b(bearer|authorization: basic) [\w.~+/=-]{8,}", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"\bsk-[\w-]{16,}"), "sk-***"),
 )
-"""What is secret wherever it stands: a password in a URL, a key among its parameters, a header, a key of OpenAI's form."""
+"""What is secret anywhere: a password in a URL, a key among its parameters, a header, a key of OpenAI's form."""
 
 
 def redacted(text: str) -> str:
-    """`text` without the environment's secrets (the values of *_KEY, *_TOKEN ...) and without what has the form of one."""
+    """Return `text` without the values of *_KEY, *_TOKEN and the like in the environment, and without keys and passwords."""
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST and value in text and _NAMES.search(name):
             text = text.replace(value, "***")
@@ -34,19 +34,19 @@ def redacted(text: str) -> str:
 
 @contextmanager
 def discreet() -> Iterator[None]:
-    """Redacts an error that passes through, and those that it was raised from: a server may quote the key that it was sent."""
+    """Redact an error that passes, and those that it was raised from: a server may quote the key that it was sent."""
     try:
         yield
     except Exception as error:
-        told: BaseException | None = error
-        while told:
-            told.args = tuple(redacted(part) if isinstance(part, str) else part for part in told.args)
-            told = told.__cause__ or told.__context__
+        each: BaseException | None = error
+        while each:
+            each.args = tuple(redacted(part) if isinstance(part, str) else part for part in each.args)
+            each = each.__cause__ or each.__context__
         raise
 
 
 class ReasonFluxError(RuntimeError):
-    """Base of all errors below; the CLI prints its text and no traceback. `langgraph dev` hides the text of other bases."""
+    """Base of all errors below: the CLI prints its text alone. A RuntimeError: `langgraph dev` hides the text of others."""
 
     def __init__(self, text: str) -> None:
         super().__init__(redacted(text))
@@ -57,35 +57,35 @@ class InputError(ReasonFluxError, ValueError):
 
 
 class SpecError(InputError):
-    """A model, embedder or strategy name that nothing here understands."""
+    """A name that is no known model, embedder or strategy."""
 
 
 class LibraryError(InputError):
-    """A template library that cannot be read as one."""
+    """A template library that cannot be read, or an id that it does not hold."""
 
 
 class MissingExtraError(ReasonFluxError, ImportError):
-    """An optional dependency is not installed; the text holds the pip line."""
+    """An optional dependency is not installed; the text has the pip line."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what} needs {package}, which is not installed. Next: pip install 'reasonflux-agent[{extra}]'")
 
 
 class DownloadError(ReasonFluxError):
-    """A model file could not be fetched by any way that is known for it."""
+    """A model file could not be downloaded from any of its known places."""
 
 
 class ModelError(ReasonFluxError):
-    """A model's server failed (gone, timed out, refused), after the retries that were due."""
+    """A model's server failed (gone, timed out, refused), after all retries."""
 
 
 class RetrieverError(ReasonFluxError):
-    """A retriever of the caller's, or the store behind one, failed in a search."""
+    """The caller's retriever, or the store behind it, failed in a search."""
 
 
 @contextmanager
 def searching(retriever: object, query: str) -> Iterator[None]:
-    """What a retriever raises becomes a RetrieverError; an error of ours passes as it is."""
+    """Raise what a retriever raises as a RetrieverError; an error of the package passes unchanged."""
     try:
         yield
     except ReasonFluxError:
@@ -100,7 +100,7 @@ def searching(retriever: object, query: str) -> Iterator[None]:
 
 
 class PluginError(ReasonFluxError):
-    """A plugin that cannot be loaded, or two that register one name."""
+    """A plugin that cannot be loaded, or two that register the same name."""
 
 
 class RecordError(InputError):
@@ -108,4 +108,4 @@ class RecordError(InputError):
 
 
 class ThreadError(InputError):
-    """A thread that is unknown, under way in another process or unfinished, or whose database cannot be used."""
+    """A thread that is unknown, unfinished or held by another process, or whose database cannot be used."""

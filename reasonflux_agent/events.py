@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from reasonflux_agent.models import Reply
 from reasonflux_agent.schema import Plan, Review, Solution, StepResult
@@ -213,9 +213,15 @@ def read_event(data: object) -> AnyEvent:
 
 
 def event_of(name: str, data: object) -> AnyEvent | None:
-    """Return the event that a callback handler's `on_custom_event(name, data)` was given; None if it is not one of ours."""
-    ours = name.startswith(PREFIX) and isinstance(data, dict) and data.get("run") and "type" in data
-    return read_event(data) if ours else None
+    """Return the event that a callback handler's `on_custom_event(name, data)` was given.
+
+    None if it is not one of ours: another library's, or of a class that a plugin has made.
+    """
+    ours = name.startswith(PREFIX) and isinstance(data, dict) and data.get("run")
+    try:
+        return read_event(data) if ours else None
+    except ValidationError:
+        return None
 
 
 def json_schema() -> JSON:

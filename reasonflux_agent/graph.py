@@ -1,4 +1,4 @@
-"""The run's graph: drafts and planned attempts, each a candidate, until the vote is settled.
+"""The run's graph: direct samples (`draft`) and planned attempts, each a candidate, until the vote is settled.
 
 START → begin → draft × n ──────→ verify → END
               ↘ attempt × wave ↗    │
@@ -94,9 +94,9 @@ def create_reasonflux(
     def launch(state: State) -> list[Send] | str:
         if is_unread(state):
             return "begin"
-        drafts, planned = state["drafts"], state["wave"]
-        share = drafts + planned
-        sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(drafts)]
+        direct, planned = state["direct_samples"], state["wave"]
+        share = direct + planned
+        sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(direct)]
         sends += [Send("attempt", _attempt(state, "attempt", sample, share)) for sample in range(planned)]
         return sends or "verify"
 
@@ -141,9 +141,10 @@ def afresh(context: Context) -> Update:
     """Return the state of a run that has solved nothing yet."""
     setting = context.setting
     # at effort auto the direct samples come first, and decide whether to plan
-    first = 0 if context.effort == "auto" and setting.drafts else wave(NO_VOTES, setting.trajectories)
+    planned = wave(NO_VOTES, setting.trajectories) if context.early_stop else setting.trajectories
+    first = 0 if context.effort == "auto" and setting.direct_samples else planned
     cleared = dict.fromkeys(("candidates", "usage", "exhausted", "elapsed"))
-    return {"drafts": setting.drafts, "sampled": first, "wave": first, "solution": {}, **cleared}
+    return {"direct_samples": setting.direct_samples, "sampled": first, "wave": first, "solution": {}, **cleared}
 
 
 def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
@@ -182,14 +183,15 @@ async def verify(state: State, run: Run, strategy: str) -> Update:
     standing = await tally(candidates, partial(run.same, problem=state["asked"]))
     setting, exhausted = run.context.setting, state.get("exhausted") or ""
     left = 0 if exhausted else setting.trajectories - state["sampled"]
-    if run.context.effort == "auto" and not state["sampled"] and setting.drafts:
+    if run.context.effort == "auto" and not state["sampled"] and setting.direct_samples:
         # planning is needless if the direct samples agree and pass all verifiers, or one is proven
-        done = left == 0 or (standing.weight >= setting.drafts and standing.weight > standing.runner_up)
+        done = left == 0 or (standing.weight >= setting.direct_samples and standing.weight > standing.runner_up)
     else:
         reviews = setting.reviews if run.context.granularity == "whole" else 0
-        done = left == 0 or settled(standing, left * (1 + reviews) * heaviest(candidates))
+        over = run.context.early_stop and settled(standing, left * (1 + reviews) * heaviest(candidates))
+        done = left == 0 or over
     if not done:
-        count = wave(standing, left)
+        count = wave(standing, left) if run.context.early_stop else left
         return {"sampled": state["sampled"] + count, "wave": count, "problem": ""}
     solution = conclude(state["asked"], candidates, standing, state.get("usage") or [], exhausted, strategy)
     await run.emit(Concluded, solution=solution)

@@ -22,7 +22,7 @@ def register_libraries(register: Register) -> None:
 
 @hookspec
 def register_strategies(register: Register) -> None:
-    """`register("name", builder)`: builder(Parts) -> StateGraph (nodes.Parts; see strategies/__init__.py)."""
+    """`register("name", builder)`: builder(Parts) -> StateGraph (see strategies/__init__.py)."""
 
 
 @hookspec
@@ -32,4 +32,4 @@ def register_verifiers(register: Register) -> None:
 
 @hookspec
 def register_benchmarks(register: Register) -> None:
-    """`register("name", Benchmark(...))`: a data set of problems with answers (see evaluation/benchmarks.py)."""
+    """`register("name", Benchmark(...))`: a data set of problems with answers (see jobs/evaluation/benchmarks.py)."""

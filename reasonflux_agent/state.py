@@ -1,4 +1,4 @@
-"""The graph's state. Everything in it is JSON-plain, so that a checkpoint holds no class of ours."""
+"""The state of the graph. All values are JSON-plain: a checkpoint holds no class of this package."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ JSON = dict[str, Any]
 
 
 def extend(old: list[JSON] | None, new: list[JSON] | None) -> list[JSON]:
-    """Reducer: appends; None empties the list (a thread's next problem starts afresh)."""
+    """Reducer: append; None empties the list, for the next problem of a thread."""
     return [] if new is None else [*(old or []), *new]
 
 
 def first_reason(old: str | None, new: str | None) -> str:
-    """Reducer: of attempts that run at once several may hit a limit, and one reason is enough; None clears it."""
+    """Reducer: keep the first reason, since several attempts may hit a limit at once; None clears it."""
     return "" if new is None else old or new
 
 
 def longest(old: float | None, new: float | None) -> float:
-    """Reducer: of attempts that run at once the longest counts; None starts afresh."""
+    """Reducer: keep the longest time, since attempts run at once; None sets it to 0."""
     return 0.0 if new is None else max(old or 0.0, new)
 
 
 def latest(old: Any, new: Any) -> Any:
-    """Reducer: the new value. All that an attempt is given needs one: while LangGraph streams events it writes that back
-    into the run's state, from all attempts of a step at once."""
+    """Reducer: take the new value. Every input of an attempt needs a reducer: LangGraph, while it streams events, writes the
+    inputs of all attempts back into the run's state at once."""
     return new
 
 
 class InputState(TypedDict, total=False):
-    """What a caller gives: a problem, or messages whose last one is a human's, which is the problem."""
+    """The input: a problem, or messages."""
 
     problem: Annotated[str, EphemeralValue(str, guard=False)]
-    """The problem x, in plain text or LaTeX. It is read once: what an earlier call on the thread gave is not left over."""
+    """The problem x, in plain text or LaTeX. It is not kept for the next call on the thread."""
     messages: Annotated[list[AnyMessage], add_messages]
     """A conversation. Without a `problem` its last message, a human's, is the problem."""
 
 
 class OutputState(TypedDict, total=False):
-    """What a caller gets back."""
+    """The output."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     """The conversation with the solution's text as a new AI message."""
@@ -52,14 +52,14 @@ class OutputState(TypedDict, total=False):
 
 
 class Attempted(TypedDict, total=False):
-    """What an attempt (a draft, or a strategy's subgraph) hands back to the run."""
+    """What an attempt (a draft, or a strategy's subgraph) returns to the run."""
 
     candidates: Annotated[list[JSON], extend]
-    """`schema.Candidate` dicts: the complete solutions so far."""
+    """`schema.Candidate` dicts: the complete solutions."""
     usage: Annotated[list[JSON], extend]
     """One dict a model call: `node` and the fields of `schema.Usage`."""
     exhausted: Annotated[str, first_reason]
-    """Why a limit ended the attempt; empty if none did."""
+    """Why a limit or a person ended the attempt; else empty."""
     elapsed: Annotated[float, longest]
     """Seconds of model time along the longest branch of the run, up to the attempt's end."""
 
@@ -68,34 +68,34 @@ class State(InputState, OutputState, Attempted, total=False):
     """The run's own state."""
 
     run: Annotated[str, latest]
-    """Id of the run; its record is filed under it."""
+    """Id of the run, and name of its record."""
     asked: str
     """The problem of the run."""
     read: str
-    """What tells the message that was the last one when the run began from others; see `graph.begin`."""
-    drafts: int
-    """Drafts to launch."""
+    """Identifies the message that was last when the run began; see `graph.begin`."""
+    direct_samples: int
+    """Direct samples to launch."""
     sampled: int
     """Planned attempts launched so far."""
     wave: int
-    """How many of them were launched together last; 0 ends the run."""
+    """Attempts launched in the last wave; 0 ends the run."""
 
 
 class Attempt(TypedDict, total=False):
-    """What an attempt is given."""
+    """The input of an attempt."""
 
     run: Annotated[str, latest]
     """Id of the run."""
     problem: str
-    """The problem x. In the run's state it has a channel that takes several values."""
+    """The problem x. (In the run's state its channel takes several values.)"""
     attempt: Annotated[str, latest]
-    """Its name in the run: `draft 0`, `attempt 2`."""
+    """Name of the attempt in the run: `draft 0`, `attempt 2`."""
     sample: Annotated[int, latest]
-    """Number of the attempt, or of the draft (text and programs in turn); the first of each kind is greedy."""
+    """Number of the attempt, or of the draft (texts and programs alternate); the first of each kind is greedy."""
     spent: Annotated[JSON, latest]
-    """`schema.Usage` dict: what the run had spent when the attempt began; its `seconds` are those of the longest branch."""
+    """`schema.Usage` dict: what the run had spent when the attempt began; `seconds` along its longest branch."""
     share: Annotated[int, latest]
-    """How many attempts share what is left of the token budget."""
+    """Number of attempts that share the rest of the token budget."""
 
 
 class Trajectory(Attempt, Attempted, total=False):
@@ -106,22 +106,22 @@ class Trajectory(Attempt, Attempted, total=False):
     templates: list[str]
     """Ids of the templates in use: T_rag of all steps, in order of relevance."""
     texts: dict[str, str]
-    """Id -> text of those that the library does not hold, because a retriever of the caller's found them."""
+    """Id -> text of templates that the caller's retriever found and the library does not hold."""
     seen: list[str]
-    """Ids of all templates that were found so far; a replacement finds others."""
+    """Ids of all templates found so far; after a replacement of the plan, others are looked for."""
     results: list[JSON]
-    """`schema.StepResult` dicts of the steps carried out (the last one per step)."""
+    """`schema.StepResult` dicts of the steps carried out: the last one of each."""
     tries: list[JSON]
-    """`schema.Candidate` dicts of the complete solutions so far; a redo adds one and removes none."""
+    """`schema.Candidate` dicts: all complete solutions so far, also those that were redone."""
     reviews: list[JSON]
     """`schema.Review` dicts, in order."""
     step: int
     """Index of the step to carry out next."""
     feedback: str
-    """What the last review wants done better; empty if nothing."""
+    """What the last review wants better; else empty."""
     refining: bool
-    """Whether the trajectory is to be rewritten with the templates that were found."""
+    """Whether to rewrite the trajectory with the templates found."""
     reviewing: bool
-    """Whether the last result is to be reviewed."""
+    """Whether to review the last result."""
     edited: bool
-    """Whether a person edited the trajectory: then the solver is shown it, whatever else it is shown."""
+    """Whether a person edited the trajectory; then the solver is always shown it."""

@@ -1,6 +1,6 @@
-"""Fakes that ship with the package: a chat model that answers by a function, and an OpenAI-compatible server around one.
+"""Fakes for tests of what is built on this package: chat models, a retriever, and an OpenAI-compatible server.
 
-They are for speed and for tests of what is built on this package; they never replace a test with a real model.
+They make tests quick and repeatable. They do not replace a test with a real model.
 """
 
 from __future__ import annotations
@@ -15,17 +15,25 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.retrievers import BaseRetriever
+from pydantic import Field, PrivateAttr
 
 Respond = Callable[[str], str]
-"""The text of all messages of a call, joined -> the reply."""
+"""The texts of all messages of a call, joined by blank lines -> the reply."""
+Reply = str | AIMessage | Exception
+"""What a scripted model answers; an exception is raised."""
+Line = Reply | list[Reply] | Callable[[str, int], Reply]
+"""The replies to one node: always the same one; a list, whose last one is repeated; or a function of the prompt and of the
+number of earlier calls by the node."""
 
 
 def mathematician(prompt: str) -> str:
-    """A fake that plays every role: plans in two steps, accepts every review, and boxes the sum of the problem's integers."""
+    """Answer in any role: plan two steps, accept every review, and box the sum of the problem's integers."""
     problem = prompt.split("Problem:\n")[-1].split("\n\n")[0]
     total = sum(int(n) for n in re.findall(r"-?\d+", problem))
     task = prompt.rsplit("Task:", 1)[-1]
@@ -40,13 +48,20 @@ def mathematician(prompt: str) -> str:
 
 
 class FakeModel(BaseChatModel):
-    """A chat model that answers by a function of the prompt and counts words as tokens."""
+    r"""A chat model that answers by a function of the prompt, and counts words as tokens.
+
+    >>> model = FakeModel(respond=lambda prompt: f"{len(prompt)} characters")
+    >>> model.invoke("What is 3 + 4?").text
+    '14 characters'
+    >>> model.calls
+    ['What is 3 + 4?']
+    """
 
     respond: Respond = mathematician
     delay: float = 0.0
     """Seconds that a call takes."""
-    calls: list[str] = []
-    """The prompts that were received, in order."""
+    calls: list[str] = Field(default_factory=list)
+    """The prompts received, in order."""
 
     @property
     def _llm_type(self) -> str:
@@ -59,11 +74,10 @@ class FakeModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        prompt = "\n\n".join(m.text for m in messages)
+        prompt = _joined(messages)
         self.calls.append(prompt)
         time.sleep(self.delay)
-        message = _message(prompt, self.respond(prompt))
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return _counted(prompt, AIMessage(self.respond(prompt)))
 
     def _stream(
         self,
@@ -73,25 +87,111 @@ class FakeModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         message = self._generate(messages, stop, run_manager, **kwargs).generations[0].message
-        words = re.findall(r"\S*\s*", message.text)[:-1] or [""]
-        for index, word in enumerate(words):
-            usage = message.usage_metadata if index == len(words) - 1 and isinstance(message, AIMessage) else None
+        assert isinstance(message, AIMessage)
+        words = _words(message.text) or [""]
+        for index, word in enumerate(words, 1):
+            usage = message.usage_metadata if index == len(words) else None
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=word, usage_metadata=usage))
             if run_manager:
                 run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk
 
 
-def _message(prompt: str, reply: str) -> AIMessage:
-    read, written = len(prompt.split()), len(reply.split())
-    return AIMessage(reply, usage_metadata={"input_tokens": read, "output_tokens": written, "total_tokens": read + written})
+class ScriptedModel(BaseChatModel):
+    r"""A chat model that answers each node of the graph by its own lines, whatever the wording of the prompt.
+
+    >>> from reasonflux_agent import ReasonFlux
+    >>> model = ScriptedModel(script={"plan": "1. Add the numbers", "solve_step": "It is \\boxed{7}."})
+    >>> ReasonFlux(model, retriever=Shelf(), effort="low").solve("What is 3 + 4?").answer
+    '7'
+    >>> model.nodes
+    ['plan', 'solve_step']
+    """
+
+    script: dict[str, Any]
+    """Node -> `Line`. A node without one fails with KeyError."""
+    delay: float = 0.0
+    """Seconds that a call takes."""
+    asked: list[tuple[str, str]] = Field(default_factory=list)
+    """(node, prompt) of every call, in order."""
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes that called, in order."""
+        return [node for node, _ in self.asked]
+
+    def prompts(self, node: str) -> list[str]:
+        """Return the prompts of a node, in order."""
+        return [prompt for name, prompt in self.asked if name == node]
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        assert run_manager is not None
+        prompt, node = _joined(messages), run_manager.metadata["reasonflux_node"]
+        with self._lock:
+            earlier = self.nodes.count(node)
+            self.asked.append((node, prompt))
+        time.sleep(self.delay)
+        line: Line = self.script[node]
+        if isinstance(line, list):
+            line = line[min(earlier, len(line) - 1)]
+        reply = line(prompt, earlier) if callable(line) else line
+        if isinstance(reply, Exception):
+            raise reply
+        return _counted(prompt, AIMessage(reply) if isinstance(reply, str) else reply)
+
+
+class Shelf(BaseRetriever):
+    """A retriever that finds a template for each of its `words` in the query; without one, for the query's last word.
+
+    >>> [document.id for document in Shelf(words=("sum", "digits")).invoke("digits of a sum")]
+    ['shelf/sum', 'shelf/digits']
+    """
+
+    words: tuple[str, ...] = ()
+    queries: list[str] = Field(default_factory=list)
+    """The queries received, in order."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        self.queries.append(query)
+        found = [word for word in self.words if word in query.split()] or [query.split()[-1]]
+        return [Document(id=f"shelf/{word}", page_content=f"Template: {word}\n1. do {word}") for word in found]
+
+
+def _joined(messages: list[BaseMessage]) -> str:
+    return "\n\n".join(message.text for message in messages)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\S*\s*", text)[:-1]
+
+
+def _counted(prompt: str, message: AIMessage) -> ChatResult:
+    read, written = len(prompt.split()), len(message.text.split())
+    usage = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
+    return ChatResult(generations=[ChatGeneration(message=message.model_copy(update={"usage_metadata": usage}))])
 
 
 @contextmanager
 def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Iterator[str]:
-    """An OpenAI-compatible server on a loopback port that answers by `respond`; yields its base URL (".../v1").
+    """Serve a model that answers by `respond`, OpenAI-compatible, on a loopback port; yield its base URL (".../v1").
 
-    Usable as `vllm:fake@URL`; streams when asked to. `delay` is the seconds that each request takes.
+    It streams when asked to, and takes `delay` seconds for a request.
+
+    >>> from reasonflux_agent.models import load_model
+    >>> with serve_fake(lambda prompt: "Seven.") as url:
+    ...     load_model(f"vllm:fake@{url}").invoke("What is 3 + 4?").text
+    'Seven.'
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -105,7 +205,7 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompt = "\n\n".join(str(m["content"]) for m in body["messages"])
+            prompt = "\n\n".join(str(message["content"]) for message in body["messages"])
             time.sleep(delay)
             reply = respond(prompt)
             read, written = len(prompt.split()), len(reply.split())
@@ -115,16 +215,13 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
                 choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}
                 self._json({**base, "object": "chat.completion", "choices": [choice], "usage": usage})
                 return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Connection", "close")
-            self.end_headers()
-            rows: list[dict[str, Any]] = [
-                {"choices": [{"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}]}
-                for word in re.findall(r"\S*\s*", reply)[:-1]
+            choices: list[dict[str, Any]] = [
+                {"delta": {"role": "assistant", "content": word}, "finish_reason": None} for word in _words(reply)
             ]
-            rows += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]
-            for row in rows:
+            choices.append({"delta": {}, "finish_reason": "stop"})
+            rows: list[dict[str, Any]] = [{"choices": [{"index": 0, **choice}]} for choice in choices]
+            self._send("text/event-stream", Connection="close")
+            for row in [*rows, {"choices": [], "usage": usage}]:
                 data = json.dumps({**base, "object": "chat.completion.chunk", **row})
                 self.wfile.write(f"data: {data}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n")
@@ -132,17 +229,20 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
 
         def _json(self, body: dict[str, Any]) -> None:
             data = json.dumps(body).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
+            self._send("application/json", **{"Content-Length": str(len(data))})
             self.wfile.write(data)
+
+        def _send(self, content: str, **headers: str) -> None:
+            self.send_response(200)
+            for name, value in {"Content-Type": content, **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that hung up is no news
+            if not isinstance(sys.exc_info()[1], ConnectionError):  # a client may hang up
                 super().handle_error(request, client_address)
 
     server = Server(("127.0.0.1", 0), Handler)

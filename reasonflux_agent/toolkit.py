@@ -1,11 +1,12 @@
 """Tools for agents: `reason` solves a problem, `check_answer` checks an answer. They take plain text, so MCP can serve them.
 
-The third one, `search_templates`, is `retrieval.template_search_tool`.
+A third one, `search_templates`, is made by `templates.template_search_tool`.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
@@ -18,31 +19,50 @@ from reasonflux_agent.verify.grading import equivalent
 from reasonflux_agent.verify.verifiers import description, failure, run_verifiers
 
 FORMAL = frozenset({"complete", "answered", "not_repeating"})
-"""Checks of a reply's form: that an answer passes them says nothing about whether it is right."""
+"""Verifiers of a reply's form: an answer that passes them can be wrong."""
+
+
+def _as_text(value: object) -> object:
+    return "" if value is None else str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""A text argument; models also give a number, or null."""
+
+
+@contextmanager
+def input_errors_told() -> Iterator[None]:
+    """Raise an InputError as a ToolException, whose text a tool with `handle_tool_error` returns to the model."""
+    try:
+        yield
+    except InputError as error:
+        raise ToolException(str(error)) from error
 
 
 def reason_tool(flux: ReasonFlux) -> BaseTool:
-    """`reason(problem)`: the worked solution as text; the artifact is the `Solution` as a dict.
+    r"""Return the tool `reason(problem)`. It returns the solution as text; its artifact is the `Solution` as a dict.
 
-    A problem that cannot be taken is told to the caller; ModelError is raised.
+    A problem that cannot be used is told to the model. Raises ModelError.
+
+    >>> from reasonflux_agent.testing import FakeModel
+    >>> tool = reason_tool(ReasonFlux(FakeModel(), templates=0, effort="low"))
+    >>> print(tool.invoke({"problem": "What is 30 + 4?"}))
+    Adding the numbers gives $\boxed{34}$.
+    <BLANKLINE>
+    Answer: 34 (single: one solution, nothing confirms it)
     """
 
     def reason(problem: str) -> tuple[str, dict[str, Any]]:
-        try:
+        with input_errors_told():
             return _with_artifact(flux.solve(problem))
-        except InputError as error:
-            raise ToolException(str(error)) from error
 
     async def areason(problem: str) -> tuple[str, dict[str, Any]]:
-        try:
+        with input_errors_told():
             return _with_artifact(await flux.asolve(problem))
-        except InputError as error:
-            raise ToolException(str(error)) from error
 
     return StructuredTool.from_function(
-        func=reason,
-        coroutine=areason,
-        name="reason",
+        reason,
+        areason,
         description="Solve a hard mathematics problem by planning with thought templates. Give the whole problem as text.",
         response_format="content_and_artifact",
         handle_tool_error=True,
@@ -53,21 +73,20 @@ def _with_artifact(solution: Solution) -> tuple[str, dict[str, Any]]:
     return str(solution), solution.model_dump(mode="json")
 
 
-def _as_text(value: object) -> object:
-    return "" if value is None else str(value) if isinstance(value, int | float) else value
-
-
-Text = Annotated[str, BeforeValidator(_as_text)]
-"""An argument that models give as a number, or as nothing, where a text is asked for."""
-
-
 def check_answer_tool() -> BaseTool:
-    """`check_answer(problem, answer, work="", expected="")`: what can be said of an answer without a model, as lines."""
+    """Return the tool `check_answer(problem, answer, work="", expected="")`: what calculation alone tells about an answer.
+
+    >>> tool = check_answer_tool()
+    >>> print(tool.invoke({"problem": "Solve x + 2 = 5 for x.", "answer": "4"}))
+    NO: x = 4 does not satisfy x + 2 = 5.
+    >>> print(tool.invoke({"problem": "Halve 1.", "answer": "0.5", "expected": "1/2"}))
+    yes: It means the same as 1/2.
+    """
 
     def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
         verdicts = run_verifiers(problem, work or answer, answer)
-        if not work.strip():  # an answer alone is no text that could run in circles: digits may
-            verdicts.pop("not_repeating", None)
+        if not work.strip():
+            verdicts.pop("not_repeating", None)  # the digits of an answer alone may repeat
         right = [description(name) for name, passed in verdicts.items() if passed and name not in FORMAL]
         failed = [name for name, passed in verdicts.items() if not passed]
         wrong = [failure(name, problem, work or answer, answer) for name in failed]
@@ -81,13 +100,8 @@ def check_answer_tool() -> BaseTool:
             lines.append("What is said of the answer is true of the expected one: look at the problem again.")
         return "\n".join(lines)
 
-    async def acheck_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
-        return await asyncio.to_thread(check_answer, problem, answer, work, expected)
-
     return StructuredTool.from_function(
-        func=check_answer,
-        coroutine=acheck_answer,
-        name="check_answer",
+        check_answer,
         description="Check an answer to a mathematics problem by calculation alone: it is put back into the problem where "
         "that is possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`, "
         "which then decides.",

@@ -1,8 +1,8 @@
-"""Who begins when, of many runs on one event loop.
+"""When each of many runs on one event loop begins.
 
-The loop gives every task a little time in turn. Of hundreds of runs that begin together, all would be ready for their first
-model call when the last one is: until then the server waits, and then gets them all at once. As it answers them all at once,
-they go on in step. A few at a time, each sends its first call as soon as it can.
+The loop gives all tasks a little time in turn. If hundreds of runs began together, all would be ready for their first model
+call at the same moment: the server would wait, then get all calls at once, and the runs would stay in step. If a few begin at
+a time, each sends its first call as soon as it can.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 AT_ONCE = 8
-"""Runs that prepare their first call. With fewer a run that waits for a thread leaves the processor idle."""
+"""Runs that prepare their first call at a time. With fewer, a run that waits for a thread leaves the processor idle."""
 PATIENCE = 1.0
-"""Seconds after which the next run begins all the same: this one may download its model, or never call one through us."""
+"""Seconds after which the next run begins anyway: this one may be downloading its model, or may never call one."""
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Turns:
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._loops: dict[asyncio.AbstractEventLoop, _Places] = {}
-        """Of loops that have a run between `one` and its end; a closed one must not be kept."""
+        """Only loops with runs in `one`: a reference would keep a closed loop alive."""
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Callable[[], None]]:
-        """Waits for a turn; gives what ends it, which may be called any number of times."""
+        """Wait for a turn; give the function that ends it, which may be called more than once."""
         loop = asyncio.get_running_loop()
         places = self._loops.setdefault(loop, _Places())
         places.users += 1

@@ -44,8 +44,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs a model file, a server or the network runs where its switch is set."""
+    """Tests that need a model file, a server or the network run if their switch is set. Files in slow.txt are marked `slow`."""
+    here = Path(__file__).parent
+    slow = {here.parent / line for line in (here / "slow.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#"}
+    assert all(path.is_file() for path in slow), "a file that slow.txt names is not there"
     for item in items:
+        if item.path in slow:
+            item.add_marker(pytest.mark.slow)
         for marker, switch in SWITCHES.items():
             if item.get_closest_marker(marker) and not os.environ.get(switch):
                 item.add_marker(pytest.mark.skip(reason=f"{switch} is not set"))

@@ -66,7 +66,7 @@ from reasonflux_agent import ReasonFlux
 flux = ReasonFlux(efort="low")
 flux.solve("2 + 2", efort="low")
 flux.asolve("2 + 2", effort="lo")
-flux.stream("2 + 2", drafts="2")
+flux.stream("2 + 2", direct_samples="2")
 flux.astream("2 + 2", deadlin=2)
 flux.batch(["2 + 2"], efort="low")
 flux.abatch(["2 + 2"], efort="low")

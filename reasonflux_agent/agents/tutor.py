@@ -1,29 +1,27 @@
-"""tutor: a chat agent that leads a student through a problem and keeps the answer back until it is asked for.
+"""tutor: a chat agent that leads a student through a problem, and states the answer only when the student asks for it.
 
-What its model has not read it cannot give away: `reason` shows it the trajectory and the templates alone, `check_answer`
-compares the student's answer with the solution behind the scenes, and only `show_solution` puts the solution into the chat.
+Its model cannot give away what it has not read: `reason` shows it the trajectory and the names of the templates, and
+`check_answer` says whether the student's answer is right; only `show_solution` puts the solution into the chat.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolRuntime
 from langgraph.types import Checkpointer
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import InputError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.prompts.steps import write_steps
 from reasonflux_agent.schema import Plan, Solution
-from reasonflux_agent.toolkit import Text
+from reasonflux_agent.toolkit import Text, input_errors_told
 from reasonflux_agent.verify.grading import equivalent
 
 PROMPT = """You are a patient tutor of mathematics. When the student brings a problem, call reason on it first; never solve
@@ -43,18 +41,17 @@ def create_tutor(
     context: Context | None = None,
     checkpointer: Checkpointer = None,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The compiled agent: messages in, messages out.
+    """Return the compiled agent: messages in, messages out.
 
-    `model` (a chat model that can call tools, or a spec) speaks, and solves too; None means the context's navigator, else
-    the embedded default, which calls no tools (docs/langchain.md says which do). `retriever` is what templates are found
-    with. `context` holds where a chat's sets nothing. A message of the student's is answered by a tool call first; a chat
-    raises ModelError when its model calls none.
-    Raises SpecError for a spec that can name no model, and MissingExtraError
-    without the default retriever's packages.
+    `model` (a chat model that can call tools, or a spec) chats and solves; None means the context's navigator, else the
+    embedded default, which calls no tools (docs/langchain.md lists models that do). `retriever` finds templates. `context`
+    sets what a chat's own context leaves open.
+    Raises SpecError for a spec that names no model, and MissingExtraError without the default retriever's packages. A chat
+    raises ModelError if its model answers the student without a tool call.
     """
     from langchain.agents import create_agent
 
-    from reasonflux_agent.agents.speaker import Speaker
+    from reasonflux_agent.agents.middleware import TutorMiddleware
     from reasonflux_agent.templates import TemplateRetriever, template_search_tool
 
     defaults = context or Context()
@@ -62,10 +59,10 @@ def create_tutor(
     defaults = defaults.model_copy(update={"navigator": None})
     retriever = retriever or TemplateRetriever.from_library()
     return create_agent(
-        cast(BaseChatModel, None),  # named call by call, so that nothing is loaded before the first one
+        cast(BaseChatModel, None),  # the middleware sets it for each call, so that nothing is loaded before the first
         [*_tools(model, retriever, defaults), template_search_tool(retriever)],
         system_prompt=PROMPT,
-        middleware=[Speaker(model)],
+        middleware=[TutorMiddleware(model)],
         context_schema=Context,
         checkpointer=checkpointer,
         name="tutor",
@@ -73,24 +70,18 @@ def create_tutor(
 
 
 def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Context) -> list[BaseTool]:
-    """The tools that know the solution; it is the artifact of the last `reason`."""
+    """Return the tools that know the solution: the artifact of the last `reason` call."""
     graph = create_reasonflux(navigator=model, solver=defaults.solver or model, retriever=retriever, context=defaults).compile()
-    config: Any = {"tags": ["nostream"]}  # the solver's words are not the tutor's: they stay out of the chat's token stream
+    config: Any = {"tags": ["nostream"]}  # keeps the solver's tokens out of the chat's stream
 
     def reason(problem: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
         """Work the student's problem out behind the scenes. Give the whole problem, as the student wrote it."""
-        try:
-            state = graph.invoke({"problem": problem}, config, context=runtime.context)
-        except InputError as error:
-            raise ToolException(str(error)) from error
-        return _outline(state["solution"])
+        with input_errors_told():
+            return _outline(graph.invoke({"problem": problem}, config, context=runtime.context)["solution"])
 
     async def areason(problem: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
-        try:
-            state = await graph.ainvoke({"problem": problem}, config, context=runtime.context)
-        except InputError as error:
-            raise ToolException(str(error)) from error
-        return _outline(state["solution"])
+        with input_errors_told():
+            return _outline((await graph.ainvoke({"problem": problem}, config, context=runtime.context))["solution"])
 
     def check_answer(answer: Text, runtime: ToolRuntime[Any, Any]) -> str:
         """Check the student's final answer. Says whether it is right, and nothing more."""
@@ -102,9 +93,6 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
         right = equivalent(answer, solution.answer, problem=solution.problem)
         return "It is right." if right else "It does not agree with the solution found."
 
-    async def acheck_answer(answer: Text, runtime: ToolRuntime[Any, Any]) -> str:
-        return await asyncio.to_thread(check_answer, answer, runtime)
-
     def show_solution(runtime: ToolRuntime[Any, Any]) -> str:
         """The worked solution with its answer. Call this only when the student has asked for the answer."""
         solution = _solution(runtime)
@@ -115,17 +103,15 @@ def _tools(model: BaseChatModel | str, retriever: BaseRetriever, defaults: Conte
         return TALK
 
     return [
-        StructuredTool.from_function(
-            reason, areason, response_format="content_and_artifact", handle_tool_error=True, name="reason"
-        ),
-        StructuredTool.from_function(check_answer, acheck_answer, name="check_answer"),
-        StructuredTool.from_function(show_solution, name="show_solution"),
-        StructuredTool.from_function(talk, name="talk"),
+        StructuredTool.from_function(reason, areason, response_format="content_and_artifact", handle_tool_error=True),
+        StructuredTool.from_function(check_answer),
+        StructuredTool.from_function(show_solution),
+        StructuredTool.from_function(talk),
     ]
 
 
 def _outline(solution: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """What the tutor may read of a solution: the trajectory and the names of its templates; and the whole as artifact."""
+    """Return what the tutor may read of a solution (the trajectory and the names of its templates), and the solution."""
     plan = Plan(**solution["plan"])
     used = dict.fromkeys(id for step in plan.steps for id in step.templates)
     methods = f"\nMethods: {', '.join(used)}" if used else ""
@@ -133,7 +119,7 @@ def _outline(solution: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _solution(runtime: Any) -> Solution | None:
-    """The solution of the problem that was worked out last in this chat."""
+    """Return the solution of the last problem in this chat, if there is one."""
     for message in reversed(runtime.state["messages"]):
         if isinstance(message, ToolMessage) and message.name == "reason" and message.artifact:
             return Solution.model_validate(message.artifact)

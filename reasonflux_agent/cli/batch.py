@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import sys
@@ -15,8 +14,7 @@ import typer
 
 from reasonflux_agent.cli import options
 from reasonflux_agent.cli.exits import FAILED, going_on
-from reasonflux_agent.cli.options import LIMITS, OUTPUT
-from reasonflux_agent.cli.solve import load_models, specs
+from reasonflux_agent.cli.options import OUTPUT
 from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,12 +22,13 @@ if TYPE_CHECKING:
     from reasonflux_agent.jobs.batch.cluster import Work
 
 RAY = "On a Ray cluster (--engine ray)"
-FIELDS: tuple[str, ...] = ("effort", "granularity", "drafts", "trajectories", "templates", "reviews", "seed")
+FIELDS: tuple[str, ...] = ("effort", "granularity", "direct_samples", "trajectories", "templates", "reviews", "seed")
 FIELDS += ("max_tokens", "token_budget", "deadline")
 """Options that are fields of the Context."""
 
 
 def batch(
+    context: typer.Context,
     problems: Annotated[
         str,
         typer.Argument(help="JSON lines with a 'problem', perhaps an 'id' and 'settings', and whatever else; '-': stdin."),
@@ -51,26 +50,9 @@ def batch(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do the rows that failed again; they come last.", rich_help_panel=OUTPUT)
     ] = False,
-    record: Annotated[
-        Path | None, typer.Option(help="Write the runs' records into this directory.", rich_help_panel=OUTPUT)
-    ] = None,
+    record: options.Record = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=OUTPUT)] = False,
-    model: options.Model = None,
-    navigator: options.Navigator = None,
-    solver: options.Solver = None,
-    effort: options.Effort = None,
     strategy: options.Strategy = "navigator",
-    granularity: options.Granularity = None,
-    library: options.Library = None,
-    drafts: options.Drafts = None,
-    trajectories: options.Trajectories = None,
-    templates: options.Templates = None,
-    reviews: options.Reviews = None,
-    no_programs: options.NoPrograms = False,
-    seed: options.Seed = None,
-    max_tokens: options.MaxTokens = None,
-    token_budget: Annotated[int | None, typer.Option(help="Tokens of one row at most.", rich_help_panel=LIMITS)] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds of model time a row.", rich_help_panel=LIMITS)] = None,
 ) -> None:
     """Solve many problems.
 
@@ -79,7 +61,8 @@ def batch(
     exit code is then 1. When a server is overloaded, all rows wait for it; when it stays away, the command ends. What is not
     given here is taken from the environment, as for `solve`.
     """
-    given = dict(locals())
+    import asyncio
+
     from reasonflux_agent.api import ReasonFlux
     from reasonflux_agent.cli.job_progress import BatchProgress
     from reasonflux_agent.jobs.batch.actors import Health
@@ -90,13 +73,12 @@ def batch(
     from reasonflux_agent.jobs.batch.runner import Output, run_batch
     from reasonflux_agent.runs.journal import STDOUT
 
-    fields = {name: given[name] for name in FIELDS} | {"programs": False if no_programs else None}
     if engine not in ("local", "ray"):
         raise InputError(f"--engine is {engine!r}. Next: give local or ray.")
     if engine == "local" and (address or workers or gpus):
         raise InputError("--address, --workers and --gpus are for a Ray cluster. Next: add --engine ray, or leave them out.")
-    flux = ReasonFlux(strategy=strategy, library=library, record=record, **fields)
-    roles = specs(flux, navigator or model, solver or model)
+    _, roles, library = given = options.given(context)
+    flux = ReasonFlux(strategy=strategy, library=library, record=record, **given.fields)
     settings = _settings(flux, roles, strategy, library)
     with _open(problems) as source, Output(out, source, retry_failed=retry_failed, settings=settings) as output:
         pace, health = Pace(), Health()
@@ -105,7 +87,7 @@ def batch(
             address = address or os.environ.get("RAY_ADDRESS")
             solve_rows = ray_engine(work, concurrency, workers=workers, address=address, gpus=gpus, health=health)
         else:
-            load_models(flux, *roles.values(), quiet=quiet)
+            options.load_models(roles, quiet=quiet)
             solve_rows = local_engine(solver_of(flux, pace, **roles), concurrency)
         kept = nullcontext() if output.name == STDOUT else going_on(kept=f"What is done so far is kept in {out}")
         with kept, redirect_stdout(sys.stderr), BatchProgress(quiet=quiet) as progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -40,8 +39,9 @@ def _to_write(param: typer.CallbackParam, path: Path | None) -> Path | None:
     return path
 
 
-@app.command(RUN, epilog=EPILOG)
+@app.command(RUN, epilog=EPILOG, cls=options.RunCommand)
 def run(
+    context: typer.Context,
     benchmarks: Annotated[
         list[str],
         typer.Argument(help="Names (see `reasonflux plugins`) or paths to .jsonl files; NAME:100-150 for some of the rows."),
@@ -55,30 +55,12 @@ def run(
             rich_help_panel=HOW,
         ),
     ] = "direct,navigator",
-    model: options.Model = None,
-    navigator: options.Navigator = None,
-    solver: options.Solver = None,
-    library: Annotated[
-        str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.", rich_help_panel=HOW)
-    ] = "builtin",
-    effort: Annotated[
-        str | None,
-        typer.Option(help="For methods that do not set it: low, medium \\[default], high or auto.", rich_help_panel=HOW),
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Of second and later samples \\[default: 0.7].", rich_help_panel=HOW)
-    ] = None,
     seed: Annotated[int, typer.Option(help="Of samples, options and random templates.", rich_help_panel=HOW)] = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Solve every problem so often.", rich_help_panel=HOW)] = 1,
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Where NAME.jsonl or NAME_dev.jsonl lie; else the cache, else the hub.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Problems per benchmark at most.", rich_help_panel=LIMITS)] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Tokens of one reply at most \\[default: 1536].", rich_help_panel=LIMITS)
-    ] = None,
-    token_budget: Annotated[int | None, typer.Option(help="Tokens of one problem at most.", rich_help_panel=LIMITS)] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds of model time a problem.", rich_help_panel=LIMITS)] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Problems at once.", rich_help_panel=LIMITS)] = 8,
     out: Annotated[
         Path | None,
@@ -106,14 +88,32 @@ def run(
 
     The same command goes on where it was stopped. Progress goes to standard error, the results to standard output.
     """
-    given = dict(locals())  # the options have the names of the parameters of `evaluate`
+    import asyncio
+
     from reasonflux_agent.cli.job_progress import EvalProgress
     from reasonflux_agent.jobs.evaluation.methods import split_methods
     from reasonflux_agent.jobs.evaluation.report import write_report
     from reasonflux_agent.jobs.evaluation.runner import evaluate
 
+    given = options.given(context)
     with going_on(), redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
-        path = asyncio.run(evaluate(**given | {"methods": split_methods(methods)}, watcher=watcher))
+        path = asyncio.run(
+            evaluate(
+                benchmarks,
+                split_methods(methods),
+                out=out,
+                **given.roles,
+                library=given.library or "builtin",
+                data_dir=data_dir,
+                limit=limit,
+                repeats=repeats,
+                concurrency=concurrency,
+                retry_failed=retry_failed,
+                cache=cache,
+                watcher=watcher,
+                **given.fields | {"seed": seed},
+            )
+        )
     write_report(path)
     for line in watcher.summary():
         typer.echo(line)

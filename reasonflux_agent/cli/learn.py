@@ -46,7 +46,6 @@ def learn(
     budget: Annotated[
         int | None, typer.Option(min=1, help="Model calls at most, but for retries.", rich_help_panel=LIMITS)
     ] = None,
-    max_tokens: options.MaxTokens = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Rows at once.", rich_help_panel=LIMITS)] = 4,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost, and what these rows could show; call no model.")
@@ -58,16 +57,21 @@ def learn(
     command goes on where it was stopped, and repeats no call.
     """
     from reasonflux_agent.cli.job_progress import JobProgress
+    from reasonflux_agent.context import Context
     from reasonflux_agent.learning.learner import forecast
     from reasonflux_agent.learning.learner import learn as learn_from
+    from reasonflux_agent.parts import resolve_models
 
     if dry_run:
         for line in _foreseen(forecast(examples, library, budget)):
             typer.echo(line)
         return
+    settings = Context.from_env()
+    _, solver = resolve_models(settings.navigator, model or settings.solver)
+    options.load_models({"solver": solver})
     with going_on(), redirect_stdout(sys.stderr), JobProgress() as progress:
-        limits: dict[str, Any] = {"budget": budget, "concurrency": concurrency, "max_tokens": max_tokens}
-        learned = learn_from(examples, out, model=model, library=library, watcher=progress, **limits)
+        limits: dict[str, Any] = {"budget": budget, "concurrency": concurrency}
+        learned = learn_from(examples, out, model=solver, library=library, watcher=progress, **limits)
     for line in _report(learned, out):
         typer.echo(line)
     raise typer.Exit(0 if learned.proven else UNPROVEN)

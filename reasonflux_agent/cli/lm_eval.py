@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""The command's settings: what it does not know is the harness's."""
+"""The command's settings: an option that it does not know is the harness's."""
 HELP = """\
 Run lm-evaluation-harness with the model `reasonflux` and the tasks reasonflux_*:
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from reasonflux_agent.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8401
 DRAIN_SECONDS = 3
-"""What calls under way get to finish when the server is told to end: clients keep a stream open all the time."""
+"""Seconds that calls under way get to finish when the server is told to end: clients keep a stream open all the time."""
 
 
 class Transport(StrEnum):
@@ -26,6 +25,7 @@ class Transport(StrEnum):
 
 
 def mcp(
+    context: typer.Context,
     transport: Annotated[Transport, typer.Option(help="stdio: the client starts this command; http: streamable HTTP.")] = (
         Transport.stdio
     ),
@@ -35,37 +35,29 @@ def mcp(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help=f"http: the port; 0: a free one. [default: {PORT}]")
     ] = None,
-    model: options.Model = None,
-    navigator: options.Navigator = None,
-    solver: options.Solver = None,
-    library: Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, or a path.")] = "builtin",
-    record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(envvar="REASONFLUX_API_KEY", help="http: the key that clients must send. Other users see what is typed."),
-    ] = None,
+    record: options.Record = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Serve the tools reason, search_templates and check_answer, and the library as resources, to MCP clients.
 
-    Everything else is taken from the environment (REASONFLUX_EFFORT and so on). Models are loaded at the first call.
+    What is not given here is taken from the environment (REASONFLUX_EFFORT and so on). Models are loaded at the first call.
     """
     if transport is Transport.stdio and (host is not None or port is not None):
         raise InputError("--host and --port are for HTTP, not for stdio. Next: add --transport http, or leave them out.")
-    from reasonflux_agent.serving.guard import require_key
+    from reasonflux_agent.serving.middleware import require_key
 
     host, port = host or HOST, PORT if port is None else port
     if transport is Transport.http:
         require_key(host, api_key)
-    with redirect_stdout(sys.stderr):  # stdout is the protocol's alone
+    with redirect_stdout(sys.stderr):  # stdout is for the protocol alone
         from reasonflux_agent.api import ReasonFlux
-        from reasonflux_agent.context import Context
         from reasonflux_agent.ending import Ending
         from reasonflux_agent.serving.mcp import conclude, create_mcp, create_mcp_app
         from reasonflux_agent.templates import TemplateLibrary
 
-        loaded, context, ending = TemplateLibrary.load(library), Context.from_env(), Ending()
-        roles = navigator or model or context.navigator, solver or model or context.solver
-        server = create_mcp(ReasonFlux(*roles, library=loaded, record=record), loaded, ending)
+        given, ending = options.given(context), Ending()
+        loaded = TemplateLibrary.load(given.library or "builtin")
+        server = create_mcp(ReasonFlux(**given.roles, **given.fields, library=loaded, record=record), loaded, ending)
     if transport is Transport.stdio:
         server.run("stdio")
         return

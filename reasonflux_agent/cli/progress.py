@@ -1,34 +1,49 @@
-"""A run as it happens, on standard error: line by line what was done, and on a terminal the models' words as they come.
+"""A run as it happens, on standard error: a line for each event, and on a terminal the models' words as they come.
 
-A callback handler, because callbacks tell parallel calls apart and count their tokens; the stream's events do neither.
+A callback handler, because callbacks tell parallel calls apart and count their tokens.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables import RunnableConfig
 from rich.console import Console, Group
 from rich.live import Live
-from rich.padding import Padding
 from rich.text import Text
 
+from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.cli.bar import is_live
-from reasonflux_agent.cli.report import outline, printable, shorten, template_name
+from reasonflux_agent.cli.exits import going_on
+from reasonflux_agent.cli.report import padded, printable, shorten
 from reasonflux_agent.context import Context
-from reasonflux_agent.schema import Plan, Solution
+from reasonflux_agent.events import (
+    JSON,
+    Begin,
+    Concluded,
+    Labels,
+    PlanDrawn,
+    PlanRefined,
+    TemplatesFound,
+    describe,
+    event_of,
+    labels_of,
+)
 
+T = TypeVar("T")
 TAIL = 8
 """Lines of streamed text in the live view, shared by the calls under way."""
-JSON = dict[str, Any]
-Line = tuple[int, str, str]
-"""Indentation, text, style."""
+STYLES = {"begin": "dim", "unparsed": "yellow"}
+"""Type of an event -> style of its first line; of the others it is bold."""
 
 
 @dataclass
@@ -48,16 +63,13 @@ class Progress(BaseCallbackHandler):
     run_inline = True  # in order, also under asyncio
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+        self._quiet, self._several = quiet, False
         self._console = Console(stderr=True, highlight=False)
         self._calls: dict[UUID, _Call] = {}
         self._started, self._done, self._tokens = time.monotonic(), 0, 0
-        self._attempts: dict[str, str] = {}
-        self._several = False
-        live = is_live() and not quiet
-        self._live = (
-            Live(get_renderable=self._view, console=self._console, transient=True, refresh_per_second=8) if live else None
-        )
+        self._live: Live | None = None
+        if is_live() and not quiet:
+            self._live = Live(get_renderable=self._view, console=self._console, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         if self._live:
@@ -68,31 +80,33 @@ class Progress(BaseCallbackHandler):
         if self._live:
             self._live.stop()
 
-    def on_custom_event(self, name: str, data: Any, *, metadata: JSON | None = None, **_: Any) -> None:
-        """An event of the graph; those of a kind that is not known here are passed over."""
-        if self._quiet or not name.startswith("reasonflux_"):
+    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+        """Show an event of the run."""
+        event = None if self._quiet else event_of(name, data)
+        if event is None or (isinstance(event, Concluded) and event.solution.status != "answered"):
+            return  # the command reports a run without an answer at its end
+        if isinstance(event, Begin):
+            setting = Context.of(**event.context).setting
+            self._several = setting.direct_samples + setting.trajectories > 1
+        head, *body = printable(describe(event)).split("\n")
+        if not head:
             return
-        if data["type"] == "begin":
-            setting = Context.of(**data["context"]).setting
-            self._several = setting.drafts + setting.trajectories > 1
-        prefix = self._attempt(metadata)
-        lines = [
-            (indent, printable(f"[{prefix}] {text}" if prefix and not indent else text), style)
-            for indent, text, style in describe(data)
-        ]
-        if self._live and lines:
-            # in one piece, or the live view is drawn in between
-            self._console.print(Group(*(Padding(Text(t, style), (0, 0, 0, i), expand=False) for i, t, style in lines)))
-        elif lines:
-            print(*(" " * i + shorten(t) for i, t, _ in lines), sep="\n", file=sys.stderr, flush=True)
+        head = self._prefix(event) + head
+        if self._live:  # in one piece, or the live view is drawn in between
+            self._console.print(Group(Text(head, STYLES.get(event.type, "bold")), *map(padded, body)))
+            return
+        if not isinstance(event, PlanDrawn | PlanRefined | TemplatesFound):
+            body = [" ".join(body)] if body else []
+        indented = [f"  {' ' * (len(line) - len(line.lstrip(' ')))}{shorten(line)}" for line in body]
+        print(shorten(head), *indented, sep="\n", file=sys.stderr, flush=True)
 
     def on_chat_model_start(
         self, serialized: JSON, messages: Any, *, run_id: UUID, metadata: JSON | None = None, **_: Any
     ) -> None:
         """A model call begins."""
-        about, attempt = metadata or {}, self._attempt(metadata)
-        title = f"{about.get('reasonflux_role')}, {about.get('reasonflux_node')}"
-        self._calls[run_id] = _Call(f"[{attempt}] {title}" if attempt else title)
+        labels = labels_of(metadata)
+        if labels:
+            self._calls[run_id] = _Call(f"{self._prefix(labels)}{(metadata or {}).get('reasonflux_role')}, {labels.node}")
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
         """A piece of a reply, or of a reasoning model's thought."""
@@ -117,16 +131,10 @@ class Progress(BaseCallbackHandler):
         """A model call failed; whether that ends the run is not decided here."""
         self._calls.pop(run_id, None)
 
-    def _attempt(self, metadata: JSON | None) -> str:
-        """`draft 1`, `attempt 2` ...: numbered as they appear; empty where the run has but one."""
-        space = str((metadata or {}).get("langgraph_checkpoint_ns", "")).split("|")[0]
-        kind = space.partition(":")[0]
-        if not self._several or kind not in ("draft", "attempt"):
-            return ""
-        if space not in self._attempts:
-            number = 1 + sum(name.startswith(kind) for name in self._attempts.values())
-            self._attempts[space] = f"{kind} {number}"
-        return self._attempts[space]
+    def _prefix(self, labels: Labels) -> str:
+        """Return `[draft 1] `, `[attempt 2] `; empty where the run has but one."""
+        kind, _, number = labels.attempt.partition(" ")
+        return f"[{kind} {int(number) + 1}] " if self._several and number.isdigit() else ""
 
     def _view(self) -> Group:
         """The calls under way, the end of each one's text, and a bottom line of what was spent."""
@@ -138,11 +146,8 @@ class Progress(BaseCallbackHandler):
             rows += self._end(call.text or "waiting for the first word ...", TAIL // len(shown))
         now = time.monotonic()
         rate = sum(call.tokens / max(now - call.first, 0.01) for call in calls if call.tokens > 1)
-        facts = [
-            f"{now - self._started:.0f} s",
-            f"model calls done: {self._done}",
-            f"{self._tokens + sum(call.tokens for call in calls):,} tokens",
-        ]
+        tokens = self._tokens + sum(call.tokens for call in calls)
+        facts = [f"{now - self._started:.0f} s", f"model calls done: {self._done}", f"{tokens:,} tokens"]
         rows.append(Text(" | ".join([*facts, f"{rate:.1f} tokens/s"] if rate else facts), "reverse", no_wrap=True))
         return Group(*rows)
 
@@ -152,53 +157,25 @@ class Progress(BaseCallbackHandler):
         return [Text.assemble("  ", line, no_wrap=True, overflow="ellipsis") for line in lines[-height:]]
 
 
-def describe(event: JSON) -> Iterator[Line]:
-    """What an event says, as lines; nothing for an event that is not known."""
-    match event["type"]:
-        case "begin":
-            parts, context = event["parts"], event["context"]
-            models = " and ".join(dict.fromkeys((parts["navigator"], parts["solver"])))
-            yield 0, f"Effort {context['effort']}, model {models}, library {parts['library']}", "dim"
-        case "plan":
-            yield from _outline("Trajectory", event["plan"])
-        case "templates":
-            found = [template_name(id) for id in event["templates"]]
-            yield 0, "Templates" if found else "Templates: none fits, the run goes on without", "bold"
-            steps = Plan(**event["plan"]).steps if found else ()
-            for number, step in enumerate(steps, 1):
-                if step.templates:
-                    yield 2, f"{number}. {step.purpose}", ""
-                    yield 5, "with " + "; ".join(map(template_name, step.templates)), "green"
-        case "refined":
-            yield from _outline("Refined trajectory", event["plan"])
-        case "unparsed":
-            yield 0, f"A reply to {event['exchange']!r} could not be read: {event['error']}", "yellow"
-        case "step":
-            result = event["result"]
-            again = f", attempt {result['attempt']}" if result["attempt"] > 1 else ""
-            yield 0, f"Result up to step {result['index'] + 1}{again}", "bold"
-            yield 2, result["text"], ""
-        case "program":
-            yield 0, "Program", "bold"
-            yield 2, event["code"], "dim"
-            yield 2, f"failed: {event['error']}" if event["error"] else f"printed: {event['output'].strip()}", ""
-        case "review":
-            said = event["review"]
-            by = event.get("by", event.get("node", ""))
-            yield 0, f"Review by the {by}: {said['verdict']}", "bold"
-            if said["feedback"]:
-                yield 2, said["feedback"], ""
-            for number, step in enumerate(said["steps"], 1):
-                yield 2, f"{number}. {step['purpose']}", ""
-        case "candidate":
-            failed = [name for name, passed in event["checks"].items() if not passed]
-            doubts = f" (failed checks: {', '.join(failed)})" if failed else ""
-            yield 0, f"Candidate by {event['source']}: {event['answer'] or 'no answer'}{doubts}", "bold"
-        case "solution" if event["solution"]["status"] == "answered":  # of the others the command speaks at its end
-            yield 0, f"Answered: {Solution(**event['solution']).verdict}", "bold"
+def watch(
+    flux: ReasonFlux,
+    run: Callable[[ReasonFlux, RunnableConfig], Awaitable[T]],
+    *,
+    url: str | None = None,
+    resume: str = "",
+    quiet: bool = False,
+) -> T:
+    """Return what `run(flux, config)` returns, and show the run until then.
 
+    `url` is the database that keeps the run, and `resume` the command that continues it. The run is on an event loop, because
+    Ctrl-C ends a model call there at once.
+    """
+    from reasonflux_agent.runs.threads import aopen_checkpointer
 
-def _outline(title: str, plan: JSON) -> Iterator[Line]:
-    yield 0, title, "bold"
-    for indent, text in outline(Plan(**plan)):
-        yield indent, text, "green" if indent > 2 else ""
+    async def on_loop() -> T:
+        async with aopen_checkpointer(url) if url else nullcontext() as saver:
+            return await run(flux if saver is None else flux.with_checkpointer(saver), {"callbacks": [progress]})
+
+    hint = going_on(resume) if resume else nullcontext()
+    with hint, redirect_stdout(sys.stderr), Progress(quiet=quiet) as progress:  # standard output is for the answer alone
+        return asyncio.run(on_loop())

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.errors import InputError, MissingExtraError
+from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 DRAIN_SECONDS = 20
-"""What runs under way get to finish when the server is told to end."""
+"""Seconds that runs under way get to finish when the server is told to end."""
+WAITING = 4
+"""Requests that may wait, for each run that may be under way."""
+ENDED = "the server was told to end"
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to serve on; any but this machine's own needs a key.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8400,
-    model: options.Model = None,
-    navigator: options.Navigator = None,
-    solver: options.Solver = None,
-    library: options.Library = None,
-    record: Annotated[Path | None, typer.Option(help="Write the runs' records into this directory.")] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(envvar="REASONFLUX_API_KEY", help="The key that clients must send. Other users see what is typed here."),
-    ] = None,
+    port: options.Port = 8400,
+    record: options.Record = None,
+    api_key: options.ApiKey = None,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Runs at once; four times as many requests may wait.")] = 8,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request at most.")] = 1_000_000,
     timeout: Annotated[
@@ -39,36 +35,19 @@ def serve(
 ) -> None:
     """Serve the graph to OpenAI clients: /v1/chat/completions, /v1/models, /healthz, /metrics.
 
-    What a request does not set (effort, granularity ...) is taken from the environment: REASONFLUX_EFFORT and so on. The
-    access log goes to standard error, one JSON object a line.
+    What a request does not set (effort, granularity ...) is taken from the options, and then from the environment:
+    REASONFLUX_EFFORT and so on. The access log goes to standard error, one JSON object a line.
     """
-    try:
-        from reasonflux_agent.serving.server import listen, run, url_of
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
-    from reasonflux_agent.context import Context
-    from reasonflux_agent.models import load_model
-    from reasonflux_agent.parts import resolve_models
+    from reasonflux_agent.runs.runner import Runner
     from reasonflux_agent.serving.app import create_app
-    from reasonflux_agent.serving.guard import require_key
-    from reasonflux_agent.serving.service import Service
+    from reasonflux_agent.serving.middleware import require_key
+    from reasonflux_agent.serving.server import listen, run, url_of
 
     require_key(host, api_key)
     if ui and api_key:
         raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
-    context = Context.from_env()
-    navigator, solver = navigator or model or context.navigator, solver or model or context.solver
-    navigator, solver = resolve_models(navigator, solver)
-    context = context.model_copy(update={"navigator": None, "solver": None})
-    service = Service(
-        navigator=navigator,
-        solver=solver,
-        library=library,
-        context=context,
-        record=record,
-        max_concurrency=max_concurrency,
-        timeout=timeout,
-    )
+    given = options.given(context)
+    runner = Runner(record=record, at_once=max_concurrency, waiting=WAITING * max_concurrency, **given.parts)
     pages: list[BaseRoute] = []
     told = None
     if ui:
@@ -76,13 +55,11 @@ def serve(
         from reasonflux_agent.serving.ui.routes import ui_routes
         from reasonflux_agent.serving.ui.runs import Runs
 
-        runs = Runs(record or RECORDS, navigator=navigator, solver=solver, library=library, context=context)
+        runs = Runs(record or RECORDS, **given.parts)
         pages, told = ui_routes(runs), runs.end
-    app = create_app(service, api_key=api_key, max_body=max_body, extra_routes=pages)
+    app = create_app(runner, timeout=timeout, api_key=api_key, max_body=max_body, extra_routes=pages)
     listener = listen(host, port)
-    for spec in dict.fromkeys((navigator, solver)):
-        typer.echo(f"Loading {spec}", err=True)
-        load_model(spec)
+    options.load_models(given.roles)
     logging.getLogger("reasonflux_agent.serving").setLevel(logging.INFO)
     typer.echo(f"Serving on {url_of(listener, host)}/v1", err=True)
-    run(app, listener, patience=DRAIN_SECONDS, told=told, late=service.end)
+    run(app, listener, patience=DRAIN_SECONDS, told=told, late=lambda: runner.end(ENDED))

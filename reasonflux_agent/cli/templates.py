@@ -1,17 +1,16 @@
-"""`reasonflux templates`: look into a library, search it, check one, bring one to the official format."""
+"""`reasonflux templates`: list, show and search the templates of a library; validate a library, and convert one."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonflux_agent.cli import options
-from reasonflux_agent.cli.table import print_table
-from reasonflux_agent.cli.words import TextCommand
+from reasonflux_agent.cli.commands import TextCommand
+from reasonflux_agent.cli.options import AsJson, file_to_write
+from reasonflux_agent.cli.report import print_json, print_table
 from reasonflux_agent.errors import InputError, LibraryError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look into a template library, search it, check one, convert one.", no_args_is_help=True)
 
 Library = Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, a JSON file or a directory.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+File = Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")]
 
 
 @app.command("list")
@@ -30,15 +29,15 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List templates: id, kind, name."""
-    found = [t for t in _load(library) if chapter.lower() in t.chapter.lower()]
+    loaded = _load(library)
+    found = [t for t in loaded if chapter.lower() in t.chapter.lower()]
     if not found:
-        chapters = ", ".join(dict.fromkeys(t.chapter for t in _load(library)))
+        chapters = ", ".join(dict.fromkeys(t.chapter for t in loaded))
         raise LibraryError(f"No chapter of {library!r} holds {chapter!r} in its title. Its chapters: {chapters}.")
     if as_json:
-        return _print_json(
-            [{"id": t.id, "name": t.name, "kind": t.kind, "chapter": t.chapter, "section": t.section} for t in found]
-        )
-    return print_table(("id", "kind", "name"), [(t.id, t.kind, t.name) for t in found])
+        print_json([{name: getattr(t, name) for name in ("id", "name", "kind", "chapter", "section")} for t in found])
+    else:
+        print_table(("id", "kind", "name"), [(t.id, t.kind, t.name) for t in found])
 
 
 @app.command()
@@ -53,13 +52,9 @@ def show(
     from reasonflux_agent.templates import render_template
 
     t = _load(library).get(id)
-    lines = [
-        f"{t.kind} | {t.chapter} / {t.section}",
-        f"Tags: {', '.join(t.tags)}",
-        t.description,
-        *(f"- {line}" for line in t.scenario),
-    ]
-    body = "\n".join([*filter(None, lines), "", render_template(t, max_chars=100_000)])
+    about = [f"{t.kind} | {t.chapter} / {t.section}", f"Tags: {', '.join(t.tags)}", t.description]
+    scenario = [f"- {line}" for line in t.scenario]
+    body = "\n".join([*filter(None, about), *scenario, "", render_template(t, max_chars=100_000)])
     console = Console()
     if console.is_terminal:
         console.print(Panel(Text(body), title=Text(t.id)))
@@ -82,26 +77,24 @@ def search(
 
     documents = TemplateRetriever.from_library(_load(library), embedder, k=k).invoke(query)
     if as_json:
-        return _print_json([{**document.metadata, "text": document.page_content} for document in documents])
-    if not documents:
-        return typer.echo("No template of the library fits this query.", err=True)
-    rows = [(f"{d.metadata['score']:.3f}", d.metadata["id"], d.metadata["name"]) for d in documents]
-    return print_table(("score", "id", "name"), rows)
+        print_json([{**document.metadata, "text": document.page_content} for document in documents])
+    elif documents:
+        rows = [(f"{d.metadata['score']:.3f}", d.metadata["id"], d.metadata["name"]) for d in documents]
+        print_table(("score", "id", "name"), rows)
+    else:
+        typer.echo("No template of the library fits this query.", err=True)
 
 
 @app.command()
-def validate(file: Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")]) -> None:
+def validate(file: File) -> None:
     """Check a library: print what it holds and what was normalised, or the fault and its place (exit status 2)."""
-    _report(_load(file))
+    _summarize(_load(file))
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", callback=options.file_to_write, help="Where the normalised library is written."),
-    ],
+    file: File,
+    out: Annotated[Path, typer.Option("--out", "-o", callback=file_to_write, help="Where the normalised library is written.")],
 ) -> None:
     """Write a library in the official format, normalised."""
     library = _load(file)
@@ -109,7 +102,7 @@ def import_(
         library.save(out)
     except OSError as error:
         raise InputError(f"The library cannot be written to {out}: {error}. Next: name another file with --out.") from None
-    _report(library)
+    _summarize(library)
     typer.echo(f"Written to {out}.")
 
 
@@ -119,15 +112,11 @@ def _load(source: str | Path) -> TemplateLibrary:
     return TemplateLibrary.load(source)
 
 
-def _report(library: TemplateLibrary) -> None:
-    chapters = Counter(t.chapter for t in library)
+def _summarize(library: TemplateLibrary) -> None:
+    chapters, kinds = {t.chapter for t in library}, Counter(t.kind for t in library)
     sections = {(t.chapter, t.section) for t in library}
     typer.echo(f"{len(library)} templates in {len(chapters)} chapters and {len(sections)} sections.")
-    for kind, count in Counter(t.kind for t in library).most_common():
+    for kind, count in kinds.most_common():
         typer.echo(f"  {kind}: {count}")
     for note in library.notes:
         typer.echo(f"Normalised: {note}")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

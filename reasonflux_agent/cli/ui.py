@@ -9,40 +9,32 @@ from typing import Annotated
 import typer
 
 from reasonflux_agent.cli import options
-from reasonflux_agent.errors import MissingExtraError
 
 RECORDS = Path("reasonflux-runs")
 
 
 def ui(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8402,
-    model: options.Model = None,
-    navigator: options.Navigator = None,
-    solver: options.Solver = None,
-    library: options.Library = None,
-    record: Annotated[Path, typer.Option(help="The directory of the runs' records, old and new.")] = RECORDS,
+    context: typer.Context,
+    port: options.Port = 8402,
+    record: Annotated[
+        Path, typer.Option(help="The directory of the runs' records, old and new.", rich_help_panel=options.OUTPUT)
+    ] = RECORDS,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
 ) -> None:
     """Solve, watch and steer runs in a browser: a page served on this machine alone, which needs no network.
 
     It shows the records of DIR, those of `reasonflux solve --record DIR` too. What the form does not set is taken from the
-    environment: REASONFLUX_DEADLINE and so on. Models are loaded at the first run.
+    options, and then from the environment: REASONFLUX_DEADLINE and so on. Models are loaded at the first run.
     """
-    try:
-        from reasonflux_agent.serving.server import listen, run, url_of
-        from reasonflux_agent.serving.ui.routes import BASE, create_ui_app
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("The run page", str(error.name), "ui") from None
-    from reasonflux_agent.context import Context
+    from reasonflux_agent.serving.server import listen, run, url_of  # after the page, which names a missing extra
+    from reasonflux_agent.serving.ui.pages import BASE
+    from reasonflux_agent.serving.ui.routes import create_ui_app
     from reasonflux_agent.serving.ui.runs import Runs
 
-    context = Context.from_env()
-    navigator, solver = navigator or model or context.navigator, solver or model or context.solver
-    rest = context.model_copy(update={"navigator": None, "solver": None})
-    runs = Runs(record, navigator=navigator, solver=solver, library=library, context=rest)
+    runs = Runs(record, **options.given(context).parts)
     app, listener = create_ui_app(runs), listen("127.0.0.1", port)
     url = f"{url_of(listener, '127.0.0.1')}{BASE}/"
     typer.echo(f"The runs of {record} are on {url} (Ctrl-C ends)", err=True)
     if not no_browser:
         webbrowser.open(url)  # the port takes connections already
-    run(app, listener, patience=0, told=runs.end)  # a run under way can go on later
+    run(app, listener, patience=0, told=runs.end)  # a run under way can be resumed later

@@ -19,7 +19,7 @@ from reasonflux_agent.learning.racing import Standing
 from reasonflux_agent.learning.rows import Fold, LearningRow, read_rows, split
 from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Solver, Trial, Way, key_of
 from reasonflux_agent.learning.statistics import BASELINE, Claim, claim, power, smallest_effect
-from reasonflux_agent.parts import DEFAULT_MODEL
+from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.templates import TemplateLibrary
 
 Rows = str | Path | Iterable[Mapping[str, Any]]
@@ -93,8 +93,8 @@ def learn(
     >>> learned.proven, learned.claim.difference  # doctest: +SKIP
     (True, 0.375)
     """
-    settings = Context.from_env(**{"seed": 0, **context, "drafts": 0, "trajectories": 1, "templates": 1})
-    spec = model or settings.solver or settings.navigator or DEFAULT_MODEL
+    settings = Context.from_env(**{"seed": 0, **context, "direct_samples": 0, "trajectories": 1, "templates": 1})
+    _, spec = resolve_models(settings.navigator, model or settings.solver)
     settings = settings.model_copy(update={"navigator": None, "solver": None})
     kept, given = read_rows(rows), _given(library)
     _refuse(kept, given, budget)

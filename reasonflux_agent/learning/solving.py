@@ -28,7 +28,7 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.errors import ReasonFluxError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.jobs.evaluation.benchmarks import digest
-from reasonflux_agent.jobs.evaluation.cache import ModelReplies, opened
+from reasonflux_agent.jobs.evaluation.cache import opened, refuse_unnamed
 from reasonflux_agent.jobs.running import Watcher, run_all
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.models import describe, load_model
@@ -38,6 +38,7 @@ from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Run
 from reasonflux_agent.runs.journal import Journal, Row
 from reasonflux_agent.schema import Solution, Template, Value
+from reasonflux_agent.session import with_session
 from reasonflux_agent.strategies import programmed
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.verify.grading import grade
@@ -46,8 +47,6 @@ CALLS = {"direct": 1, "program": 1, "shown": 2, "library": 2}
 """Way of solving -> the calls that one row takes at most, but for retries: an empty reply, a program that fails."""
 APART = 1_000
 """Distance between the seeds of two samples of a row: more than one solution uses."""
-AGAIN = 500
-"""Number of the sample whose seed a repeated greedy reply has."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Way:
     sample: int = 0
     """0 is greedy; each other number is a sample of its own."""
     again: bool = False
-    """The greedy reply once more: the noise of the server."""
+    """The greedy reply once more, and not from the cache: the noise of the server."""
 
     @cached_property
     def id(self) -> str:
@@ -160,6 +159,7 @@ class Solver(Outcomes):
         self.context, self.concurrency, self.watcher = context, concurrency, watcher or Watcher()
         self._model, self._out = load_model(model), out
         self.model_name = describe(self._model)
+        refuse_unnamed([self._model])
         self._graphs: dict[str, Any] = {}
         self._building, self._open = threading.Lock(), ExitStack()
 
@@ -171,8 +171,7 @@ class Solver(Outcomes):
         with ExitStack() as opening:
             ledger = Journal(self._out.with_suffix(".ledger.jsonl"), itemgetter("key"), header=header)
             self.journal = opening.enter_context(ledger)
-            replies = opening.enter_context(opened(self._out.with_suffix(".replies.jsonl")))
-            self._cached = self._model.model_copy(update={"cache": ModelReplies(replies, self._model)})
+            self._replies = opening.enter_context(opened(self._out.with_suffix(".replies.jsonl")))
             self._open = opening.pop_all()
         return self
 
@@ -186,10 +185,11 @@ class Solver(Outcomes):
 
     def _row(self, key: str, trial: Trial) -> Row:
         way, row = trial
-        seed = (self.context.seed or 0) + APART * (way.sample + AGAIN * way.again)
+        seed = (self.context.seed or 0) + APART * way.sample
         context = self.context.model_copy(update={"seed": seed, "greedy": way.sample == 0})
         try:
-            state = self._graph(way).invoke({"problem": row.problem}, context=context)
+            config = with_session({}, cache=None if way.again else self._replies)
+            state = self._graph(way).invoke({"problem": row.problem}, config, context=context)
             solution = Solution.model_validate(state["solution"])
         except ReasonFluxError as error:
             if fault(error) != "problem":
@@ -215,7 +215,7 @@ class Solver(Outcomes):
                 library = TemplateLibrary(way.templates, "learned") if way.templates else TemplateLibrary.builtin()
                 graph = create_reasonflux(
                     strategy=strategies.get(way.kind, "recall"),
-                    solver=self._cached,
+                    solver=self._model,
                     library=library,
                     retriever=_Showing(template=way.templates[0]) if way.kind == "shown" else None,
                 )

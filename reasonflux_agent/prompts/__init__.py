@@ -1,8 +1,7 @@
-"""Exchanges with a model: one file each, holding its prompt, `render` and `parse`, and no I/O.
+"""Prompts: one file each, with its text, `render` and `parse`, and no I/O. Training data are rendered by the same functions.
 
-Training data are rendered by these very functions. The prompts of one run share a `brief` (problem, methods, plan, work so
-far) and end with the task. The plan's three examples, and the templates shown as turns, come before it; `direct` has the bare
-problem. A server's prefix cache serves what begins alike.
+The prompts of one run begin with the same `brief` (problem, methods, plan, work so far), so that a server's prefix cache
+serves them, and end with the task. The examples of `plan` and the templates shown as turns come before it; `direct` has none.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ RESULT_CHARS = 2400
 
 
 class ParseError(ValueError):
-    """A reply does not have the form that was asked for; the text tells the model what was wrong."""
+    """A reply does not have the form that was asked for. The text is sent to the model: it says what is wrong."""
 
 
 @dataclass(frozen=True)
 class Prompt(Generic[T]):
-    """A question to a model and the reading of its reply, as two pure functions."""
+    """How to ask a model (`render`) and how to read its reply (`parse`, which raises ParseError): two pure functions."""
 
     name: str
     role: Role
@@ -48,9 +47,9 @@ def brief(
     plan: Plan | None = None,
     results: Sequence[StepResult] = (),
 ) -> str:
-    """Return the part that the prompts of one run share, in the order in which it grows.
+    """Return the text that the prompts of one run share; what becomes known later stands later.
 
-    A template of the library is rendered here; a text is one that a retriever of the caller's found.
+    A template of the library is rendered here; one that the caller's retriever found is given as text.
     """
     parts = [f"Problem:\n{problem.strip()}"]
     if templates:
@@ -64,7 +63,7 @@ def brief(
 
 
 def user(*parts: str) -> list[Message]:
-    """One user message, its parts set apart by blank lines."""
+    """Return one user message: the parts that are not empty, with blank lines between them."""
     return [{"role": "user", "content": "\n\n".join(part for part in parts if part)}]
 
 
@@ -72,20 +71,20 @@ _CONTROL = re.compile(
     r"<(?=\|[^|<>\s]{1,40}\|>|\uff5c[^\uff5c<>]{1,40}\uff5c>|/?s>|(?:start|end)_of_turn>|(?:bos|eos|pad|unk)>"
     r"|/?(?:think|tool_call|tool_response)>)|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\])"
 )
-"""What begins a control token of a chat template: ChatML, Llama, DeepSeek, Gemma, Mistral, Phi."""
+"""The first character of a control token of a chat template: ChatML, Llama, DeepSeek, Gemma, Mistral, Phi."""
 
 
 def plain(messages: Sequence[Message]) -> list[Message]:
-    """The messages, with a blank inside whatever a server would read as a control token (`< |im_start|>`).
+    """Return the messages with a blank in each control token (`< |im_start|>`).
 
-    llama.cpp, vLLM and transformers make one of it wherever it stands: a problem or a template could end its message and
-    begin another in the system's name.
+    llama.cpp, vLLM and transformers read control tokens anywhere in a text: a problem or a template could end its message and
+    begin one of the system.
     """
     return [{**message, "content": _CONTROL.sub(r"\g<0> ", message["content"])} for message in messages]
 
 
 def correction(reply: str, error: ParseError) -> list[Message]:
-    """What is added to an exchange whose reply did not parse."""
+    """Return the messages that send a reply back which did not parse, with what is wrong."""
     return [
         {"role": "assistant", "content": reply[-RESULT_CHARS:] or "(nothing)"},
         {"role": "user", "content": f"That does not have the form asked for: {error} Reply again, in that form only."},

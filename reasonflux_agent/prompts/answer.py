@@ -1,4 +1,4 @@
-"""answer (solver): the final answer of a trajectory whose steps did not state it."""
+"""answer (solver): asks for the final answer of a trajectory whose steps do not state it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TASK = f"Task: the steps are done. State the result that the problem asks for, i
 
 
 def render(problem: str, plan: Plan, results: Sequence[StepResult], templates: Sequence[Template | str] = ()) -> list[Message]:
-    """The request for the final answer, given all step results."""
+    """Return the request for the final answer, after the results of all steps."""
     return user(brief(problem, templates=templates, plan=plan, results=results), TASK)
 
 

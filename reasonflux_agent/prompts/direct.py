@@ -1,7 +1,4 @@
-"""direct (solver): one chain of thought, with the prompt that the publishers of the Qwen and DeepSeek models give.
-
-ReasonFlux-F1 is used this way too: its chat template opens the thought by itself.
-"""
+"""direct (solver): one chain of thought, asked for as the publishers of Qwen, DeepSeek and ReasonFlux-F1 recommend."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from reasonflux_agent.prompts.solve import REASON, text
 
 
 def render(problem: str) -> list[Message]:
-    """The problem and the publisher's instruction, nothing else."""
+    """Return the problem and the publishers' instruction."""
     return user(problem.strip(), REASON)
 
 

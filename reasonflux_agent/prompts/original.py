@@ -1,6 +1,6 @@
-"""The five exchanges of ReasonFlux v1 as it was released: analyse, lay out, adjust once, then instruct and solve each step.
+"""The five prompts of ReasonFlux v1 as released: analyse, lay out, adjust once; then instruct and follow for each step.
 
-They make 3 + 2n calls for n steps. The wording is ours; what each call is given and asked for is the original's.
+For n steps these are 3 + 2n calls. The wording is ours; what each call is given and asked for is the original's.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from reasonflux_agent.prompts.steps import read_plan
 from reasonflux_agent.schema import Plan, StepResult
 
 Turn = tuple[str, StepResult]
-"""The navigator's instruction for a step, and what the solver made of it."""
+"""The navigator's instruction for a step, and the solver's work on it."""
 
 
 def _dialogue(turns: Sequence[Turn]) -> str:
-    return "\n\n".join(f"Instruction {r.index + 1}: {said}\nWork {r.index + 1}: {r.text}" for said, r in turns)
+    return "\n\n".join(f"Instruction {r.index + 1}: {told}\nWork {r.index + 1}: {r.text}" for told, r in turns)
 
 
 def render_analyse(problem: str) -> list[Message]:
-    """Navigator: what the problem is about."""
+    """Return the request for the idea of the problem."""
     return user(brief(problem), "Task: name the core idea of the problem and the knowledge it calls for, in three sentences.")
 
 
 def render_lay_out(problem: str, analysis: str) -> list[Message]:
-    """Navigator: the trajectory, each step with the name of a method to look up."""
+    """Return the request for a trajectory, each step with the name of a method to look up."""
     return user(
         brief(problem),
         f"Analysis:\n{analysis}",
@@ -35,7 +35,7 @@ def render_lay_out(problem: str, analysis: str) -> list[Message]:
 
 
 def render_adjust(problem: str, plan: Plan, template: str) -> list[Message]:
-    """Navigator: the trajectory adjusted to the one template that the library gave, if it gave one."""
+    """Return the request to adjust the trajectory to the one template found; `template` is empty if none was."""
     return user(
         brief(problem, templates=[template] if template else (), plan=plan),
         f"Task: {'adjust the plan to the method above' if template else 'make the plan more precise'}. "
@@ -44,13 +44,13 @@ def render_adjust(problem: str, plan: Plan, template: str) -> list[Message]:
 
 
 def render_instruct(problem: str, plan: Plan, step: int, turns: Sequence[Turn]) -> list[Message]:
-    """Navigator as teacher: the instruction for a step, given the dialogue so far."""
+    """Return the request that a teacher instructs a student for a step (0-based), after the dialogue so far."""
     task = f"Task: tell a student how to carry out step {step + 1} of the plan for this problem. Do not do it yourself."
     return user(brief(problem, plan=plan), _dialogue(turns), task)
 
 
 def render_follow(problem: str, instruction: str, turns: Sequence[Turn], last: bool) -> list[Message]:
-    """Solver as student: carries the instruction out."""
+    """Return the request that a student carries the instruction out."""
     end = f"This is the last step: {BOXED}" if last else ""
     return user(brief(problem), _dialogue(turns), f"Your teacher says: {instruction}", f"Task: do just that. {end}")
 

@@ -1,4 +1,4 @@
-"""program (solver): a whole solution as a Python program, which runs in an isolated interpreter."""
+"""program (solver): the solution as a Python program, which is run in an isolated interpreter."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Import nothing but math and itertools. Reply with one ```python block and nothin
 
 
 def render(problem: str) -> list[Message]:
-    """The request for a program."""
+    """Return the request for a program."""
     return user(brief(problem), TASK)
 
 
 def parse(reply: str) -> str:
-    """The program's text. Raises ParseError if there is none."""
+    """Return the program's text. Raises ParseError if there is none."""
     from reasonflux_agent.verify.programs import extract_program
 
     code = extract_program(reply)
@@ -24,5 +24,5 @@ def parse(reply: str) -> str:
 
 
 OUTPUT = "```output"
-"""What a model writes behind its program to go on with an output that it imagines; a reply whose program is run stops there."""
+"""A model that goes on after its program writes this, and an output that it imagines: the reply ends before it."""
 PROGRAM: Prompt[str] = Prompt("program", "solver", render, parse, max_tokens=600, stop=(OUTPUT,))

@@ -1,4 +1,4 @@
-"""propose (navigator): ReasonFlux v2's proposer: abstraction, conditions and high-level steps, in one reply."""
+"""propose (navigator): abstraction, conditions and high-level steps in one reply, as the proposer of ReasonFlux v2."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _CONDITIONS = re.compile(r"^[^\w\n]*conditions[^\w\n:]*:(.+)$", re.IGNORECASE | 
 
 
 def render(problem: str) -> list[Message]:
-    """The request for an abstraction and its steps."""
+    """Return the request for an abstraction and its steps."""
     return user(brief(problem), TASK)
 
 
 def parse(reply: str) -> Plan:
-    """Abstraction (with the conditions, where given) and steps. Raises ParseError if there is no step."""
+    """Return the steps, with kind and conditions as the abstraction. Raises ParseError if there is no step."""
     plan = read_plan(reply)
-    said = _CONDITIONS.search(reply)
-    conditions = f"Conditions: {said[1].strip(' *')}" if said else ""
+    stated = _CONDITIONS.search(reply)
+    conditions = f"Conditions: {stated[1].strip(' *')}" if stated else ""
     return plan.model_copy(update={"abstraction": f"{plan.abstraction} {conditions}".strip()})
 
 

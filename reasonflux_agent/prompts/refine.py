@@ -1,4 +1,4 @@
-"""refine (navigator): rewrites the trajectory with the templates that were found (paper, section 3.3: T_rag)."""
+"""refine (navigator): rewrites the trajectory with the templates found (T_rag; paper, section 3.3)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,8 @@ out a method that does not fit. Do not solve the problem. Reply with 2 to 4 numb
 
 
 def render(problem: str, templates: Sequence[Template | str], plan: Plan) -> list[Message]:
-    """The request for a better trajectory, given what the library holds."""
+    """Return the request to rewrite a plan, with the templates in view."""
     return user(brief(problem, templates=templates, plan=plan), TASK)
 
 
-def parse(reply: str) -> Plan:
-    """The rewritten trajectory. Raises ParseError if the reply holds no step."""
-    return read_plan(reply)
-
-
-REFINE: Prompt[Plan] = Prompt("refine", "navigator", render, parse, max_tokens=300)
+REFINE: Prompt[Plan] = Prompt("refine", "navigator", render, read_plan, max_tokens=300)

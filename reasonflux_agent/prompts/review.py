@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reasonflux_agent.prompts import Message, ParseError, Prompt, brief, user
 from reasonflux_agent.prompts.steps import read_mark, read_plan
@@ -16,38 +16,44 @@ REDO if a calculation is wrong, followed by what is right instead,
 REPLACE if this way cannot lead to the answer, followed by numbered lines of a new plan for this problem,
 FINISH if the final answer is there and right."""
 
-_LABEL = (
-    r"(?:(?:the|my|final|overall)\s)*+(?:verdict|decision|judge?ment|conclusion|assessment|review|result|answer|action)"
-    r"(?:\s+is\b)?[^\w\n]*+"
-)
-_HEAD = re.compile(
-    # layout, a number, a label; then the word, in capitals, or in any letters where nothing else stands on the line
-    rf"[^\w\n❌✗✘🚫]*+(?:\d{{1,2}}[.):][^\w\n]*+|step\s\d{{1,2}}[^\w\n]*+|(?:therefore|thus|hence"
-    rf"|so)[:,]\s[^\w\n]*+)?(?P<label>{_LABEL})?(?:(?:boxed|text\w*)\{{\W*+)*"
-    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]"
-    r"|[-–—]+(?=\s)))?[*_`\"']*+)(?P<rest>.*)",
-    re.IGNORECASE,
-)
-_NONE = re.compile(r"\W*(?:(?:if|when|unless)\b|(?:or\W+)?(?:ACCEPT|REDO|REPLACE|FINISH)\b)")
-"""What follows a word that is no verdict: the words of the task itself, or another one to choose from."""
-_GOES_ON = re.compile(
-    r"\s*(?:(?:because|since|as|for)\b|(?:the|this|it|all|everything)\b(?: \w+){0,4}? (?:is|are|was|were|holds?"
-    r"|checks?|looks?)\b|[\d$\\(=])",
-    re.IGNORECASE,
-)
-"""What may follow ACCEPT and FINISH where nothing parts them from the sentence: a reason, or the answer; no order."""
-_DENIED = re.compile(
-    r"\W*(?:no|not|never|false|nope|wrong|incorrect)\b(?!(?: \w+){0,2} (?:errors?|mistakes?|issues?|problems?)"
-    r"|,? it is (?:right|correct))"
-    r"|.*\b(?:but|except|however|unless|until|instead|REDO|REPLACE|should (?:be|have)|(?<!not )(?<!nothing )(?<!nothing is )"
-    r"(?:wrong|incorrect)|(?:is|are|was|were)(?: not|n[’']t) (?:right|correct|true|complete|done|finished|there))\b",
-    re.IGNORECASE,
-)
-"""What takes ACCEPT or FINISH back on the same line."""
-_ORDER = re.compile(r"\s*(?:by|up|off|or|until|only|cannot)\b|\s*(?:\w+\s){0,2}(?:not|never|\w+n[’']t)\b", re.IGNORECASE)
-"""What follows REDO and REPLACE that nothing parts from the sentence, where it is no verdict."""
-
+GOOD, BAD = ("ACCEPT", "FINISH"), ("REDO", "REPLACE")
+REMARK = 600
+"""Characters of the feedback that are kept."""
 _CLOSING = " \n*_`\"'.})$"
+_GAP = r"[^\w\n]*+"
+_HEAD = re.compile(
+    r"[^\w\n❌✗✘🚫]*+"  # layout
+    rf"(?:(?:\d{{1,2}}[.):]|step\s\d{{1,2}}|(?:therefore|thus|hence|so)[:,]\s){_GAP})?"
+    r"(?P<label>(?:(?:the|my|final|overall)\s)*+(?:(?P<verdict>verdict|decision|judge?ment|conclusion|assessment|review)"
+    rf"|result|answer|action)(?:\s+is\b)?{_GAP})?"
+    r"(?:(?:boxed|text\w*)\{\W*+)*"
+    r"(?P<word>ACCEPT|REDO|REPLACE|FINISH)(?:ED|D)?(?![\w-])"
+    r"(?P<end>[*_`\"'}\])]*+(?:\s*+(?:[:.,;!]|[-–—]+(?=\s)))?[*_`\"']*+)"
+    r"(?P<rest>.*)",
+    re.IGNORECASE,
+)
+# How a line goes on that names a verdict and states none; see `_states`.
+_CHOICE = re.compile(r"\W*(?:(?:if|when|unless)\b|(?:or\W+)?(?:ACCEPT|REDO|REPLACE|FINISH)\b)")  # the task's own words
+_DENIAL = re.compile(
+    r"\W*(?:no|not|never|false|nope|wrong|incorrect)\b"
+    r"(?!(?: \w+){0,2} (?:errors?|mistakes?|issues?|problems?)|,? it is (?:right|correct))"
+    r"|.*\b(?:but|except|however|unless|until|instead|REDO|REPLACE|should (?:be|have)"
+    r"|(?<!not )(?<!nothing )(?<!nothing is )(?:wrong|incorrect)"
+    r"|(?:is|are|was|were)(?: not|n[’']t) (?:right|correct|true|complete|done|finished|there))\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\s*(?:(?:because|since|as|for)\b|[\d$\\(=]"
+    r"|(?:the|this|it|all|everything)\b(?: \w+){0,4}? (?:is|are|was|were|holds?|checks?|looks?)\b)",
+    re.IGNORECASE,
+)
+_ORDER = re.compile(r"\s*(?:by|up|off|or|until|only|cannot)\b|\s*(?:\w+\s){0,2}(?:not|never|\w+n[’']t)\b", re.IGNORECASE)
+_WITHDRAWAL = re.compile(
+    r"\A\s*\?|\b(?:on (?:second|further) (?:thought|look|reading)|on reflection|never ?mind|my mistake|I was wrong"
+    r"|not (?:needed|necessary|applicable)|unnecessary|n/a|(?:do|does)(?: not|n[’']t) apply)\b",
+    re.IGNORECASE,
+)
+"""What takes REDO or REPLACE back before another verdict is stated."""
 
 
 def render(
@@ -57,7 +63,7 @@ def render(
     templates: Sequence[Template | str] = (),
     whole: bool = False,
 ) -> list[Message]:
-    """The request for a judgement of the last of `results`: a step, or a `whole` solution, which is shown uncut."""
+    """Return the request to judge the last of `results`: a step, or a `whole` solution, which is shown uncut."""
     last = results[-1]
     if whole:
         common = brief(problem, templates=templates, plan=plan)
@@ -67,41 +73,56 @@ def render(
 
 
 def parse(reply: str) -> Review:
-    """The judgement, its `index` 0 (the node knows the step). Raises ParseError if there is no verdict.
+    """Return the judgement, with `index` 0 (the node knows the step). Raises ParseError if no line states a verdict.
 
-    The verdict is the last line that begins with one in capitals; what follows it belongs to it.
+    The last line that states one counts, and one in capitals before all others; but ACCEPT or FINISH after REDO or REPLACE
+    counts only if it is called the verdict ("Final verdict: ACCEPT"), or if the text between them withdraws the rejection
+    ("On second thought it is right"). What follows the line that counts is its feedback.
     """
     lines = reply.splitlines(keepends=True)
-    heads = list(_heads(lines))
-    if not heads:
+    stated = [(at, head) for at, line in enumerate(lines) if (head := _HEAD.match(line.rstrip())) and _states(head)]
+    if not stated:
         raise ParseError("no line of it begins with ACCEPT, REDO, REPLACE or FINISH.")
-    at, head = next((found for found in reversed(heads) if found[1]["word"].isupper()), heads[-1])
-    verdict: Verdict = head["word"].lower()  # type: ignore[assignment]
-    rest = "\n".join((head["rest"], "".join(lines[at + 1 :]))).strip()
-    rest = rest if rest.strip(_CLOSING) else ""
+    word, rest = _last_word(lines, [found for found in stated if found[1]["word"].isupper()] or stated)
+    verdict: Verdict = word.lower()  # type: ignore[assignment]
     if verdict != "replace":
-        return Review(index=0, verdict=verdict, feedback=rest[:600])
+        return Review(index=0, verdict=verdict, feedback=rest[:REMARK])
     first = next(iter(rest.splitlines()), "")
-    remark = "" if read_mark(first) or first[:1] in ("{", "[", "`") else first[:600]  # the steps may begin at once
+    remark = "" if read_mark(first) or first[:1] in ("{", "[", "`") else first[:REMARK]  # the steps may begin at once
     return Review(index=0, verdict=verdict, feedback=remark, steps=read_plan(rest).steps)
 
 
-def _heads(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
-    """The lines that begin with a verdict; those of a new plan are steps, whatever word they begin with."""
-    said: set[str] = set()
-    for at, line in enumerate(lines):
-        head = _HEAD.match(line.rstrip())
-        if not head or _NONE.match(head["rest"]) or ("REPLACE" in said and read_mark(line)):
-            continue
-        word, alone = head["word"], not head["rest"].strip(_CLOSING)
-        parted, good = bool(alone or head["end"].strip(" *_`\"'}])")), word.upper() in ("ACCEPT", "FINISH")
-        if good and (_DENIED.match(head["rest"]) or not (parted or _GOES_ON.match(head["rest"]))):
-            continue
-        if not parted and (said & {"REDO", "REPLACE"} if good else _ORDER.match(head["rest"])):
-            continue
-        if alone or word.isupper() or head["label"] or (parted and word in ("Redo", "Replace")):
-            said.add(word)
-            yield at, head
+def _states(head: re.Match[str]) -> bool:
+    """Return whether a line states the verdict that it names: it is no condition, no order, and no denial."""
+    word, rest, alone = head["word"], head["rest"], not head["rest"].strip(_CLOSING)
+    parted = alone or bool(head["end"].strip(" *_`\"'}])"))
+    if word.upper() in GOOD:
+        sentence = bool(_DENIAL.match(rest)) or not (parted or _REASON.match(rest))
+    else:
+        sentence = not parted and bool(_ORDER.match(rest))
+    if sentence or _CHOICE.match(rest):
+        return False
+    return alone or word.isupper() or bool(head["label"]) or (parted and word in ("Redo", "Replace"))
+
+
+def _last_word(lines: Sequence[str], stated: Sequence[tuple[int, re.Match[str]]]) -> tuple[str, str]:
+    """Return the verdict that counts, in capitals, and the text that follows it (see `parse`)."""
+    (at, head), *later = stated
+    end = len(lines)
+    for then, other in later:
+        word, other_word = head["word"].upper(), other["word"].upper()
+        if word == "REPLACE" and read_mark(lines[then]):
+            continue  # a step of the new plan
+        if word in BAD and other_word in GOOD and not (other["verdict"] or _WITHDRAWAL.search(_after(lines, at, head, then))):
+            end = min(end, then)
+        else:
+            at, head, end = then, other, len(lines)
+    return head["word"].upper(), _after(lines, at, head, end)
+
+
+def _after(lines: Sequence[str], at: int, head: re.Match[str], end: int) -> str:
+    rest = "\n".join((head["rest"], "".join(lines[at + 1 : end]))).strip()
+    return rest if rest.strip(_CLOSING) else ""
 
 
 REVIEW: Prompt[Review] = Prompt("review", "navigator", render, parse, max_tokens=250)

@@ -1,4 +1,4 @@
-"""solve (solver): carries out one step of the trajectory, or the whole of it in one reply (s^_i, paper section 3.3)."""
+"""solve (solver): carries out one step of the trajectory, or all of it in one reply (s^_i; paper, section 3.3)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from reasonflux_agent.schema import Plan, StepResult, Template
 BOXED = "put your final answer within \\boxed{}."
 REASON = f"Please reason step by step, and {BOXED}"
 LONGEST_EXAMPLE = 4000
-"""Characters of a template's example that is shown as turns; the published ones have some 1,500 at most."""
+"""Characters of the longest example that is shown as a turn; the published ones have 1,500 at most."""
 REDO = "An earlier try was rejected: {feedback} Do better."
 
 
 def text(reply: str) -> str:
-    """The reply as it is. Raises ParseError if there is nothing in it."""
+    """Return the reply, stripped. Raises ParseError if it is empty."""
     if not reply.strip():
         raise ParseError("it is empty.")
     return reply.strip()
 
 
 def demonstrate(template: Template) -> list[Message]:
-    """A template as an earlier turn of the conversation: its example, solved along its flow.
+    """Return a template as an earlier turn of the conversation: its worked example, since small models follow examples.
 
-    Small models follow what they are shown, and hardly what they are told. Empty without a worked example, or for one that
-    would fill the prompt.
+    The list is empty for a template without one, or with one that would fill the prompt.
     """
     example = template.example
     if not (example and example.steps and example.answer):
@@ -46,13 +45,12 @@ def solver_prompt(
     results: Sequence[StepResult] = (),
     feedback: str = "",
 ) -> list[Message]:
-    """Return the solver's messages. Nothing else asks the solver to carry out a plan: not the graph, not the training data.
+    """Return the solver's messages. The graph and the training builders call this one function.
 
     `step` (0-based) asks for that step alone, after the `results` of the steps before it. Without it the whole problem is
-    asked. Then each template (they come best first) that has a worked example becomes an earlier turn, the best one last, and
-    the other templates stand in the text. Such a turn takes the place of the plan, since a worked example is a trajectory
-    itself, unless the plan was written with the templates in view (`informed`: it was refined, or edited by a person).
-    `feedback` says why an earlier try was rejected.
+    asked: templates (given best first) with a worked example become earlier turns, the best one last; the others stand in the
+    text. Such turns replace the plan, unless it was written with the templates in view (`informed`: refined, or edited by a
+    person). `feedback` says why an earlier try was rejected.
     """
     redo = REDO.format(feedback=feedback) if feedback else ""
     if step is not None and plan is not None:

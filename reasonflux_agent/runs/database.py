@@ -1,6 +1,7 @@
-"""The database of the threads, a SQLite file or a `postgresql://` URL: opening it, and holding one thread of it.
+"""The database of the threads: how to open it, and how to hold one thread of it.
 
-Errors of a database, or of its package, become ours.
+A database is a SQLite file or a `postgresql://` URL. Each kind has a backend: `open` and `aopen` give a checkpointer whose
+tables are there; `lock` returns what holds a thread until it is closed, or None; `was_held` says whether a lock can exist.
 """
 
 from __future__ import annotations
@@ -12,22 +13,28 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from reasonflux_agent.errors import MissingExtraError, ThreadError
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
+    from psycopg import Connection
 
-Saver = TypeVar("Saver", bound="BaseCheckpointSaver[Any]")
+    Saver = BaseCheckpointSaver[Any]
+
 GRACE = 2.0
-"""Seconds to wait for a thread that another process holds: a killed one is let go of by the system, but not at once."""
+"""Seconds to wait for a thread that another process holds: the system takes a moment to release what a killed one held."""
+POLL = 0.05
+"""Seconds between two tries to hold something."""
 
 
 def database(given: str | None = None) -> str:
-    """`given`, else REASONFLUX_CHECKPOINTS, else reasonflux/threads.sqlite in XDG_DATA_HOME or ~/.local/share."""
+    """Return `given`, else REASONFLUX_CHECKPOINTS, else reasonflux/threads.sqlite in XDG_DATA_HOME or ~/.local/share.
+
+    Raises ThreadError for a URL other than postgresql://.
+    """
     named = given or os.environ.get("REASONFLUX_CHECKPOINTS")
     if not named:
         named = os.path.join(os.environ.get("XDG_DATA_HOME") or "~/.local/share", "reasonflux", "threads.sqlite")
@@ -42,86 +49,72 @@ def database(given: str | None = None) -> str:
 
 
 @contextmanager
-def open_checkpointer(url: str) -> Iterator[BaseCheckpointSaver[Any]]:
-    """The checkpointer of a database for `invoke` and `stream`; its tables are made where they are missing.
+def open_checkpointer(url: str) -> Iterator[Saver]:
+    """Open the checkpointer of a database for `invoke` and `stream`; tables that are missing are made.
 
-    `url` is a path or a postgresql:// URL. Raises ThreadError, also for what fails later, and MissingExtraError.
+    `url` is a path or a postgresql:// URL. Raises MissingExtraError, and ThreadError, also for what fails later.
     """
-    with _explained(url):
-        if _is_postgres(url):
-            _set_up_postgres(url)
-            from langgraph.checkpoint.postgres import PostgresSaver
-
-            with PostgresSaver.from_conn_string(url) as kept:
-                yield _strict(kept)
-        else:
-            _check_sqlite(url)
-            from langgraph.checkpoint.sqlite import SqliteSaver
-
-            with SqliteSaver.from_conn_string(url) as saver:
-                saver.setup()
-                yield _strict(saver)
+    with _backend(url) as backend, backend.open() as saver:
+        yield _strict(saver)
 
 
 @asynccontextmanager
-async def aopen_checkpointer(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]]:
-    """As `open_checkpointer`, for `ainvoke` and `astream`."""
-    with _explained(url):
-        if _is_postgres(url):
-            await asyncio.to_thread(_set_up_postgres, url)
-            from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
-            async with AsyncPostgresSaver.from_conn_string(url) as kept:
-                yield _strict(kept)
-        else:
-            _check_sqlite(url)
-            from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-            async with AsyncSqliteSaver.from_conn_string(url) as saver:
-                await saver.setup()
-                try:
-                    yield _strict(saver)
-                finally:
-                    # A cancelled graph may still be writing, and SQLite closes a connection when its last cursor is gone, which
-                    # the cancelled task's traceback keeps: a write before its commit would lock the database until then.
-                    try:
-                        async with asyncio.timeout(GRACE), saver.lock:
-                            await saver.conn.rollback()
-                    except TimeoutError:  # who left a list of checkpoints half read has the lock
-                        await saver.conn.rollback()
-
-
-def _strict(saver: Saver) -> Saver:
-    """The same, which makes of a checkpoint nothing but messages and plain values. LangGraph's own default imports and calls
-    whatever a checkpoint names, so that a database from elsewhere could run code."""
-    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-
-    saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
-    return saver
+async def aopen_checkpointer(url: str) -> AsyncIterator[Saver]:
+    """Open the checkpointer of a database for `ainvoke` and `astream`; see `open_checkpointer`."""
+    with _backend(url) as backend:
+        async with backend.aopen() as saver:
+            yield _strict(saver)
 
 
 @contextmanager
-def lock_thread(url: str, id: str, patience: float = GRACE) -> Iterator[None]:
-    """Holds a thread, so that no two processes run it at once. The system lets go of it when the process ends, however it
-    ends. Raises ThreadError where another one holds it, after `patience` seconds."""
-    with _explained(url), (_lock_postgres if _is_postgres(url) else _lock_sqlite)(url, id, patience):
-        yield
+def lock_thread(url: str, id: str) -> Iterator[None]:
+    """Hold a thread, so that one process at a time runs it. The system releases it however the process ends.
+
+    Raises ThreadError if another process holds it for longer than GRACE.
+    """
+    until = time.monotonic() + GRACE
+    with _backend(url) as backend:
+        while not (held := backend.lock(id)):
+            _wait_for(id, until)
+            time.sleep(POLL)
+        with closing(held):
+            yield
 
 
 @asynccontextmanager
 async def alock_thread(url: str, id: str) -> AsyncIterator[None]:
-    """As `lock_thread`, without holding up the event loop."""
+    """Hold a thread as `lock_thread` does, and wait without blocking the event loop."""
     until = time.monotonic() + GRACE
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(lock_thread(url, id, patience=0))
-                break
-            except ThreadError:
-                if time.monotonic() > until:
-                    raise
-            await asyncio.sleep(0.05)
-        yield
+    with _backend(url) as backend:
+        while not (held := backend.lock(id)):
+            _wait_for(id, until)
+            await asyncio.sleep(POLL)
+        with closing(held):
+            yield
+
+
+def is_held(url: str, id: str) -> bool:
+    """Return whether a process holds a thread."""
+    with _backend(url) as backend:
+        if not backend.was_held(id):
+            return False
+        if held := backend.lock(id):
+            held.close()
+        return not held
+
+
+def _wait_for(id: str, until: float) -> None:
+    if time.monotonic() > until:
+        raise ThreadError(f"The thread {id!r} is under way in another process. Next: wait for it, or use another thread.")
+
+
+def _strict(saver: Saver) -> Saver:
+    """Return the checkpointer, restricted to messages and plain values. LangGraph's default imports and calls whatever a
+    checkpoint names: a database from elsewhere could run code."""
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+    return saver
 
 
 def _is_postgres(url: str) -> bool:
@@ -129,24 +122,16 @@ def _is_postgres(url: str) -> bool:
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """Turns what the database, or a package that is not there, raises into our errors."""
-    failures: tuple[type[Exception], ...] = (sqlite3.Error,)
-    if _is_postgres(url):
-        try:
-            import langgraph.checkpoint.postgres  # noqa: F401
-            import psycopg
-        except ImportError:
-            package = "langgraph-checkpoint-postgres with psycopg[binary]"
-            raise MissingExtraError("Keeping threads in PostgreSQL", package, "postgres") from None
-        failures = (psycopg.Error,)
-        # What the driver says of a lost connection is in our error. Without a handler Python would print it before that one.
-        driver = logging.getLogger("psycopg")
-        if not driver.handlers:
-            driver.addHandler(logging.NullHandler())
+def _backend(url: str) -> Iterator[_Sqlite | _Postgres]:
+    """Give the backend of a database; what the database raises meanwhile becomes a ThreadError."""
+    kind = _Postgres if _is_postgres(url) else _Sqlite
     try:
-        yield
-    except failures as error:
+        backend = kind(url)
+    except ImportError:
+        raise MissingExtraError(f"Keeping threads in {kind.name}", kind.package, kind.extra) from None
+    try:
+        yield backend
+    except backend.failure as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise ThreadError(
             f"The database of the threads, {url}, cannot be used: {text}. Next: correct --checkpoints or "
@@ -154,82 +139,110 @@ def _explained(url: str) -> Iterator[None]:
         ) from error
 
 
-def _check_sqlite(path: str) -> None:
-    try:
-        import langgraph.checkpoint.sqlite  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("Keeping threads in SQLite", "langgraph-checkpoint-sqlite", "sqlite") from None
-    _make_folder(Path(path))
+class _Sqlite:
+    """A file. A thread is held by an open transaction on an empty database beside it: such locks work on every system."""
 
+    name, package, extra = "SQLite", "langgraph-checkpoint-sqlite", "sqlite"
+    failure = sqlite3.Error
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ThreadError(f"The folder of {path} cannot be made: {error}. Next: name another with --checkpoints.") from None
+    def __init__(self, path: str) -> None:
+        from langgraph.checkpoint.sqlite import SqliteSaver
+        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+        self._path, self._saver, self._async_saver = path, SqliteSaver, AsyncSqliteSaver
 
-def _set_up_postgres(url: str) -> None:
-    """Makes the tables, once: processes that come at the same time wait for the one that makes them."""
-    import psycopg
-    from langgraph.checkpoint.postgres import PostgresSaver
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        while not _try_lock(connection, "setup"):  # a waiting lock would block the making of the indices
-            time.sleep(0.05)
-        with PostgresSaver.from_conn_string(url) as saver:
+    @contextmanager
+    def open(self) -> Iterator[Saver]:
+        _make_folder(self._path)
+        with self._saver.from_conn_string(self._path) as saver:
             saver.setup()
+            yield saver
 
+    @asynccontextmanager
+    async def aopen(self) -> AsyncIterator[Saver]:
+        _make_folder(self._path)
+        async with self._async_saver.from_conn_string(self._path) as saver:
+            await saver.setup()
+            try:
+                yield saver
+            finally:
+                # A cancelled graph may still be writing, and SQLite closes a connection when its last cursor is gone, which
+                # the cancelled task's traceback keeps: a write before its commit would lock the database until then.
+                try:
+                    async with asyncio.timeout(GRACE), saver.lock:
+                        await saver.conn.rollback()
+                except TimeoutError:  # a list of checkpoints that was left half read has the lock
+                    await saver.conn.rollback()
 
-@contextmanager
-def _lock_postgres(url: str, id: str, patience: float) -> Iterator[None]:
-    import psycopg
-
-    until = time.monotonic() + patience
-    with psycopg.connect(url, autocommit=True) as connection:
-        while not _try_lock(connection, f"thread:{id}"):
-            if time.monotonic() > until:
-                raise _under_way(id)
-            time.sleep(0.05)
-        yield
-
-
-def _try_lock(connection: Any, name: str) -> bool:
-    return bool(connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(name),)).fetchone()[0])
-
-
-def _key(name: str) -> int:
-    """The number of an advisory lock."""
-    return int.from_bytes(hashlib.sha256(f"reasonflux:{name}".encode()).digest()[:8], "big", signed=True)
-
-
-@contextmanager
-def _lock_sqlite(path: str, id: str, patience: float) -> Iterator[None]:
-    """An open transaction on an empty database beside the threads': SQLite's locks work on every system."""
-    file = _lock_file(path, id)
-    _make_folder(file)
-    with closing(sqlite3.connect(file, timeout=patience, isolation_level=None)) as connection:
+    def lock(self, id: str) -> sqlite3.Connection | None:
+        file = self._lock_file(id)
+        _make_folder(file)
+        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN EXCLUSIVE")
+            return connection
         except sqlite3.OperationalError:
-            raise _under_way(id) from None
-        yield
+            connection.close()
+            return None
+
+    def was_held(self, id: str) -> bool:
+        return os.path.exists(self._lock_file(id))
+
+    def _lock_file(self, id: str) -> str:
+        return os.path.join(f"{self._path}.locks", hashlib.sha256(id.encode()).hexdigest()[:32])
 
 
-def _lock_file(path: str, id: str) -> Path:
-    return Path(f"{path}.locks") / hashlib.sha256(id.encode()).hexdigest()[:32]
-
-
-def _under_way(id: str) -> ThreadError:
-    return ThreadError(f"The thread {id!r} is under way in another process. Next: wait for it, or use another thread.")
-
-
-def is_held(url: str, id: str) -> bool:
-    """Whether a process is at a thread."""
-    if not _is_postgres(url) and not _lock_file(url, id).exists():
-        return False
+def _make_folder(file: str) -> None:
     try:
-        with lock_thread(url, id, patience=0):
-            return False
-    except ThreadError:
+        os.makedirs(os.path.dirname(os.path.abspath(file)), exist_ok=True)
+    except OSError as error:
+        raise ThreadError(f"The folder of {file} cannot be made: {error}. Next: name another with --checkpoints.") from None
+
+
+class _Postgres:
+    """A server. A thread is held by an advisory lock of a connection."""
+
+    name, package, extra = "PostgreSQL", "langgraph-checkpoint-postgres with psycopg[binary]", "postgres"
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+        from langgraph.checkpoint.postgres import PostgresSaver
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+        self._url, self._saver, self._async_saver, self._connect = url, PostgresSaver, AsyncPostgresSaver, psycopg.connect
+        self.failure = psycopg.Error
+        # Our error says what the driver says of a lost connection. Without a handler Python would print that as well.
+        driver = logging.getLogger("psycopg")
+        if not driver.handlers:
+            driver.addHandler(logging.NullHandler())
+
+    def open(self) -> AbstractContextManager[Saver]:
+        self._make_tables()
+        return self._saver.from_conn_string(self._url)
+
+    @asynccontextmanager
+    async def aopen(self) -> AsyncIterator[Saver]:
+        await asyncio.to_thread(self._make_tables)
+        async with self._async_saver.from_conn_string(self._url) as saver:
+            yield saver
+
+    def _make_tables(self) -> None:
+        """Make the tables once: of processes that come together, one makes them, and the others wait."""
+        while not (held := self._advisory_lock("setup")):  # a waiting lock would block the making of the indices
+            time.sleep(POLL)
+        with closing(held), self._saver.from_conn_string(self._url) as saver:
+            saver.setup()
+
+    def lock(self, id: str) -> Connection[Any] | None:
+        return self._advisory_lock(f"thread:{id}")
+
+    def was_held(self, id: str) -> bool:
         return True
+
+    def _advisory_lock(self, name: str) -> Connection[Any] | None:
+        number = int.from_bytes(hashlib.sha256(f"reasonflux:{name}".encode()).digest()[:8], "big", signed=True)
+        connection = self._connect(self._url, autocommit=True)
+        if connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone() == (True,):
+            return connection
+        connection.close()
+        return None

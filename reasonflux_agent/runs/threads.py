@@ -1,7 +1,4 @@
-"""Threads: runs whose checkpoints are kept in a database, so that what was stopped or killed goes on in another process.
-
-A database is a SQLite file or a `postgresql://` URL. What a run was begun with is kept as checkpoint metadata, under `BEGUN`.
-"""
+"""Threads: runs whose checkpoints are in a database, so that another process can resume one that was stopped or killed."""
 
 from __future__ import annotations
 
@@ -22,16 +19,16 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 BEGUN = "reasonflux_begun"
-"""Key of the checkpoint metadata that says, as JSON, what a run was begun with: strategy, library, record, context."""
+"""Key of the checkpoint metadata that holds, as JSON, what a run was begun with: strategy, library, record, context."""
 
 
 class Thread(Value):
-    """A kept run: the last one of its thread."""
+    """The last run of a thread."""
 
     id: str
     problem: str
     state: Literal["running", "interrupted", "finished"]
-    """`running`: a process is at it; `interrupted`: it can be resumed."""
+    """`running`: a process holds it; `interrupted`: it can be resumed."""
     updated: str
     """When its last checkpoint was written, ISO 8601."""
     calls: int = 0
@@ -41,33 +38,31 @@ class Thread(Value):
     run: str = ""
     """Id of the run, which is the name of its record."""
     begun: str = ""
-    """What it was begun with, as JSON; see `BEGUN`."""
+    """See `BEGUN`."""
     solution: Solution | None = None
     """Of a finished run."""
 
 
 def list_threads(url: str) -> list[Thread]:
-    """The threads of a database, the one written last first."""
+    """Return the threads of a database, the one written last first. Raises ThreadError, MissingExtraError."""
     with open_checkpointer(url) as saver:
         threads = [thread for id in thread_ids(saver) if (thread := read_thread(saver, id))]
-    threads = [
-        thread.model_copy(update={"state": "running"}) if thread.state == "interrupted" and is_held(url, thread.id) else thread
-        for thread in threads
-    ]
+    running = {thread.id for thread in threads if thread.state == "interrupted" and is_held(url, thread.id)}
+    threads = [thread.model_copy(update={"state": "running"}) if thread.id in running else thread for thread in threads]
     return sorted(threads, key=lambda thread: thread.updated, reverse=True)
 
 
 def thread_ids(saver: BaseCheckpointSaver[Any]) -> list[str]:
-    """The ids of the threads that hold a run of ours."""
+    """Return the ids of the threads that this package has written."""
     with _understood("the database"):
         begins = list(saver.list(None, filter={"source": "input", "step": -1}))
         return list(dict.fromkeys(t.config["configurable"]["thread_id"] for t in begins if BEGUN in t.metadata))
 
 
 def read_thread(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
-    """What is kept of a thread; None if nothing is. Whether a process is at it, the checkpoints do not say.
+    """Return a thread, or None if there is none. Its state is never `running`: the checkpoints do not tell.
 
-    Raises ThreadError for what this package has not written.
+    Raises ThreadError for checkpoints that cannot be read, or that another program wrote.
     """
     with _understood(f"the thread {id!r}"):
         return _read(saver, id)
@@ -75,7 +70,7 @@ def read_thread(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
 
 @contextmanager
 def _understood(what: str) -> Iterator[None]:
-    """Turns what checkpoints of another make, or damaged ones, raise into our error."""
+    """Raise a ThreadError for what damaged checkpoints, or those of another program, raise."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, RecursionError) as error:
@@ -90,7 +85,7 @@ def _read(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
         return None
     values = last.checkpoint["channel_values"]
     given: dict[str, Any] = values.get("__start__") or {}
-    begins = last.metadata["source"] == "input"  # then the other values are those of the thread's former run
+    begins = last.metadata["source"] == "input"  # its other values are of the run before
     solution = Solution.model_validate(values["solution"]) if values.get("solution") and not begins else None
     usage = solution.total if solution else Usage() if begins else _usage(saver, id)
     return Thread(
@@ -107,14 +102,14 @@ def _read(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
 
 
 def unknown_thread(id: str, known: Iterable[str]) -> ThreadError:
-    """The error for an id that no thread has."""
+    """Return the error for an id that no thread has."""
     ids = ", ".join(known)
     exist = f"There are: {ids}." if ids else "None is kept yet. Next: reasonflux solve --thread ID PROBLEM."
     return ThreadError(f"There is no thread {id!r}. {exist}")
 
 
 def delete_thread(url: str, id: str) -> None:
-    """Deletes all that is kept of a thread. Raises ThreadError for one that is unknown, or under way."""
+    """Delete a thread. Raises ThreadError for one that is unknown, or that a process holds."""
     with lock_thread(url, id), open_checkpointer(url) as saver:
         if read_thread(saver, id) is None:
             raise unknown_thread(id, thread_ids(saver))
@@ -122,22 +117,22 @@ def delete_thread(url: str, id: str) -> None:
 
 
 def _usage(saver: BaseCheckpointSaver[Any], id: str) -> Usage:
-    """What the finished model calls cost since the thread's last input, in the graph and in its attempts."""
+    """Return what the finished model calls since the thread's last input have cost."""
     replies = [result["reply"] for result in finished_calls(saver, id)]
     read, wrote = (sum(reply[name] for reply in replies) for name in ("prompt_tokens", "completion_tokens"))
     return Usage(calls=len(replies), prompt_tokens=read, completion_tokens=wrote)
 
 
 def finished_calls(saver: BaseCheckpointSaver[Any], id: str) -> list[dict[str, Any]]:
-    """The results of the model calls since the thread's last input (see calls.py), in order, each once."""
+    """Return the results of the model calls since the thread's last input (see calls.py), in order, each once."""
     checkpoints = sorted(saver.list({"configurable": {"thread_id": id}}), key=_when)
     inputs = [t for t in checkpoints if t.metadata["source"] == "input" and not t.config["configurable"]["checkpoint_ns"]]
     since = max(map(_when, inputs), default="")
     written = [write for t in checkpoints if _when(t) >= since for write in t.pending_writes or ()]
     results = [value for _, channel, value in written if channel == "__return__" and "reply" in value]
-    return [result for result in results if result.get("asked") != ""]  # empty: it was kept already
+    return [result for result in results if result.get("asked") != ""]  # empty: a copy of an earlier result
 
 
 def _when(checkpoint: CheckpointTuple) -> str:
-    """Its id: ids are ordered by time."""
+    """Return its id; ids are in the order of time."""
     return str(checkpoint.config["configurable"]["checkpoint_id"])

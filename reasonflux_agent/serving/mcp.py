@@ -19,11 +19,12 @@ from pydantic import Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.calls import with_session
 from reasonflux_agent.ending import Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
-from reasonflux_agent.serving.guard import bears
+from reasonflux_agent.events import event_of
+from reasonflux_agent.serving.middleware import WRONG_KEY, has_key
 from reasonflux_agent.serving.replies import reasoning
+from reasonflux_agent.session import with_session
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever, template_search_tool
 from reasonflux_agent.toolkit import Text, check_answer_tool, reason_tool
 
@@ -50,17 +51,17 @@ NUMBERS = ("answer", "expected")
 """Arguments that are taken as numbers too, as models write them."""
 CHAPTERS = "templates://chapters"
 TITLES = ResourceSecurity(exempt_params={"chapter", "id"})
-"""What resources are asked for are keys of a table, no paths: a title may hold what a path may not."""
+"""The parameters of resources are keys of a table and not paths: a title may hold characters that a path may not."""
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True)
-"""What the tools promise to clients that ask before a call: nothing is changed by one."""
+"""What the tools promise to clients that ask a person before a call: a call changes nothing."""
 
 
 def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None = None) -> MCPServer[Any]:
-    """The server over `flux`; `library` is what is searched and what the resources show, `ending` ends the runs under way.
+    """Return the server over `flux`. library: what is searched and shown as resources. ending: ends the runs under way.
 
-    `reason` tells of plan, templates, steps and reviews by progress notifications, where a client asks for them. A call
-    that its client cancels ends the run and its model calls. What fails comes back as a tool error with the text that this
-    package gives it. Raises MissingExtraError without the default retriever's packages.
+    `reason` sends the run's events as progress notifications, if the client asks for them. A call that its client cancels
+    ends the run and its model calls. A failure comes back as a tool error with this package's text. Raises MissingExtraError
+    without the default retriever's packages.
     """
     solve, check = reason_tool(flux), check_answer_tool()
     search = template_search_tool(TemplateRetriever.from_library(library, k=FOUND))
@@ -90,17 +91,17 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
 
 
 class _Server(MCPServer[Any]):
-    """The SDK's, but for arguments: it ignores those that a tool does not take, and refuses wrong ones in pydantic's words."""
+    """The SDK's server with a check of arguments: the SDK ignores unknown ones, and refuses wrong ones in pydantic's words."""
 
     async def list_tools(self) -> Any:
-        """The tools, with what they refuse in their schemas too."""
+        """Return the tools. Their schemas say that other arguments are refused."""
         tools = await super().list_tools()
         for tool in tools:
             tool.input_schema["additionalProperties"] = False
         return tools
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None) -> Any:
-        """Calls a tool. Raises ToolError with the arguments that were given, those that there are, and the closest ones."""
+        """Call a tool. Raises ToolError with the arguments that were given, those that exist, and the closest ones."""
         tools = {tool.name: tool.input_schema for tool in await self.list_tools()}
         if name not in tools:
             raise ToolError(f"There is no tool {name[:80]!r}. There are: {', '.join(tools)}.{_closest(name, tools)}")
@@ -125,9 +126,9 @@ def _closest(name: str, known: Iterable[str]) -> str:
 
 
 def create_mcp_app(server: MCPServer[Any], *, host: str, api_key: str | None = None) -> ASGIApp:
-    """The streamable HTTP application, at `/mcp`.
+    """Return the streamable HTTP application, at `/mcp`.
 
-    With an `api_key` each request must bear it. Without one, requests are taken under this machine's own names alone, so
+    With an `api_key` each request must carry it. Without one, requests are taken only under this machine's own names, so
     that no page of another site reaches the server through a browser.
     """
     names = ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]
@@ -135,24 +136,22 @@ def create_mcp_app(server: MCPServer[Any], *, host: str, api_key: str | None = N
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=not api_key, allowed_hosts=hosts, allowed_origins=[f"http://{own}" for own in hosts]
     )
-    AppStatus.enable_automatic_graceful_drain = False  # it would cut the calls under way: see `conclude`
     app = server.streamable_http_app(transport_security=security)
     return _keyed(app, api_key) if api_key else app
 
 
 def conclude(ending: Ending) -> None:
-    """On the event loop of the application: makes calls end in the best so far, and then the streams that clients keep open."""
+    """Make calls end in the best answer so far, and then end the streams that clients keep open. Call it on the event loop."""
     ending.end("the server was told to end")
     asyncio.get_running_loop().call_later(CONCLUDING, setattr, AppStatus, "should_exit", True)
 
 
 def _keyed(app: ASGIApp, key: str) -> ASGIApp:
-    text = "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'."
-    refusal = PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
+    refusal = PlainTextResponse(WRONG_KEY, 401, {"WWW-Authenticate": "Bearer"})
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         # nothing but HTTP has a route
-        await (app if scope["type"] != "http" or bears(scope, key) else refusal)(scope, receive, send)
+        await (app if scope["type"] != "http" or has_key(scope, key) else refusal)(scope, receive, send)
 
     return guarded
 
@@ -171,7 +170,7 @@ async def _call(tool: BaseTool, ctx: Context, ending: Ending | None = None, **ar
 
 
 async def _gone(request: Request) -> None:
-    """Returns when an HTTP client has gone: in the protocols before 2026 nothing else tells it."""
+    """Return when an HTTP client has gone: in the protocols before 2026 nothing else says so."""
     while not await request.is_disconnected():
         await asyncio.sleep(1)
 
@@ -183,7 +182,7 @@ class _Progress(AsyncCallbackHandler):
         self._ctx, self._count = ctx, 0
 
     async def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
-        if name.startswith("reasonflux_") and (text := reasoning(data).strip()):
+        if (event := event_of(name, data)) and (text := reasoning(event).strip()):
             self._count += 1
             await self._ctx.report_progress(self._count, message=text)
 

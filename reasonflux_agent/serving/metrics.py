@@ -13,25 +13,21 @@ class Metrics:
     """The collectors of one app, in a registry of its own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "reasonflux_requests", "HTTP requests by model and status.", ["model", "status"], registry=self._registry
-        )
-        self.in_flight = Gauge("reasonflux_requests_in_flight", "HTTP requests under way.", registry=self._registry)
+        own = self._registry = CollectorRegistry()
+        self.requests = Counter("reasonflux_requests", "HTTP requests by model and status.", ["model", "status"], registry=own)
+        self.in_flight = Gauge("reasonflux_requests_in_flight", "HTTP requests under way.", registry=own)
         self.seconds = Histogram(
-            "reasonflux_request_seconds", "Seconds of a completion.", ["model"], buckets=SECONDS, registry=self._registry
+            "reasonflux_request_seconds", "Seconds of a completion.", ["model"], buckets=SECONDS, registry=own
         )
-        self._tokens = Counter(
-            "reasonflux_tokens", "Tokens of model calls by node and kind.", ["node", "kind"], registry=self._registry
-        )
+        self._tokens = Counter("reasonflux_tokens", "Tokens of model calls by node and kind.", ["node", "kind"], registry=own)
 
     def count(self, solution: Solution) -> None:
-        """Adds what a run has spent."""
+        """Add what a run has spent."""
         for node, usage in solution.usage.items():
             self._tokens.labels(node, "prompt").inc(usage.prompt_tokens)
             self._tokens.labels(node, "cached").inc(usage.cached_tokens)
             self._tokens.labels(node, "completion").inc(usage.completion_tokens)
 
     def text(self) -> bytes:
-        """Prometheus's exposition format."""
+        """Return Prometheus's exposition format."""
         return generate_latest(self._registry)

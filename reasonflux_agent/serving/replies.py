@@ -9,61 +9,45 @@ from __future__ import annotations
 import time
 
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.schema import Plan, Solution
+from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed, describe
+from reasonflux_agent.runs.runner import Busy
+from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.requests import JSON, PREFIX, ChatRequest, Refused
 
+RETRY_AFTER = 5
+"""Seconds that a client is told to wait, if the queue is full or the server ends."""
 
-def reasoning(event: JSON) -> str:
-    """What an event of a run (see `ReasonFlux.stream`) says in `reasoning_content`: one paragraph, or nothing."""
-    match event["type"]:
-        case "plan" | "refined":
-            plan = Plan(**event["plan"])
-            title = "Plan" if event["type"] == "plan" else "Refined plan"
-            lines = [f"{title}: {plan.abstraction}".rstrip(": ") + ":"]
-            lines += [f"{number}. {step.purpose}" for number, step in enumerate(plan.steps, 1)]
-        case "templates":
-            lines = ["Templates: " + ("; ".join(event["templates"]) or "none fits")]
-        case "step":
-            lines = [f"Result up to step {event['result']['index'] + 1}:", event["result"]["text"]]
-        case "program":
-            lines = ["Program:", f"```python\n{event['code']}\n```", f"```output\n{event['error'] or event['output']}\n```"]
-        case "review":
-            review = event["review"]
-            lines = [f"Review: {review['verdict']}" + (f". {review['feedback']}" if review["feedback"] else "")]
-            lines += [f"{number}. {step['purpose']}" for number, step in enumerate(review["steps"], 1)]
-        case "candidate":
-            failed = [name for name, passed in event["checks"].items() if not passed]
-            doubt = f" (failed checks: {', '.join(failed)})" if failed else ""
-            lines = [f"Candidate by {event['source']}: {event['answer'] or 'no answer'}{doubt}"]
-        case _:
-            return ""
-    return "\n".join(lines) + "\n\n"
+
+def reasoning(event: AnyEvent) -> str:
+    """Return what an event says in `reasoning_content`: one paragraph, or nothing."""
+    silent = isinstance(event, Begin | Concluded | Unparsed | Decided)
+    return "" if silent or not (text := describe(event)) else f"{text}\n\n"
 
 
 class Writer:
-    """Writes what one run is answered with; `run` is its id, the one of its record."""
+    """Writes the answer to one request. run: the id of its run and record."""
 
     def __init__(self, ask: ChatRequest, run: str) -> None:
         self._ask, self._run = ask, run
         self._base = {"id": f"chatcmpl-{run}", "created": int(time.time()), "model": ask.model}
 
     def completion(self, thought: str, solution: Solution) -> JSON:
-        """The whole answer."""
+        """Return the whole answer."""
         message = {"role": "assistant", "content": _content(solution), "reasoning_content": thought, "refusal": None}
         choice = {"index": 0, "message": message, "finish_reason": _finish(solution), "logprobs": None}
         body = {**self._base, "object": "chat.completion", "choices": [choice], "usage": usage(solution)}
         return {**body, PREFIX: self._about(solution)}
 
     def opening(self) -> JSON:
-        """The chunk that begins a stream."""
+        """Return the chunk that begins a stream."""
         return self._chunk({"role": "assistant", "content": ""})
 
     def thought(self, text: str) -> JSON:
-        """A piece of reasoning."""
+        """Return the chunk with a piece of reasoning."""
         return self._chunk({"reasoning_content": text})
 
     def closing(self, solution: Solution) -> list[JSON]:
-        """The chunks that end a stream: the answer's text, the end, and the usage if it was asked for."""
+        """Return the chunks that end a stream: the answer's text, the end, and the usage if it was asked for."""
         end = {**self._chunk({}, _finish(solution)), PREFIX: self._about(solution)}
         chunks = [self._chunk({"content": _content(solution)}), end]
         if self._ask.include_usage:
@@ -76,13 +60,13 @@ class Writer:
         return {**chunk, "usage": None} if self._ask.include_usage else chunk
 
     def _about(self, solution: Solution) -> JSON:
-        """What OpenAI's format has no place for."""
+        """Return what OpenAI's format has no field for."""
         fields = {"answer", "status", "certainty", "reason", "strategy", "votes"}
         return {"run": self._run, **solution.model_dump(include=fields), "verdict": solution.verdict}
 
 
 def usage(solution: Solution) -> JSON:
-    """The tokens of all model calls of the run."""
+    """Return the tokens of all model calls of the run."""
     total = solution.total
     return {
         "prompt_tokens": total.prompt_tokens,
@@ -97,26 +81,25 @@ def _content(solution: Solution) -> str:
 
 
 def _finish(solution: Solution) -> str:
-    """`length` where a limit cut the run, or the winning reply: the content is the best so far."""
+    """Return `length` if a limit cut the run or the winning reply: the content is the best so far."""
     cut = any(candidate.truncated for candidate in solution.candidates if candidate.text == solution.text)
     return "length" if cut or solution.status == "exhausted" else "stop"
 
 
 def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
-    """(HTTP status, body, headers) for an error. What is not raised on purpose tells the client nothing but that."""
-    refused = error if isinstance(error, Refused) else None
-    if refused:
-        status = refused.status
-    elif isinstance(error, InputError):
-        status = 400
-    else:
-        status = 502 if isinstance(error, ModelError) else 500
-    kind = {429: "rate_limit_error"}.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    code = refused.code if refused else {502: "model_error", 500: "internal_error"}.get(status)
-    text = (
-        str(error)
-        if refused or status < 500 or status == 502
-        else "The server failed. Its operator finds the reason in its log."
-    )
-    body = {"error": {"message": text[:2000], "type": kind, "param": refused.param if refused else None, "code": code}}
-    return status, body, {"Retry-After": str(refused.retry_after)} if refused and refused.retry_after else {}
+    """Return (HTTP status, body, headers) for an error. An unexpected error tells the client no details."""
+    match error:
+        case Refused():
+            refused = error
+        case Busy():
+            refused = Refused(str(error), status=429, code="rate_limit_exceeded", retry_after=RETRY_AFTER)
+        case InputError():
+            refused = Refused(str(error))
+        case ModelError():
+            refused = Refused(str(error), status=502, code="model_error")
+        case _:
+            text = "The server failed. Its operator finds the reason in its log."
+            refused = Refused(text, status=500, code="internal_error")
+    kind = "rate_limit_error" if refused.status == 429 else "server_error" if refused.status >= 500 else "invalid_request_error"
+    body = {"error": {"message": str(refused)[:2000], "type": kind, "param": refused.param, "code": refused.code}}
+    return refused.status, body, {"Retry-After": str(refused.retry_after)} if refused.retry_after else {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,38 +17,18 @@ from reasonflux_agent.errors import InputError
 JSON = dict[str, Any]
 PREFIX = "reasonflux"
 
-IGNORED = frozenset(
-    (
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-    )
-)
+IGNORED = {"metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "store", "user"}
 """Parameters that leave a reply as it is, or are hints."""
 INERT: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "top_p": (1,),
-    "stop": ([],),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
+    **dict.fromkeys(("stop", "tools", "functions", "logit_bias"), ([], {})),
+    **dict.fromkeys(("logprobs", "top_logprobs", "frequency_penalty", "presence_penalty"), (0,)),
+    **dict.fromkeys(("tool_choice", "function_call"), ("none", "auto")),
+    **dict.fromkeys(("audio", "prediction", "web_search_options"), ()),
+    **dict.fromkeys(("n", "top_p"), (1,)),
     "parallel_tool_calls": (True, False),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
     "response_format": ({"type": "text"},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
     "modalities": (["text"],),
-    "audio": (),
-    "prediction": (),
     "verbosity": ("medium",),
-    "web_search_options": (),
 }
 """Parameters that cannot be honoured -> the values that ask for nothing, which clients send; null always does."""
 FIELDS = Context.model_fields.keys() - {"navigator", "solver"}
@@ -73,8 +52,8 @@ class _StreamOptions(BaseModel):
     """Padding against traffic analysis; there is none."""
 
 
-class _Request(BaseModel):
-    """What is left of a request's body without IGNORED and INERT."""
+class ChatRequest(BaseModel):
+    """A request's body without IGNORED and INERT."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     model: str
@@ -88,115 +67,116 @@ class _Request(BaseModel):
     reasoning_effort: str | None = None
     reasonflux: dict[str, Any] | None = None
 
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with the usage."""
+        return bool(self.stream_options and self.stream_options.include_usage)
 
-@dataclass(frozen=True)
-class ChatRequest:
-    """A request as read."""
+    @property
+    def problem(self) -> str:
+        """The text of the last user message. Raises Refused for a part of it that is no text.
 
-    model: str
-    strategy: str
-    problem: str
-    """The text of the last user message."""
-    context: JSON
-    """Fields of the Context that the request sets."""
-    stream: bool
-    include_usage: bool
+        Earlier messages are no part of the problem: whatever a client keeps in them (our own replies, images, calls of tools)
+        is left alone. So are instructions after it, which some clients add.
+        """
+        at = len(self.messages) - 1
+        while at and self.messages[at].get("role") in ("system", "developer"):
+            at -= 1
+        place, last = f"messages.{at}", self.messages[at]
+        if last.get("role") != "user":
+            text = f"The last message has the role {last.get('role')!r}; it must be the user's, and state the problem."
+            raise Refused(text, param="messages")
+        _only(last, ("role", "content", "name"), place)
+        content = last.get("content")
+        if isinstance(content, str):
+            return content
+        if not isinstance(content, list):
+            raise _unread(f"{place}.content", "it must be a text, or a list of parts of the type 'text'")
+        return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content))
+
+    def context(self, effort: str | None) -> JSON:
+        """Return the fields of the Context that the request sets; `effort` is the one in the model's name. Raises Refused."""
+        own = self.reasonflux or {}
+        if unknown := own.keys() - FIELDS:
+            known = ", ".join(sorted(FIELDS))
+            text = f"'reasonflux' has no field {min(unknown)!r} that a client may set. There are: {known}."
+            raise Refused(text, param="reasonflux", code="unknown_parameter")
+        given = {
+            "effort": self.reasoning_effort or effort,
+            "max_tokens": self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            **own,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def model_names(strategies: Iterable[str]) -> dict[str, tuple[str, str | None]]:
-    """Model name -> (strategy, effort); the name without an effort leaves it to the request, or to the server's default."""
-    names: dict[str, tuple[str, str | None]] = {}
-    for strategy in strategies:
-        names[f"{PREFIX}-{strategy}"] = (strategy, None)
-        names |= {f"{PREFIX}-{strategy}-{effort}": (strategy, effort) for effort in EFFORTS}
-    return names
+    """Return model name -> (strategy, effort). A name without an effort leaves it to the request or the server's default."""
+    efforts = (None, *EFFORTS)
+    return {f"{PREFIX}-{name}{f'-{effort}' if effort else ''}": (name, effort) for name in strategies for effort in efforts}
 
 
-def read_request(body: bytes, names: dict[str, tuple[str, str | None]]) -> ChatRequest:
-    """The request in `body`, for one of the model `names`. Raises Refused, naming the parameter, for what cannot be served."""
+def unknown_model(name: str, names: Iterable[str]) -> Refused:
+    """Return the error for a name that no model has."""
+    text = f"The model {name!r} does not exist. There are: {', '.join(names)}."
+    return Refused(text, status=404, param="model", code="model_not_found")
+
+
+def read_request(body: bytes, names: Iterable[str]) -> ChatRequest:
+    """Return the request in `body`, for one of the model `names`. Raises Refused, which names the parameter at fault."""
     given = _object(body)
     for name, harmless in INERT.items():
         if (value := given.pop(name, None)) is not None and value not in harmless:
-            raise Refused(
-                f"{name!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out.",
-                param=name,
-                code="unsupported_parameter",
-            )
+            text = f"{name!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out."
+            raise Refused(text, param=name, code="unsupported_parameter")
     try:
-        request = _Request.model_validate({name: value for name, value in given.items() if name not in IGNORED})
+        request = ChatRequest.model_validate({name: value for name, value in given.items() if name not in IGNORED})
     except ValidationError as error:
-        _refuse(error)
+        raise _refusal(error) from None
     if request.model not in names:
-        raise Refused(
-            f"The model {request.model!r} does not exist. There are: {', '.join(names)}.",
-            status=404,
-            param="model",
-            code="model_not_found",
-        )
+        raise unknown_model(request.model, names)
     if request.stream_options and not request.stream:
         raise Refused("'stream_options' is for streams alone. Next: set 'stream' to true.", param="stream_options")
-    strategy, effort = names[request.model]
-    return ChatRequest(
-        model=request.model,
-        strategy=strategy,
-        problem=_problem(request.messages),
-        context=_context(request, effort),
-        stream=bool(request.stream),
-        include_usage=bool(request.stream_options and request.stream_options.include_usage),
-    )
+    return request
 
 
 def _object(body: bytes) -> JSON:
     try:
         given = json.loads(body.decode(), parse_constant=_no_number)
         json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair is legal in JSON, and no text
+        if isinstance(given, dict):
+            return given
+        text = f"The body is a JSON {type(given).__name__}, not an object."
     except UnicodeError:
-        raise Refused("The body is not UTF-8 text, or holds half of a surrogate pair.", code="invalid_json") from None
+        text = "The body is not UTF-8 text, or holds half of a surrogate pair."
     except RecursionError:
-        raise Refused("The body is nested too deeply.", code="invalid_json") from None
+        text = "The body is nested too deeply."
     except ValueError as error:
-        raise Refused(f"The body is not JSON: {error}.", code="invalid_json") from None
-    if not isinstance(given, dict):
-        raise Refused(f"The body is a JSON {type(given).__name__}, not an object.", code="invalid_json")
-    return given
+        text = f"The body is not JSON: {error}."
+    raise Refused(text, code="invalid_json")
 
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number in JSON")
 
 
-def _refuse(error: ValidationError) -> NoReturn:
+def _refusal(error: ValidationError) -> Refused:
     """OpenAI's answer to the first thing that does not fit."""
     first = error.errors(include_url=False, include_context=False)[0]
     # where a value may have several types, the path names the type that was tried: no part of the client's path
     place = [str(p) for p in first["loc"] if not isinstance(p, str) or (p.isidentifier() and p not in ("str",))]
     param = ".".join(place)
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(_Request.model_fields)
-        hint = f" Those that are read: {known}. Fields of the run's context go into 'reasonflux'." if len(place) == 1 else ""
-        raise Refused(f"Unrecognized request argument supplied: {param}.{hint}", param=param, code="unknown_parameter")
-    raise Refused(f"{param}: {first['msg']}.", param=param, code="invalid_value")
+    if first["type"] != "extra_forbidden":
+        return Refused(f"{param}: {first['msg']}.", param=param, code="invalid_value")
+    known = ", ".join(ChatRequest.model_fields)
+    return _unknown(
+        param, f" Those that are read: {known}. Fields of the run's context go into 'reasonflux'." if len(place) == 1 else ""
+    )
 
 
-def _problem(messages: list[JSON]) -> str:
-    """The text of the last user message, which is read strictly. Earlier messages are no part of the problem: whatever a client
-    keeps in them (our own replies, images, calls of tools) is left alone. So are instructions after it, which some add."""
-    at = len(messages) - 1
-    while at and messages[at].get("role") in ("system", "developer"):
-        at -= 1
-    place, last = f"messages.{at}", messages[at]
-    if last.get("role") != "user":
-        raise Refused(
-            f"The last message has the role {last.get('role')!r}; it must be the user's, and state the problem.",
-            param="messages",
-        )
-    _only(last, ("role", "content", "name"), place)
-    content = last.get("content")
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise _unread(f"{place}.content", "it must be a text, or a list of parts of the type 'text'")
-    return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content))
+def _unknown(param: str, hint: str) -> Refused:
+    return Refused(f"Unrecognized request argument supplied: {param}.{hint}", param=param, code="unknown_parameter")
 
 
 def _text(part: object, place: str) -> str:
@@ -211,31 +191,11 @@ def _text(part: object, place: str) -> str:
 
 
 def _only(given: JSON, known: tuple[str, ...], place: str) -> None:
-    """Refuses what else is set, so that a typing error is not missed; empty fields and hints for a cache pass."""
+    """Refuse what else is set, so that a typing error is not missed. Empty fields and hints for a cache pass."""
     for name, value in given.items():
         if value not in (None, [], {}) and name not in (*known, "cache_control"):
-            param = f"{place}.{name}"
-            text = f"Unrecognized request argument supplied: {param}. A user's message holds: {', '.join(known)}."
-            raise Refused(text, param=param, code="unknown_parameter")
+            raise _unknown(f"{place}.{name}", f" A user's message holds: {', '.join(known)}.")
 
 
 def _unread(place: str, why: str) -> Refused:
     return Refused(f"{place}: {why}. Only text can be read.", param=place, code="invalid_value")
-
-
-def _context(request: _Request, effort: str | None) -> JSON:
-    own = request.reasonflux or {}
-    if unknown := own.keys() - FIELDS:
-        raise Refused(
-            f"'reasonflux' has no field {min(unknown)!r} that a client may set. There are: {', '.join(sorted(FIELDS))}.",
-            param="reasonflux",
-            code="unknown_parameter",
-        )
-    given = {
-        "effort": request.reasoning_effort or effort,
-        "max_tokens": request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens,
-        "temperature": request.temperature,
-        "seed": request.seed,
-        **own,
-    }
-    return {name: value for name, value in given.items() if value is not None}

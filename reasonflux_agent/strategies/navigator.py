@@ -234,7 +234,7 @@ async def assess(state: Trajectory, run: Run) -> Review:
             return " ".join(failure(name, state["problem"], tried["text"], tried["answer"]) for name in failed)
 
         said = Review(index=last.index, verdict=verdict, feedback=await run.compute(wrong))
-    elif run.context.setting.opinions or not verdicts:
+    elif run.context.setting.llm_review or not verdicts:
         by = "navigator"
         try:
             given: Update = {"problem": state["problem"], "plan": drawn, "results": results, "templates": in_use(state, run)}

@@ -61,6 +61,7 @@ def test_it_asks_once_after_planning_and_goes_on() -> None:
     session = Session()
     question = Question.model_validate(session.asked)
     assert (question.question, question.actions, question.problem) == ("plan", ("approve", "edit", "stop"), PROBLEM)
+    assert question.attempt == "attempt 0"
     assert [step.purpose for step in question.steps] == ["Look at it", "Work on it", "End it"]
     assert question.templates
     assert {id for step in question.steps for id in step.templates or ()} == question.templates.keys()
@@ -315,6 +316,7 @@ def test_attempts_that_run_at_once_ask_at_once() -> None:
     graph: Any = create_review(navigator=model, retriever=Shelf(), context=context).compile(checkpointer=InMemorySaver())
     state = graph.invoke({"problem": PROBLEM}, CONFIG)
     first, second = state["__interrupt__"]
+    assert {first.value["attempt"], second.value["attempt"]} == {"attempt 0", "attempt 1"}
     state = graph.invoke(Command(resume={first.id: "approve"}), CONFIG)
     assert [i.id for i in state["__interrupt__"]] == [second.id]
     state = graph.invoke(Command(resume={second.id: "approve"}), CONFIG)

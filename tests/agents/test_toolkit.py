@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import pytest
 
-from reasonflux_agent import ReasonFlux
+from reasonflux_agent import ReasonFlux, testing, toolkit
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
 from tests.graph.fakes import Scripted, Shelf
@@ -92,3 +93,10 @@ def test_the_tools_take_plain_text_alone() -> None:
     for tool in (reason(), check_answer_tool()):
         assert {field["type"] for field in tool.args.values()} == {"string"}
         assert tool.description
+
+
+@pytest.mark.parametrize("module", [toolkit, testing])
+def test_the_examples_of_the_docstrings_hold(module: Any) -> None:
+    done = doctest.testmod(module)
+    assert done.attempted > 5
+    assert done.failed == 0

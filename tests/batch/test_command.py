@@ -92,7 +92,7 @@ def test_a_pipe_of_problems_and_the_limits_of_a_context(tmp_path: Path) -> None:
 
 def test_settings_stand_in_each_row_and_a_file_is_no_mixture(tmp_path: Path) -> None:
     """As `eval` refuses a folder of another configuration."""
-    own = {"problem": "Add 7 and 3.", "id": "own", "settings": {"effort": "high", "drafts": 1}}
+    own = {"problem": "Add 7 and 3.", "id": "own", "settings": {"effort": "high", "direct_samples": 1}}
     problems, out = written(tmp_path / "p", [*sums(2), own]), tmp_path / "o"
     with serve_fake() as url:
         spec = f"vllm:fake@{url}"
@@ -112,10 +112,10 @@ def test_settings_stand_in_each_row_and_a_file_is_no_mixture(tmp_path: Path) -> 
         assert {id: row["settings"] for id, row in rows.items()} == {
             "s0": usual,
             "s1": usual,
-            "own": usual | {"effort": "high", "drafts": 1},
+            "own": usual | {"effort": "high", "direct_samples": 1},
         }
         context = read_record(tmp_path / "r" / f"{rows['own']['run']}.jsonl").header["context"]
-        assert (context["effort"], context["drafts"], context["templates"]) == ("high", 1, 0)
+        assert (context["effort"], context["direct_samples"], context["templates"]) == ("high", 1, 0)
         written(problems, [*sums(3), own])
         before = out.read_bytes()
         with begin(*arguments, "--effort", "medium", "--seed", 3) as other:

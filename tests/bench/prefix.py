@@ -21,8 +21,8 @@ MODEL, TOKENS, PROBLEMS = "local:qwen2.5-coder-0.5b", 64, 2
 FILE = Path(__file__).parents[1] / "measure" / "recurrences.jsonl"
 METHODS: dict[str, dict[str, Any]] = {
     "direct, 3 samples": {"strategy": "direct", "trajectories": 3, "reviews": 20},
-    "navigator, no drafts": {"effort": "medium", "drafts": 0},
-    "navigator, step by step": {"effort": "medium", "drafts": 0, "granularity": "step"},
+    "navigator, no drafts": {"effort": "medium", "direct_samples": 0},
+    "navigator, step by step": {"effort": "medium", "direct_samples": 0, "granularity": "step"},
     "navigator, auto": {"effort": "auto"},
     "original": {"strategy": "original"},
 }

@@ -66,7 +66,7 @@ def test_a_problem_is_solved_and_both_streams_tell_how(fake: str) -> None:
         "--reviews",
         "1",
         REASONFLUX_REFINE="true",
-        REASONFLUX_OPINIONS="true",
+        REASONFLUX_LLM_REVIEW="true",
     )
     assert done.returncode == 0
     work = "Adding the numbers gives $\\boxed{5}$."
@@ -122,7 +122,7 @@ def test_options_reach_the_run(fake: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "effort": "low",
         "granularity": "step",
-        "drafts": 1,
+        "direct_samples": 1,
         "trajectories": 2,
         "templates": 0,
         "reviews": 0,
@@ -252,17 +252,27 @@ def test_a_missing_extra_is_5(tmp_path: Path) -> None:
 
 
 PLUGIN = """
+from typing import Literal
 from langgraph.graph import END, START, StateGraph
+from reasonflux_agent.events import Event
 from reasonflux_agent.hookspecs import hookimpl
-from reasonflux_agent.run import Emit
+from reasonflux_agent.node import Node
 from reasonflux_agent.schema import Candidate
 from reasonflux_agent.state import Attempt, Attempted
 
-def body(state, run):
+class Unknown(Event):
+    type: Literal["never_heard_of"] = "never_heard_of"
+    x: int
+
+class Odd(Event):
+    type: Literal["review"] = "review"
+    no: str
+
+async def body(state, run):
     if "bug" in state["problem"]:
         raise ZeroDivisionError("an odd\\nthing")
-    yield Emit("never_heard_of", {"x": 1})
-    yield Emit("review", {"no": "review"})
+    await run.emit(Unknown, x=1)
+    await run.emit(Odd, no="review")
     return {"candidates": [Candidate(source="odd", text="7", answer="7").model_dump(mode="json")]}
 
 class All(Attempt, Attempted):
@@ -270,7 +280,7 @@ class All(Attempt, Attempted):
 
 def odd(parts):
     graph = StateGraph(All, input_schema=Attempt, output_schema=Attempted)
-    graph.add_node("body", parts.node(body), input_schema=All)
+    graph.add_node("body", Node(parts, body), input_schema=All)
     graph.add_edge(START, "body")
     graph.add_edge("body", END)
     return graph
@@ -297,7 +307,7 @@ def test_plugins_are_listed_with_where_they_come_from(plugin: Path) -> None:
     rows = json.loads(done.stdout)
     odd = {"kind": "strategies", "name": "odd", "plugin": "odd_one", "package": "odd-strategy", "version": "1.2"}
     assert odd in rows
-    assert {("libraries", "builtin"), ("checks", "answered")} <= {(row["kind"], row["name"]) for row in rows}
+    assert {("libraries", "builtin"), ("verifiers", "answered")} <= {(row["kind"], row["name"]) for row in rows}
     table = run("plugins", PYTHONPATH=str(plugin))
     assert "strategies\todd\todd_one\todd-strategy\t1.2" in table.stdout.splitlines()
 
@@ -387,7 +397,7 @@ def test_help_lists_every_option_and_every_exit_code() -> None:
     names = set(re.findall(r"(?<=--)[a-z-]+(?= )", text))
     assert names >= {"model", "navigator", "solver", "effort", "strategy", "granularity", "library", "file", "record"}
     assert names >= {"json", "quiet", "max-tokens", "token-budget", "deadline", "seed", "no-programs"}
-    assert names >= {"drafts", "trajectories", "templates", "reviews"}
+    assert names >= {"direct-samples", "trajectories", "templates", "reviews"}
     root = run("--help").stdout
     for shown in (text, root):
         for code, meaning in EXITS.items():

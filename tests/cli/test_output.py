@@ -10,8 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from reasonflux_agent.cli.report import report
-from reasonflux_agent.cli.table import print_table
+from reasonflux_agent.cli.report import print_table, report
 from reasonflux_agent.schema import Candidate, Plan, Solution, Step, Usage
 from reasonflux_agent.testing import serve_fake
 from tests.cli.test_cli import COMMAND, environment, run

@@ -4,46 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
-from langchain_core.caches import BaseCache
-from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration
-from langchain_tests.integration_tests.cache import AsyncCacheTestSuite, SyncCacheTestSuite
 
-from reasonflux_agent.calls import ASKED
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.jobs.evaluation.cache import ModelReplies, opened
+from reasonflux_agent.jobs.evaluation.cache import opened
 from reasonflux_agent.jobs.evaluation.runner import evaluate
-from reasonflux_agent.models import CallOptions, load_model
+from reasonflux_agent.models import Reply
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
 from tests.evaluation.test_runner import rows_of, sums
 
-PLANNED = ["no-templates,drafts=0", "no-templates,drafts=0,reviews=0"]
+REPLY = Reply("7", "", False, 1, 0, 1, None)
+PLANNED = ["no-templates,direct_samples=0", "no-templates,direct_samples=0,reviews=0"]
 METHODS = ["direct", "self-consistency@3", *PLANNED, "drafts"]
 OUTCOME = ("answer", "correct", "calls", "prompt_tokens", "completion_tokens", "votes", "candidates")
-
-
-class TestStandard(SyncCacheTestSuite):
-    """LangChain's standard tests."""
-
-    @pytest.fixture
-    def cache(self, tmp_path: Path) -> Iterator[BaseCache]:
-        with opened(tmp_path / "replies") as cache:
-            yield cache
-
-
-class TestStandardAsync(AsyncCacheTestSuite):
-    """LangChain's standard tests."""
-
-    @pytest.fixture
-    async def cache(self, tmp_path: Path) -> AsyncIterator[BaseCache]:
-        with opened(tmp_path / "replies") as cache:
-            yield cache
 
 
 class Served:
@@ -163,13 +141,14 @@ async def test_two_models_of_a_class_share_no_reply(tmp_path: Path) -> None:
         await evaluate([sums(tmp_path, 1)], ["direct"], model=FakeModel(), out=tmp_path / "c", cache=tmp_path / "replies")
 
 
-def test_the_keys_of_servers_are_those_of_files_that_exist(tmp_path: Path) -> None:
+def test_rows_of_an_older_version_are_read_and_never_found(tmp_path: Path) -> None:
+    (tmp_path / "replies").write_text('{"key": "a", "replies": [{"content": "7"}], "seconds": 1}\n')
     with opened(tmp_path / "replies") as cache:
-        view = ModelReplies(cache, load_model("vllm:fake@http://127.0.0.1:9/v1"))
-        before = ASKED.set(CallOptions(temperature=0.7, seed=3))
-        view.update("prompt", "options", [ChatGeneration(message=AIMessage("kept"))])
-        ASKED.reset(before)
-        assert cache.lookup("prompt", "options") is not None
+        assert cache.get("a") is None
+        cache.keep("a", REPLY, 2.0)
+    with opened(tmp_path / "replies") as cache:
+        assert cache.get("a") == (REPLY, 2.0)
+    assert len((tmp_path / "replies").read_text().splitlines()) == 2
 
 
 async def test_a_folder_says_that_its_calls_may_be_older(served: Served, tmp_path: Path) -> None:
@@ -199,8 +178,8 @@ async def test_a_line_that_a_kill_cut_is_made_again(served: Served, tmp_path: Pa
 
 async def test_what_is_no_cache_is_refused_before_any_call(served: Served, tmp_path: Path) -> None:
     file = tmp_path / "replies"
-    file.write_text('{"key": "a", "replies": [{"content": ["not", {"a": "message"}, 3]}], "seconds": 1}\n')
-    with pytest.raises(InputError, match=r"damaged in line 1: .*no message.* Next: remove that line"):
+    file.write_text('{"key": "a", "reply": {"content": ["not", {"a": "reply"}, 3]}, "seconds": 1}\n')
+    with pytest.raises(InputError, match=r"damaged in line 1: .*unexpected keyword argument.* Next: remove that line"):
         await run(served, tmp_path, "a", ["direct"])
     file.unlink()
     with opened(file), pytest.raises(InputError, match=r"Another process is writing .*replies"):

@@ -173,9 +173,9 @@ async def test_what_an_effort_meant_when_a_folder_was_made_is_asked_of_methods_n
     problems, out = sums(tmp_path, 1), tmp_path / "run"
     await evaluate([problems], ["navigator"], model=FakeModel(), out=out)
     settings = json.loads((out / "run.json").read_text())
-    settings["contexts"]["navigator"]["drafts"] = 0  # as an earlier version had it
+    settings["contexts"]["navigator"]["direct_samples"] = 0  # as an earlier version had it
     (out / "run.json").write_text(json.dumps(settings))
-    with pytest.raises(InputError, match=r"contexts\.navigator\.drafts was 0, is 2"):
+    with pytest.raises(InputError, match=r"contexts\.navigator\.direct_samples was 0, is 2"):
         await evaluate([problems], ["direct"], model=FakeModel(), out=out)
     assert len(rows_of(out)) == 1
 

@@ -16,8 +16,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import ModelError
 from reasonflux_agent.toolkit import reason_tool
-from tests.graph.fakes import Shelf
-from tests.graph.test_streams import Caller
+from tests.graph.fakes import Caller, Shelf
 from tests.models.watcher import Watcher, watching
 
 PROBLEM = "What is 3 + 4?"
@@ -48,7 +47,7 @@ async def resumed(spec: str, **context: Any) -> None:
 
 
 def agent(spec: str, **context: Any) -> Any:
-    return create_agent(Caller(), [reason_tool(flux(spec, **context))])
+    return create_agent(Caller(script=[("reason", GIVEN)]), [reason_tool(flux(spec, **context))])
 
 
 def chat(spec: str, **context: Any) -> Any:

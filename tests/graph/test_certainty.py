@@ -41,7 +41,7 @@ def test_at_the_default_effort_one_of_three_that_differ_is_single() -> None:
 
 def test_a_reply_and_its_redo_by_one_attempt_are_no_agreement() -> None:
     script: dict[str, Line] = {"solve_step": "1 + 1 = 3, so \\boxed{7}."}
-    solution = solve(script, drafts=0)
+    solution = solve(script, direct_samples=0)
     assert len(solution.candidates) > 1
     assert {c.answer for c in solution.candidates} == {"7"}
     assert {c.attempt for c in solution.candidates} == {"attempt 0"}

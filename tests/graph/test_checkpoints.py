@@ -30,7 +30,7 @@ def test_the_state_is_plain_json_at_every_checkpoint(strategy: str, granularity:
     graph = create_reasonflux(navigator=Scripted({"review": "REDO: no"}), retriever=Shelf(), strategy=strategy)
     saver = InMemorySaver()
     compiled = graph.compile(checkpointer=saver)
-    context = {"granularity": granularity, "drafts": 2, "refine": True}
+    context = {"granularity": granularity, "direct_samples": 2, "refine": True}
     compiled.invoke({"problem": PROBLEM}, CONFIG, context=context)
     history = list(compiled.get_state_history(CONFIG))
     assert len(history) >= 4
@@ -81,7 +81,7 @@ def test_strict_checkpoints_need_no_registered_type(tmp_path: Path) -> None:
 def test_a_failed_run_goes_on_where_it_failed() -> None:
     replies: Any = [RuntimeError("out of order"), "So it is \\boxed{7}."]
     model = Scripted({"solve_step": replies})
-    context = {"drafts": 0, "refine": True, "reviews": 1, "opinions": True}
+    context = {"direct_samples": 0, "refine": True, "reviews": 1, "llm_review": True}
     compiled = create_reasonflux(navigator=model, retriever=Shelf()).compile(checkpointer=InMemorySaver())
     with pytest.raises(Exception, match="out of order"):
         compiled.invoke({"problem": PROBLEM}, CONFIG, context=context)
@@ -103,7 +103,7 @@ with SqliteSaver.from_conn_string(path) as saver:
     state = graph.compile(checkpointer=saver).invoke(
         None if resume == "resume" else {"problem": "What is 3 + 4?"},
         {"configurable": {"thread_id": "one"}},
-        context={"granularity": "step", "drafts": 1, "refine": True, "reviews": 1},
+        context={"granularity": "step", "direct_samples": 1, "refine": True, "reviews": 1},
         durability="sync",
     )
 solution = Solution.model_validate(state["solution"])

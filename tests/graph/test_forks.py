@@ -118,7 +118,7 @@ async def test_another_problem_is_solved_from_an_edit(effort: Any, asynchronous:
 
 
 def test_an_edited_plan_is_carried_out() -> None:
-    graph = interrupted(drafts=0)
+    graph = interrupted(direct_samples=0)
     (attempt,) = graph.get_state(CONFIG, subgraphs=True).tasks
     plan = {**attempt.state.values["plan"], "steps": [{"purpose": "Do it by hand."}]}
     graph.update_state(attempt.state.config, {"plan": plan})

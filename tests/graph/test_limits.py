@@ -18,7 +18,7 @@ STRATEGIES = ["navigator", "original", "direct", "propose"]
 
 
 def flux(model: Any, **given: Any) -> ReasonFlux:
-    return ReasonFlux(model, retriever=Shelf(), **{"drafts": 0, "opinions": True, **given})
+    return ReasonFlux(model, retriever=Shelf(), **{"direct_samples": 0, "llm_review": True, **given})
 
 
 def cost(model: Scripted, node: str) -> int:
@@ -83,7 +83,7 @@ def test_no_call_starts_beyond_the_budget(strategy: str, effort: str, budget: in
 async def test_attempts_at_once_may_all_hit_the_limit(asynchronous: bool) -> None:
     """Their reasons meet in one state."""
     model = Scripted({"draft": "I do not know.", "plan": "word " * 300})
-    given = flux(model, effort="high", trajectories=5, drafts=2)
+    given = flux(model, effort="high", trajectories=5, direct_samples=2)
     solution = await given.asolve(PROBLEM, token_budget=400) if asynchronous else given.solve(PROBLEM, token_budget=400)
     assert (solution.status, solution.reason) == ("exhausted", "the token budget of 400 is spent")
 
@@ -91,7 +91,7 @@ async def test_attempts_at_once_may_all_hit_the_limit(asynchronous: bool) -> Non
 @pytest.mark.parametrize("attempts", [1, 3, 8])
 def test_attempts_at_once_share_a_budget(attempts: int) -> None:
     model = Scripted({"review": "REDO: no."})
-    given = flux(model, effort="high", trajectories=attempts, drafts=0, refine=False, reviews=20)
+    given = flux(model, effort="high", trajectories=attempts, direct_samples=0, refine=False, reviews=20)
     solution = given.solve(PROBLEM, token_budget=2000)
     assert solution.status == "exhausted"
     last = max(len(prompt.split()) for _, prompt in model.asked) + 30  # a call that begins within it may end beyond
@@ -120,7 +120,7 @@ async def test_a_deadline_ends_a_run_of_slow_calls(granularity: str, asynchronou
 
 def test_the_deadline_counts_the_longest_branch_not_the_sum() -> None:
     model = Scripted({"draft": lambda _, count: f"Thus \\boxed{{{count}}}."}, delay=0.4)
-    solution = flux(model, effort="auto", drafts=8, trajectories=1, programs=False, deadline=3).solve(PROBLEM)
+    solution = flux(model, effort="auto", direct_samples=8, trajectories=1, programs=False, deadline=3).solve(PROBLEM)
     # eight drafts at once take 0.4 s, all in all 3.2 s; a plan and its solution take 0.8 s more
     assert sum(u.seconds for u in solution.usage.values()) > 3
     assert model.nodes == ["draft"] * 8 + ["plan", "solve_step"]

@@ -17,7 +17,7 @@ PROBLEM = "What is 3 + 4?"
 
 def run(script: dict[str, Line], **given: Any) -> tuple[Scripted, Solution]:
     model = Scripted(script)
-    return model, ReasonFlux(model, **{"retriever": Shelf(), "drafts": 0, "opinions": True, **given}).solve(PROBLEM)
+    return model, ReasonFlux(model, **{"retriever": Shelf(), "direct_samples": 0, "llm_review": True, **given}).solve(PROBLEM)
 
 
 # Reviews
@@ -239,7 +239,7 @@ def test_bad_replies_end_in_a_solution(place: tuple[str, str, str]) -> None:
         if node == "answer":
             script["solve_step"] = "Then x follows."
         drafts = 2 if node == "draft" else 0
-        given: Any = {"granularity": granularity, "drafts": drafts, "refine": True, "reviews": 1}
+        given: Any = {"granularity": granularity, "direct_samples": drafts, "refine": True, "reviews": 1}
         model, solution = run(script, strategy=strategy, **given)
         assert node in model.nodes, kind
         # a plan of 3 steps at most, each solved, reviewed and redone; every reply that cannot be read is asked for twice
@@ -265,7 +265,7 @@ async def test_a_model_that_never_makes_sense_ends_unanswered(strategy: str, kin
 
 def test_a_reply_that_was_cut_loses_half_its_weight() -> None:
     cut = AIMessage("So \\boxed{8}, and then", response_metadata={"finish_reason": "length"})
-    _, solution = run({"solve_step": cut, "draft": "Thus \\boxed{7}."}, effort="low", drafts=1)
+    _, solution = run({"solve_step": cut, "draft": "Thus \\boxed{7}."}, effort="low", direct_samples=1)
     assert solution.answer == "7"
     assert {c.answer: c.truncated for c in solution.candidates} == {"7": False, "8": True}
 
@@ -298,7 +298,7 @@ def test_a_thought_reaches_no_later_prompt(thoughtful: Any, granularity: str) ->
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"drafts": 2, "opinions": False}, {"strategy": "direct"}, {"strategy": "original"}], ids=str
+    "given", [{}, {"direct_samples": 2, "llm_review": False}, {"strategy": "direct"}, {"strategy": "original"}], ids=str
 )
 def test_an_answer_that_stands_in_the_thought_alone_counts(given: Any) -> None:
     silent = AIMessage("", additional_kwargs={"reasoning_content": "Three and four, so \\boxed{7}."})

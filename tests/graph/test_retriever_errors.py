@@ -35,7 +35,7 @@ def told(error: pytest.ExceptionInfo[RetrieverError], raised: Exception) -> None
     assert code_of(error.value) == MODEL
 
 
-GIVEN: tuple[dict[str, Any], ...] = ({}, {"effort": "low"}, {"effort": "high"}, {"strategy": "original"}, {"drafts": 0})
+GIVEN: tuple[dict[str, Any], ...] = ({}, {"effort": "low"}, {"effort": "high"}, {"strategy": "original"}, {"direct_samples": 0})
 
 
 @pytest.mark.parametrize(("raised", "given"), [*((e, {}) for e in FAILURES), *((FAILURES[0], g) for g in GIVEN[1:])], ids=str)

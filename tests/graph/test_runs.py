@@ -88,12 +88,12 @@ def types(flux: ReasonFlux) -> list[str]:
 
 
 def test_the_events_come_in_the_order_of_the_diagram() -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf(), drafts=0, refine=True)
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), direct_samples=0, refine=True)
     assert types(flux) == ["begin", "plan", "templates", "refined", "step", "candidate", "review", "solution"]
 
 
 def test_the_events_of_a_stepwise_run() -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf(), drafts=0, granularity="step", refine=True)
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), direct_samples=0, granularity="step", refine=True)
     assert types(flux) == ["begin", "plan", "templates", "refined", *["step", "review"] * 3, "candidate", "solution"]
 
 
@@ -110,7 +110,7 @@ def test_the_events_of_the_other_strategies(strategy: str, expected: list[str]) 
 
 
 async def test_events_name_their_run_and_carry_the_tokens_and_the_solution() -> None:
-    flux = ReasonFlux(FakeModel(), retriever=Shelf(), drafts=0)
+    flux = ReasonFlux(FakeModel(), retriever=Shelf(), direct_samples=0)
     seen = [event async for event in flux.astream(PROBLEM)]
     assert {event.run for event in seen} == {seen[0].run}
     solution = seen[-1].solution
@@ -206,7 +206,7 @@ def test_templates_shown_as_turns_take_the_place_of_a_plan_that_did_not_know_the
 def test_prompts_of_one_run_share_their_beginning() -> None:
     for granularity in get_args(Granularity):
         model = Scripted({"refine": "1. Other | find: alpha\n2. Plan"})
-        solve(model, drafts=0, granularity=granularity, refine=True, opinions=True)
+        solve(model, direct_samples=0, granularity=granularity, refine=True, llm_review=True)
         prompts = [prompt for _, prompt in model.asked]
         # once the plan stands, each prompt begins with all that the one before it had in common with its own past
         shared = [re.split("Task:|Please reason", p)[0].strip() for p in prompts[2:]]
@@ -217,14 +217,14 @@ def test_prompts_of_one_run_share_their_beginning() -> None:
 
 def test_two_models_take_their_roles() -> None:
     navigator, solver = Scripted(), Scripted()
-    ReasonFlux(navigator, solver, retriever=Shelf(), drafts=0, refine=True, opinions=True).solve(PROBLEM)
+    ReasonFlux(navigator, solver, retriever=Shelf(), direct_samples=0, refine=True, llm_review=True).solve(PROBLEM)
     assert navigator.nodes == ["plan", "refine", "review"]
     assert solver.nodes == ["solve_step"]
 
 
 def test_one_model_alone_serves_both_roles() -> None:
     model = Scripted()
-    ReasonFlux(solver=model, retriever=Shelf(), drafts=0, refine=True, opinions=True).solve(PROBLEM)
+    ReasonFlux(solver=model, retriever=Shelf(), direct_samples=0, refine=True, llm_review=True).solve(PROBLEM)
     assert model.nodes == ["plan", "refine", "solve_step", "review"]
 
 
@@ -259,9 +259,9 @@ def test_a_call_overrides_fields_for_itself() -> None:
 
 def test_an_effort_is_overridden_field_by_field() -> None:
     model = Scripted()
-    solve(model, effort="low", reviews=1, refine=True, opinions=True)
+    solve(model, effort="low", reviews=1, refine=True, llm_review=True)
     assert model.nodes == ["plan", "refine", "solve_step", "review"]
-    assert Context(effort="low", drafts=1).setting == EFFORTS["low"]._replace(drafts=1)
+    assert Context(effort="low", direct_samples=1).setting == EFFORTS["low"]._replace(direct_samples=1)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_draft_whose_program_fails_is_drawn_anew() -> None:
     def draft(prompt: str, _: int) -> str:
         return next(programs) if "Python program" in prompt else "Thus \\boxed{5}."
 
-    model, solution = run({"draft": draft}, drafts=2, trajectories=0)
+    model, solution = run({"draft": draft}, direct_samples=2, trajectories=0)
     assert [(c.source, c.answer) for c in solution.candidates] == [("draft", "5"), ("program", "338350")]
     assert len(model.prompts("draft")) == 3
 
@@ -122,7 +122,7 @@ def test_replies_stop_at_an_imagined_output_where_programs_are_run() -> None:
     assert ("solve_step", ("```output",)) in stops
     assert {stop for node, stop in stops if node == "draft"} == {("```output",), ()}  # the draft in text runs no program
     model = Embedded({"solve_step": IMAGINED})
-    ReasonFlux(model, retriever=Shelf(), programs=False, drafts=0).solve(PROBLEM)
+    ReasonFlux(model, retriever=Shelf(), programs=False, direct_samples=0).solve(PROBLEM)
     assert not any("```output" in stop for _, stop in model.stops)
 
 
@@ -130,7 +130,7 @@ def test_without_leave_no_program_is_run() -> None:
     model, solution = run({"solve_step": IMAGINED}, programs=False)
     assert model.nodes == ["plan", "solve_step"]
     assert solution.answer == "338351"
-    _, drafted = run({}, programs=False, drafts=2, trajectories=0)
+    _, drafted = run({}, programs=False, direct_samples=2, trajectories=0)
     assert [c.source for c in drafted.candidates] == ["draft", "draft"]
 
 
@@ -163,7 +163,7 @@ def test_a_whole_solution_may_be_a_program() -> None:
     def draft(prompt: str, _: int) -> str:
         return f"```python\n{'print(338350)'}\n```" if "Python program" in prompt else "Thus \\boxed{5}."
 
-    _, solution = run({"draft": draft}, drafts=2, trajectories=0)
+    _, solution = run({"draft": draft}, direct_samples=2, trajectories=0)
     assert [(c.source, c.answer) for c in solution.candidates] == [("draft", "5"), ("program", "338350")]
 
 
@@ -172,6 +172,6 @@ def test_a_program_without_output_is_a_candidate_without_answer(code: str) -> No
     def draft(prompt: str, _: int) -> str:
         return f"```python\n{code}\n```" if "Python program" in prompt else "Thus \\boxed{5}."
 
-    _, solution = run({"draft": draft}, drafts=2, trajectories=0)
+    _, solution = run({"draft": draft}, direct_samples=2, trajectories=0)
     assert {c.source: c.answer for c in solution.candidates} == {"draft": "5", "program": None}
     assert solution.answer == "5"

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
@@ -19,7 +17,7 @@ from langgraph.types import Command
 from reasonflux_agent import Context, ReasonFlux, Solution, create_reasonflux
 from reasonflux_agent.agents.review import create_review
 from reasonflux_agent.toolkit import reason_tool
-from tests.graph.fakes import Scripted, Shelf
+from tests.graph.fakes import Caller, Scripted, Shelf
 
 PROBLEM = "What is 3 + 4?"
 GIVEN: Any = {"problem": PROBLEM}
@@ -146,25 +144,10 @@ def test_the_methods_of_reasonflux(effort: Any, expected: tuple[Any, ...], way: 
 # Under other graphs
 
 
-class Caller(BaseChatModel):
-    """Calls `reason` with the problem, once, and then repeats what it said."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "caller"
-
-    def bind_tools(self, tools: Any, **_: Any) -> Any:
-        return self
-
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
-        last = messages[-1]
-        call: Any = {"name": "reason", "args": {"problem": PROBLEM}, "id": "1", "type": "tool_call"}
-        said = AIMessage(last.text) if isinstance(last, ToolMessage) else AIMessage("", tool_calls=[call])
-        return ChatResult(generations=[ChatGeneration(message=said)])
-
-
 def agent(effort: Any) -> Any:
-    return create_agent(Caller(), [reason_tool(ReasonFlux(model(), retriever=Shelf(), effort=effort))])
+    return create_agent(
+        Caller(script=[("reason", GIVEN)]), [reason_tool(ReasonFlux(model(), retriever=Shelf(), effort=effort))]
+    )
 
 
 def chat(effort: Any) -> Any:

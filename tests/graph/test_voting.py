@@ -182,7 +182,7 @@ def test_auto_plans_when_text_and_program_differ() -> None:
 def test_the_trajectory_shown_is_one_that_spells_the_answer_differently(sum: str, speaks: str) -> None:
     """Of a draft and a planned solution that agree, the planned one speaks, unless it fails a check."""
     script: dict[str, Line] = {"draft": "Thus \\boxed{0.5}.", "solve_step": f"{sum}, so \\boxed{{\\frac{{1}}{{2}}}}."}
-    _, solution = run(script, effort="low", drafts=1)
+    _, solution = run(script, effort="low", direct_samples=1)
     assert (solution.answer, solution.votes) == (speaks, 1.0)
     assert solution.plan.steps
     assert [result.text for result in solution.results] == [f"{sum}, so \\boxed{{\\frac{{1}}{{2}}}}."]
@@ -205,7 +205,7 @@ def test_without_programs_two_drafts_are_two_samples() -> None:
 @pytest.mark.parametrize("drafts", [0, 1, 2])
 def test_a_direct_attempt_repeats_no_draft(drafts: int) -> None:
     model = Sampled()
-    given: Any = {"effort": "low", "drafts": drafts, "trajectories": 2, "programs": False, "seed": 5}
+    given: Any = {"effort": "low", "direct_samples": drafts, "trajectories": 2, "programs": False, "seed": 5}
     ReasonFlux(model, strategy="direct", retriever=Shelf(), **given).solve(PROBLEM)
     drawn = [(temperature, seed) for _, temperature, seed in model.drawn]
     assert sorted(drawn) == [(0.7 if n else 0.0, 5 + n) for n in range(drafts + 2)]
@@ -238,7 +238,7 @@ def test_auto_without_attempts_ends_with_its_drafts() -> None:
 
 
 def test_without_drafts_and_attempts_there_is_no_answer() -> None:
-    model, solution = run({}, drafts=0, trajectories=0)
+    model, solution = run({}, direct_samples=0, trajectories=0)
     assert model.nodes == []
     assert (solution.status, solution.text) == ("unanswered", "")
 
@@ -248,6 +248,6 @@ def test_the_mean_logprob_breaks_a_tie() -> None:
         logprobs = {"content": [{"token": "x", "logprob": (-2.0, -0.1)[number]}]}
         return AIMessage(f"Thus \\boxed{{{number}}}.", response_metadata={"logprobs": logprobs})
 
-    _, solution = run({"draft": draft}, drafts=2, trajectories=0, programs=False)
+    _, solution = run({"draft": draft}, direct_samples=2, trajectories=0, programs=False)
     assert solution.answer == "1"
     assert {c.answer: c.logprob for c in solution.candidates} == {"0": -2.0, "1": -0.1}

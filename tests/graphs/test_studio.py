@@ -165,7 +165,7 @@ async def test_a_run_is_streamed_in_every_mode(studio: Studio) -> None:
     thread = await client.threads.create()
     seen: dict[str, list[Any]] = {}
     async for part in client.runs.stream(
-        thread["thread_id"], "solve", input=PROBLEM, context={"drafts": 0}, stream_mode=modes, stream_subgraphs=True
+        thread["thread_id"], "solve", input=PROBLEM, context={"direct_samples": 0}, stream_mode=modes, stream_subgraphs=True
     ):
         seen.setdefault(part.event.partition("|")[0], []).append(part.data)
     assert "error" not in seen

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reasonflux_agent.cli.model import app
+from reasonflux_agent.cli.models import app
 from reasonflux_agent.errors import DownloadError
 from reasonflux_agent.models.local.fetch import ensure
 from reasonflux_agent.models.local.files import KNOWN, ModelFile

@@ -245,6 +245,17 @@ REVIEWS = [
     ("Replace x by 3.\n3 + 4 = 7\nACCEPT", "accept", ""),
     ("ACCEPT\nREDO: 3 is right", "redo", "3 is right"),
     ("REDO: no.\nOn second thought it is right.\nACCEPT", "accept", ""),
+    ("REDO\nACCEPT", "redo", ""),
+    ("REDO: 3 is right.\n\nACCEPT", "redo", "3 is right."),
+    ("REDO: 3 is right.\nWith 3 the sum is 12.\nFINISH\nIt is 12.", "redo", "3 is right.\nWith 3 the sum is 12."),
+    ("REDO: no.\nACCEPT the work is right", "redo", "no."),
+    ("ACCEPT\nREDO: 3 is right.\nACCEPT", "redo", "3 is right."),
+    ("Redo: the sign is wrong.\nAccept.", "redo", "the sign is wrong."),
+    ("REDO: 3 is right.\nFinal verdict: ACCEPT", "accept", ""),
+    ("REDO: 3 is right.\nThe answer is FINISHED", "redo", "3 is right."),
+    ("REDO? No, 3 + 4 is 7.\nACCEPT", "accept", ""),
+    ("REDO: not needed.\nREPLACE: not needed.\nFINISH: 7", "finish", "7"),
+    ("REDO: 3 is right.\nREDO: 4 is right.\nACCEPT", "redo", "4 is right."),
     ('{"verdict": "ACCEPT"}', "accept", ""),
     ('{\n  "verdict": "finish"\n}', "finish", ""),
     ("<verdict>REDO: 3</verdict>", "redo", "3</verdict>"),
@@ -296,6 +307,7 @@ def test_a_verdict_is_the_capitalised_word_at_the_head_of_a_line(reply: str, ver
         "ACCEPT or REDO",
         "ACCEPT, REDO, REPLACE or FINISH?",
         "- ACCEPT: if the work is right",
+        "ACCEPT\nREDO\nREPLACE\nFINISH",
         TASK,
     ],
 )
@@ -315,6 +327,7 @@ def test_a_sentence_that_names_a_verdict_is_none(reply: str) -> None:
         ('REPLACE\n```json\n["Add", "Finish"]\n```', "", ["Add", "Finish"]),
         ("1. REPLACE: a dead end\n2. Add\n3. Finish", "a dead end", ["Add", "Finish"]),
         ("Verdict: REPLACE\nNew plan:\n1. Add\n2. Finish", "New plan:", ["Add", "Finish"]),
+        ("REPLACE: a dead end\n1. Add\n2. Finish\nACCEPT", "a dead end", ["Add", "Finish"]),
     ],
 )
 def test_the_steps_of_a_replacement_are_steps(reply: str, feedback: str, purposes: list[str]) -> None:

@@ -38,7 +38,7 @@ def prompt(call: CallEnded) -> str:
 @pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose", "recall"])
 async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynchronous: bool) -> None:
     model = FakeModel()
-    flux = ReasonFlux(model, strategy=strategy, retriever=Shelf(), record=tmp_path, drafts=2)
+    flux = ReasonFlux(model, strategy=strategy, retriever=Shelf(), record=tmp_path, direct_samples=2)
     solution = await flux.asolve(PROBLEM) if asynchronous else flux.solve(PROBLEM)
     record = only(tmp_path)
     assert sorted(prompt(call) for call in record.calls) == sorted(model.calls)
@@ -48,12 +48,12 @@ async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynch
     assert record.solution == solution
     assert record.header["problem"] == PROBLEM
     assert (record.header["format"], record.header["version"]) == (FORMAT, VERSION)
-    assert record.header["context"]["drafts"] == 2
+    assert record.header["context"]["direct_samples"] == 2
     assert record.header["parts"]["library"] == "builtin"
 
 
 def test_the_lines_are_in_order_and_end_in_the_solution(tmp_path: Path) -> None:
-    flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, drafts=0, refine=True, opinions=True)
+    flux = ReasonFlux(Scripted(), retriever=Shelf(), record=tmp_path, direct_samples=0, refine=True, llm_review=True)
     flux.solve(PROBLEM)
     kinds = [event.type for event in only(tmp_path).events[1:]]
     assert kinds == [
@@ -145,7 +145,7 @@ def test_a_killed_run_leaves_a_readable_record(tmp_path: Path) -> None:
 
     program = (
         "import sys\nfrom reasonflux_agent import ReasonFlux\nfrom tests.graph.fakes import Shelf\n"
-        "ReasonFlux(sys.argv[1], retriever=Shelf(), record=sys.argv[2], drafts=0, refine=True).solve('What is 3 + 4?')"
+        "ReasonFlux(sys.argv[1], retriever=Shelf(), record=sys.argv[2], direct_samples=0, refine=True).solve('What is 3 + 4?')"
     )
     with serve_fake(respond) as url:
         worker = subprocess.Popen([sys.executable, "-c", program, f"vllm:fake@{url}", str(tmp_path)])

@@ -26,9 +26,9 @@ from starlette.types import ASGIApp
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError
+from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.serving.app import create_app
 from reasonflux_agent.serving.mcp import create_mcp
-from reasonflux_agent.serving.service import Service
 from reasonflux_agent.serving.ui.routes import create_ui_app
 from reasonflux_agent.serving.ui.runs import Runs
 from reasonflux_agent.templates import TemplateLibrary
@@ -67,7 +67,7 @@ class App:
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[App]:
-    one = App(create_app(Service(navigator=FakeModel(), context=LOW)))
+    one = App(create_app(Runner(navigator=FakeModel(), context=LOW)))
     yield one
     one.runner.close()
 
@@ -206,7 +206,7 @@ def test_a_context_fits_or_is_refused_by_name(given: dict[str, Any]) -> None:
 @given(contexts, st.sampled_from(["context", "configurable"]))
 def test_a_host_that_passes_any_context_on(given: dict[str, Any], how: str) -> None:
     """As `langgraph dev` and a host's graph do."""
-    given = {**given, "navigator": None, "solver": None, "drafts": 0, "trajectories": 1, "reviews": 0, "deadline": 5}
+    given = {**given, "navigator": None, "solver": None, "direct_samples": 0, "trajectories": 1, "reviews": 0, "deadline": 5}
     graph = create_reasonflux(navigator=Scripted(), context=LOW).compile()
     config: Any = {"configurable": {"reasonflux": given}} if how == "configurable" else {}
     try:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonflux_agent.errors import ReasonFluxError, RecordError
+from reasonflux_agent.events import ProgramRun
 from reasonflux_agent.jobs.batch.rows import parse, read_jobs
 from reasonflux_agent.jobs.evaluation.benchmarks import load
 from reasonflux_agent.jobs.evaluation.results import read_run
@@ -79,10 +80,13 @@ def test_what_a_model_writes_does_not_end_a_line_of_its_record(tmp_path: Path) -
     """A line separator in a reply is no line's end in JSON, and half of a surrogate pair is written all the same."""
     recorder = Recorder(tmp_path)
     reply = 'a\u2028{"type": "solution"}\u2029\x85\x0c\ud800'
-    for number, event in enumerate(({"problem": "p"}, {"code": reply, "output": reply, "error": None})):
+    for number, event in enumerate(
+        ({"problem": "p", "context": {}, "time": 0.0}, {"code": reply, "output": reply, "error": None})
+    ):
         recorder.on_custom_event("reasonflux_x", {"run": "r", "type": "program" if number else "begin", **event})
     (line,) = read_record(recorder.path("r")).events[1:]
-    assert line["code"] == reply
+    assert isinstance(line, ProgramRun)
+    assert line.code == reply
 
 
 @pytest.mark.parametrize("run", ["../other", "a/b", "..", ".", "", ".hidden", "a\x00b", "x" * 101, "a\n"])

@@ -88,7 +88,7 @@ def most_calls(context: Context) -> int:
     tries = context.max_steps * (1 + setting.reviews) if step else 1 + setting.reviews
     programs = 1 + 2  # a reply goes on behind a program twice at most
     attempt = PARSE_TRIES * (1 + int(setting.refine)) + tries * programs + PARSE_TRIES * tries + PARSE_TRIES
-    return setting.trajectories * attempt + setting.drafts * max(programs, PARSE_TRIES)
+    return setting.trajectories * attempt + setting.direct_samples * max(programs, PARSE_TRIES)
 
 
 CONTEXTS = [
@@ -97,7 +97,7 @@ CONTEXTS = [
     {"effort": "high"},
     {"effort": "auto"},
     {"effort": "medium", "granularity": "step", "max_steps": 3},
-    {"effort": "high", "granularity": "step", "max_steps": 2, "trajectories": 1, "drafts": 0},
+    {"effort": "high", "granularity": "step", "max_steps": 2, "trajectories": 1, "direct_samples": 0},
 ]
 
 
@@ -183,7 +183,7 @@ def test_a_template_fills_no_prompt(tmp_path: Path) -> None:
 def test_a_verdict_in_a_solution_is_no_verdict(reply: str) -> None:
     """The solver cannot review itself: the navigator's reply alone is read as a review."""
     model = Scripted({"plan": "1. Add", "solve_step": reply, "review": "REDO it is seven."})
-    solution = ReasonFlux(model).solve("What is 3 + 4?", drafts=0, opinions=True, reviews=1, templates=0)
+    solution = ReasonFlux(model).solve("What is 3 + 4?", direct_samples=0, llm_review=True, reviews=1, templates=0)
     assert model.nodes == ["plan", "solve_step", "review", "solve_step"]
     assert solution.answer == "8"
     assert solution.reviews[0].verdict == "redo"

@@ -23,7 +23,7 @@ from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.refine import REFINE
 from reasonflux_agent.prompts.review import REVIEW
 from reasonflux_agent.prompts.solve import SOLVE
-from reasonflux_agent.serving.ui.html import formula, prose
+from reasonflux_agent.serving.ui.prose import formula, prose
 from reasonflux_agent.templates.cleaning import Tally, clean
 from reasonflux_agent.templates.examples import example_of
 from reasonflux_agent.templates.lexical import formulas, pieces

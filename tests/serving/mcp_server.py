@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.serving.servers import ENVIRONMENT, until
 
-ENV = {**ENVIRONMENT, "REASONFLUX_CACHE": os.environ["REASONFLUX_CACHE"], "REASONFLUX_DRAFTS": "0"}
+ENV = {**ENVIRONMENT, "REASONFLUX_CACHE": os.environ["REASONFLUX_CACHE"], "REASONFLUX_DIRECT_SAMPLES": "0"}
 COMMAND = [sys.executable, "-m", "reasonflux_agent.cli", "mcp"]
 
 

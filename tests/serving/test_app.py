@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.serving.app import create_app
-from reasonflux_agent.serving.guard import require_key
-from reasonflux_agent.serving.service import Service
+from reasonflux_agent.serving.middleware import require_key
 from reasonflux_agent.testing import FakeModel
 from tests.graph.fakes import Scripted
 
@@ -31,8 +31,8 @@ class Client:
     """Sends requests to one app on one event loop."""
 
     def __init__(self, model: Any, **options: Any) -> None:
-        self.service = Service(navigator=model, context=Context(effort="low", templates=0))
-        self._transport = httpx.ASGITransport(create_app(self.service, **options))
+        self.runner = Runner(navigator=model, context=Context(effort="low", templates=0))
+        self._transport = httpx.ASGITransport(create_app(self.runner, **options))
         self._runner = asyncio.Runner()
 
     def send(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -118,7 +118,7 @@ REFUSED: list[tuple[Any, int, str | None, str]] = [
         "no field 'solver' that a client may set",
     ),
     ({**GOOD, "reasonflux": {"cls": 1}}, 400, "reasonflux", "no field 'cls'"),
-    ({**GOOD, "reasonflux": {"drafts": 65}}, 400, None, "drafts = 65"),
+    ({**GOOD, "reasonflux": {"direct_samples": 65}}, 400, None, "direct_samples = 65"),
 ]
 
 

@@ -30,7 +30,7 @@ def test_the_python_blocks_run(server: Server) -> None:
     assert len(blocks("python")) == 3
     out = run(server, sys.executable, "-c", "\n".join(blocks("python")))
     assert "$\\boxed{2038}$" in out  # the fake adds up the integers of "7^2026 is divided by 5"
-    assert "Plan: addition" in out
+    assert "Kind: addition" in out
     assert re.search(r"\d+ (single|agreed): .+\n", out)
     assert "$\\boxed{127}$" in out
     assert "$\\boxed{101}$" in out

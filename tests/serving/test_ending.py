@@ -48,7 +48,7 @@ class Slow:
 @contextmanager
 def started(verb: str, upstream: str, *args: str, program: str = SHORT) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
     """A verb that serves, at its default effort: its address, its process, its log."""
-    env = {name: value for name, value in ENV.items() if name != "REASONFLUX_DRAFTS"}
+    env = {name: value for name, value in ENV.items() if name != "REASONFLUX_DIRECT_SAMPLES"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         command = [sys.executable, "-c", program, verb, "--port", "0", "--model", f"vllm:fake@{upstream}", *args]
@@ -203,14 +203,14 @@ async def test_an_mcp_server_answers_with_the_best_so_far(mode: str) -> None:
 STUBBORN = """
 import threading, time
 from typing import Any
+from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.serving.app import create_app
 from reasonflux_agent.serving.server import listen, run
-from reasonflux_agent.serving.service import Service
 from reasonflux_agent.testing import FakeModel
-service = Service(navigator=FakeModel(delay=300))
+runner = Runner(navigator=FakeModel(delay=300))
 listener = listen("127.0.0.1", 0)
 print(f"Serving on http://127.0.0.1:{listener.getsockname()[1]}/v1", flush=True)
-run(create_app(service), listener, patience=1, late=service.end)
+run(create_app(runner), listener, patience=1, late=lambda: runner.end("the server was told to end"))
 """
 
 

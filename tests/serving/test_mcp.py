@@ -87,8 +87,9 @@ async def meet(client: Client) -> None:
     assert "Answer: 7 (single: one solution, nothing confirms it)" in text(solved)
     assert solved.structured_content is None
     assert [number for number, _ in heard] == list(range(1, len(heard) + 1))
-    beginnings = [message.split(":")[0] for _, message in heard]
-    assert beginnings == ["Plan", "Templates", "Result up to step 2", "Review", "Candidate by navigator"]
+    beginnings = [re.split(r"[:\n]", message)[0] for _, message in heard]
+    made = "Candidate by navigator"
+    assert beginnings == ["Trajectory", "Templates", "Result up to step 2", made, "Review by the checks"]
 
     assert text(await client.call_tool("search_templates", {"query": "remainder of a large power"})).startswith("Template: ")
     checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": "4"})

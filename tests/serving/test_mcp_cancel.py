@@ -19,7 +19,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 PROBLEM = {"problem": "What is 3 + 4?"}
-DEFAULT = {name: value for name, value in ENV.items() if name != "REASONFLUX_DRAFTS"}
+DEFAULT = {name: value for name, value in ENV.items() if name != "REASONFLUX_DIRECT_SAMPLES"}
 AT_ONCE = 3
 """Model calls with which a run at the default effort begins: two drafts and the plan."""
 TRANSPORTS = [("stdio", "auto"), ("stdio", "legacy"), ("http", "auto"), ("http", "legacy")]
@@ -34,7 +34,7 @@ def upstream() -> Iterator[Watcher]:
 @pytest.fixture(scope="module")
 def servers(upstream: Watcher) -> Iterator[dict[str, Any]]:
     args = ["--model", f"vllm:m@{upstream.url}"]
-    with over_http(*args, REASONFLUX_DRAFTS="2") as url:
+    with over_http(*args, REASONFLUX_DIRECT_SAMPLES="2") as url:
         yield {"http": url, "stdio": StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], *args], env=DEFAULT)}
 
 

@@ -32,7 +32,7 @@ def test_the_block_for_the_sdk_runs() -> None:
     with serve_fake() as url:
         program = sdk.replace('command="reasonflux", args=["mcp"', f"command={COMMAND[0]!r}, args=[*{COMMAND[1:]}")
         out = run(sys.executable, program.replace("local:qwen2.5-coder-1.5b", f"vllm:fake@{url}"))
-    assert "Plan: addition" in out
+    assert "Kind: addition" in out
     assert "Answer: 127 (agreed: " in out
     assert '"uri": "templates://chapters/' in out
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import htpy as h
 import httpx
 import pytest
 from hypothesis import given
@@ -16,9 +17,9 @@ from typer.testing import CliRunner
 from reasonflux_agent import ReasonFlux
 from reasonflux_agent.agents.review import Decision, DraftStep, Question
 from reasonflux_agent.cli import app
+from reasonflux_agent.events import Reviewed
 from reasonflux_agent.runs.record import Record, read_record
-from reasonflux_agent.serving.ui.formulas import mathml
-from reasonflux_agent.serving.ui.html import formula, prose, tag
+from reasonflux_agent.serving.ui.prose import formula, mathml, prose, render
 from reasonflux_agent.serving.ui.question import question_form, read_decision
 from reasonflux_agent.serving.ui.tree import branches, usage
 from reasonflux_agent.serving.ui.view import sections
@@ -64,7 +65,7 @@ class Elements(HTMLParser):
 
 
 def test_what_is_not_markup_is_escaped() -> None:
-    made = tag("p", EVIL, [EVIL, None, tag("b", "x")], title='"><script>')
+    made = render(h.p(title='"><script>')[EVIL, [EVIL, None, h.b["x"]]])
     assert Elements(made).names == ["p", "b"]
     assert made.endswith("<b>x</b></p>")
 
@@ -100,7 +101,7 @@ def test_a_formula_is_mathml_without_what_could_act(latex: str, holds: str) -> N
 def test_a_formula_that_cannot_be_drawn_is_shown_as_written(latex: str) -> None:
     assert mathml(latex) == ""
     if latex:
-        assert tag("code", latex, class_="formula") in prose(f"so \\({latex}\\).")
+        assert render(h.code(".formula")[latex]) in prose(f"so \\({latex}\\).")
 
 
 def test_an_answer_is_a_formula_only_if_it_looks_like_one() -> None:
@@ -121,7 +122,9 @@ def test_a_record_of_a_replacement_is_a_tree() -> None:
     (attempt,) = branches(read_record(RECORD))
     first, *_, last = attempt.trajectories
     assert len(attempt.trajectories) > 1
-    assert [v["review"]["verdict"] for tries in first.tries.values() for t in tries for v in t.verdicts][-1] == "replace"
+    said = [v for tries in first.tries.values() for t in tries for v in t.verdicts]
+    assert isinstance(said[-1], Reviewed)
+    assert said[-1].review.verdict == "replace"
     assert last.tries
     assert attempt.candidates
 
@@ -133,12 +136,12 @@ def test_attempts_and_drafts_are_told_apart(tmp_path: Path) -> None:
     assert sorted(found) == ["Attempt 1", "Attempt 2", "Draft 1", "Draft 2"]
     assert [len(t) for t in found["Attempt 1"].trajectories[-1].tries.values()] == [1, 1]
     # Three equal votes of four end the run: which draft is then still without its program is a matter of timing.
-    outputs = [program["output"].strip() for name in ("Draft 1", "Draft 2") for program in found[name].programs]
+    outputs = [program.output.strip() for name in ("Draft 1", "Draft 2") for program in found[name].programs]
     assert outputs
     assert set(outputs) == {"7"}
     solution = record.solution
     assert solution
-    assert {node: row["calls"] for node, row in usage(record).items()} == {n: u.calls for n, u in solution.usage.items()}
+    assert {node: row.calls for node, row in usage(record).items()} == {n: u.calls for n, u in solution.usage.items()}
 
 
 def test_a_run_is_shown_at_every_moment() -> None:

@@ -47,7 +47,7 @@ def ui_served(directory: Path, model: str) -> Iterator[str]:
     command = [sys.executable, "-m", "reasonflux_agent.cli", "ui", "--no-browser", "--port", "0"]
     command += ["--record", str(directory), "--model", model]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**ENVIRONMENT, "REASONFLUX_DRAFTS": "0"})
+        process = subprocess.Popen(command, stdout=out, stderr=out, env={**ENVIRONMENT, "REASONFLUX_DIRECT_SAMPLES": "0"})
     try:
         for _ in range(1200):
             if found := re.search(r"http://\S+/ui/", log.read_text()):

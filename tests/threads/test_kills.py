@@ -122,7 +122,7 @@ def check_record(folder: Path, thread: Thread, asked: list[str]) -> None:
     assert kinds["candidate"] == len(thread.solution.candidates)
 
 
-MEDIUM = {"effort": "medium", "drafts": 0, "granularity": "step"}
+MEDIUM = {"effort": "medium", "direct_samples": 0, "granularity": "step"}
 AUTO = {"effort": "auto", "granularity": "step"}
 RUNS = [
     pytest.param(MEDIUM, 1, 1, True, id="medium-every-request"),

@@ -71,7 +71,7 @@ def test_threads_are_listed_locked_and_deleted(database: str) -> None:
         flux.solve("What is 3 + 4?", config={"configurable": {"thread_id": "done"}}, effort="low")
         broken = ReasonFlux(Scripted({"solve_step": RuntimeError("gone")}), retriever=Shelf(), checkpointer=saver)
         with pytest.raises(Exception, match="gone"):
-            broken.solve("What is 5 + 2?", config={"configurable": {"thread_id": "stopped"}}, drafts=0)
+            broken.solve("What is 5 + 2?", config={"configurable": {"thread_id": "stopped"}}, direct_samples=0)
     assert [(t.id, t.state, t.calls) for t in list_threads(database)] == [
         ("stopped", "interrupted", 1),
         ("done", "finished", 2),

@@ -58,7 +58,7 @@ def test_a_stopped_run_is_resumed_by_another_object_in_its_own_context() -> None
     first = Seeded({"solve_step": RuntimeError("out of order")})
     with pytest.raises(Exception, match="out of order"):
         ReasonFlux(first, retriever=Shelf(), checkpointer=saver).solve(
-            PROBLEM, config=ON_ONE, granularity="step", drafts=0, seed=5, reviews=1, max_tokens=77
+            PROBLEM, config=ON_ONE, granularity="step", direct_samples=0, seed=5, reviews=1, max_tokens=77
         )
     assert first.nodes == ["plan", "solve_step"]
     second = Seeded()
@@ -154,7 +154,7 @@ def test_what_is_told_of_threads(tmp_path: Path) -> None:
         given: Any = {"retriever": Shelf(), "checkpointer": saver}
         flux = ReasonFlux(Scripted(), effort="high", granularity="step", **given)
         solution = flux.solve(PROBLEM, config={"configurable": {"thread_id": "done"}})
-        broken = ReasonFlux(Scripted({"solve_step": RuntimeError("gone")}), drafts=0, **given)
+        broken = ReasonFlux(Scripted({"solve_step": RuntimeError("gone")}), direct_samples=0, **given)
         with pytest.raises(Exception, match="gone"):
             broken.solve("What is 5 + 2?", config={"configurable": {"thread_id": "stopped"}})
         with pytest.raises(Exception, match="gone"):  # a finished thread takes another problem
@@ -212,7 +212,7 @@ class Full(InMemorySaver):
 
 def test_a_write_that_failed_is_made_good_whichever_it_was() -> None:
     """The state that a kill can leave between any two writes of the checkpointer, one after the other."""
-    given: Any = {"granularity": "step", "drafts": 0, "reviews": 1}
+    given: Any = {"granularity": "step", "direct_samples": 0, "reviews": 1}
     writes = 0
     for fails_at in range(1, 100):
         saver, model = Full(fails_at), Scripted()

@@ -41,7 +41,7 @@ def test_reason_uses_the_models_and_the_effort_of_the_environment() -> None:
             program,
             REASONFLUX_SOLVER=f"vllm:fake@{url}",
             REASONFLUX_NAVIGATOR=f"vllm:fake@{url}",
-            REASONFLUX_DRAFTS="1",
+            REASONFLUX_DIRECT_SAMPLES="1",
             REASONFLUX_TRAJECTORIES="0",
         )
     assert "Answer: 7 (single" in out

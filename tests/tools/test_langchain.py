@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForLLMRun
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
-from pydantic import Field
 
 from reasonflux_agent import ReasonFlux, Solution, TemplateLibrary, TemplateRetriever
 from reasonflux_agent.templates import template_search_tool, template_text
 from reasonflux_agent.templates.embeddings import HashEmbeddings
 from reasonflux_agent.testing import FakeModel
 from reasonflux_agent.toolkit import check_answer_tool, reason_tool
-from tests.graph.fakes import Shelf
+from tests.graph.fakes import Caller, Shelf
 
 PROBLEM = "What is 30 + 4?"
 QUERY = "remainder of a large power"
-
-
-class Caller(BaseChatModel):
-    """Calls the tools of its script, one after another, then says what the first of them answered."""
-
-    script: list[tuple[str, dict[str, str]]]
-    bound: list[str] = Field(default_factory=list)
-
-    @property
-    def _llm_type(self) -> str:
-        return "caller"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:
-        self.bound[:] = [tool.name for tool in tools]
-        return self
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **_: Any,
-    ) -> ChatResult:
-        answered = [message for message in messages if isinstance(message, ToolMessage)]
-        if len(answered) < len(self.script):
-            name, args = self.script[len(answered)]
-            reply = AIMessage("", tool_calls=[{"name": name, "args": args, "id": str(len(answered))}])
-        else:
-            reply = AIMessage(f"The tool says: {answered[0].text}")
-        return ChatResult(generations=[ChatGeneration(message=reply)])
 
 
 def agent(*script: tuple[str, dict[str, str]]) -> tuple[Any, FakeModel]:
@@ -79,7 +45,7 @@ async def test_an_agent_reasons_checks_and_answers(asynchronous: bool) -> None:
         ("search_templates", {"query": QUERY}),
     )
     state = await made.ainvoke(given) if asynchronous else made.invoke(given)
-    assert state["messages"][-1].text.startswith("The tool says: Adding the numbers gives $\\boxed{34}$.")
+    assert state["messages"][-1].text.startswith("Adding the numbers gives $\\boxed{34}$.")
     reasoned, checked, found = (m for m in state["messages"] if isinstance(m, ToolMessage))
     assert Solution.model_validate(reasoned.artifact).answer == "34"
     assert checked.text.startswith("yes: ")

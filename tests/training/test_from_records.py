@@ -129,7 +129,7 @@ def test_a_trajectory_that_cannot_be_read_back_gives_no_row(solve: Solve, gold: 
 
 def test_f1_rows(solve: Solve, gold: Path, library: Path, tmp_path: Path) -> None:
     solve(SEVEN, templates=1)
-    records = solve(FIFTEEN, ODD, respond=corrected, templates=1, reviews=2, opinions=True)
+    records = solve(FIFTEEN, ODD, respond=corrected, templates=1, reviews=2, llm_review=True)
     out = tmp_path / "f1_sft.json"
     f1_sft.main([str(records), "--gold", str(gold), "--library", str(library), "--out", str(out)])
     rows = read(out)
@@ -154,7 +154,7 @@ def test_a_chain_holds_the_tries_of_its_own_attempt_alone(solve: Solve, gold: Pa
         return mathematician(prompt)
 
     def chains(respond: Callable[[str], str], **context: Any) -> list[str]:
-        (record,) = set(solve(SEVEN, respond=respond, effort="high", drafts=0, templates=0, **context).iterdir()) - seen
+        (record,) = set(solve(SEVEN, respond=respond, effort="high", direct_samples=0, templates=0, **context).iterdir()) - seen
         seen.add(record)
         out = tmp_path / f"{record.stem}.json"
         f1_sft.main([str(record), "--gold", str(gold), "--out", str(out)])
@@ -163,7 +163,7 @@ def test_a_chain_holds_the_tries_of_its_own_attempt_alone(solve: Solve, gold: Pa
         return [row["output"] for row in read(out)]
 
     seen: set[Path] = set()
-    (chain,) = chains(several, reviews=2, opinions=True)
+    (chain,) = chains(several, reviews=2, llm_review=True)
     assert chain.count("Work ") == 2
     assert chain.count("Wait, something is wrong: the sum is wrong") == 1
     # what was accepted is not shown as an error: all attempts were, with the same words
@@ -184,7 +184,7 @@ def test_a_chain_of_thought_runs_no_programs(solve: Solve, gold: Path, tmp_path:
 
 
 def test_step_pairs(solve: Solve, gold: Path, tmp_path: Path) -> None:
-    solve(SEVEN, respond=corrected, reviews=2, opinions=True, templates=0)
+    solve(SEVEN, respond=corrected, reviews=2, llm_review=True, templates=0)
     records = solve(FIFTEEN, respond=by_steps, reviews=2, granularity="step", templates=0)
     out = tmp_path / "step_dpo.json"
     step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
@@ -209,8 +209,8 @@ def test_a_step_that_ran_a_program_makes_no_pair(solve: Solve, gold: Path, tmp_p
         return "```python\nprint(1)\n```" if said.startswith("It must be") else said
 
     out = tmp_path / "pairs.json"
-    solve(SEVEN, respond=programming, reviews=2, opinions=True, templates=0)
-    records = solve(FIFTEEN, respond=corrected, reviews=2, opinions=True, templates=0)
+    solve(SEVEN, respond=programming, reviews=2, llm_review=True, templates=0)
+    records = solve(FIFTEEN, respond=corrected, reviews=2, llm_review=True, templates=0)
     step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
     assert "```" not in out.read_text()
     stages = read(out.with_suffix(".manifest.json"))["stages"]
@@ -223,7 +223,7 @@ def test_a_pair_holds_the_thoughts_of_both_replies(solve: Solve, gold: Path, tmp
         return f"<think>So {said[:2]}</think>{said}" if "boxed" in said else said
 
     out = tmp_path / "pairs.json"
-    records = solve(SEVEN, respond=thinking, reviews=2, opinions=True, templates=0)
+    records = solve(SEVEN, respond=thinking, reviews=2, llm_review=True, templates=0)
     step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
     (row,) = read(out)
     assert row["chosen"]["value"] == "<think>\nSo Ad\n</think>\n\nAdding the numbers gives $\\boxed{7}$."
@@ -231,7 +231,7 @@ def test_a_pair_holds_the_thoughts_of_both_replies(solve: Solve, gold: Path, tmp
 
 
 def test_attempts_that_ran_at_once_are_kept_apart(solve: Solve, gold: Path, tmp_path: Path) -> None:
-    records = solve(SEVEN, respond=corrected, effort="high", drafts=0, reviews=2, templates=0)
+    records = solve(SEVEN, respond=corrected, effort="high", direct_samples=0, reviews=2, templates=0)
     out = tmp_path / "pairs.json"
     step_dpo.main([str(records), "--gold", str(gold), "--out", str(out)])
     stages = read(out.with_suffix(".manifest.json"))["stages"]

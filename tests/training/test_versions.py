@@ -50,7 +50,7 @@ def test_rows_of_version_1_are_those_of_its_own_builders(
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_both_versions_are_read_beside_each_other(name: str, solve: Solve, library: Path, tmp_path: Path) -> None:
-    new = solve(SEVEN, respond=corrected, reviews=2, opinions=True, templates=0)
+    new = solve(SEVEN, respond=corrected, reviews=2, llm_review=True, templates=0)
     of = {record.begin.problem: record.solution for record in map(read_record, OLDER)}
     older = [{"problem": problem, "answer": solution.answer} for problem, solution in of.items() if solution]
     gold = conftest.write_lines(tmp_path / "all.jsonl", [*conftest.GOLD, *older])
@@ -74,9 +74,9 @@ def test_a_run_that_went_on_past_its_limit_keeps_its_thoughts_and_prompts(gold: 
     def solved(folder: Path, budget: int | None) -> int:
         """How many steps are told twice of a run that met its budget and went on."""
         model = FakeModel(respond=thinking, calls=[])
-        flux = ReasonFlux(model, record=folder, checkpointer=InMemorySaver(), drafts=0, templates=0, max_tokens=16)
+        flux = ReasonFlux(model, record=folder, checkpointer=InMemorySaver(), direct_samples=0, templates=0, max_tokens=16)
         config: Any = {"configurable": {"thread_id": "x"}}
-        flux.solve(SEVEN, config=config, reviews=2, opinions=True, token_budget=budget)
+        flux.solve(SEVEN, config=config, reviews=2, llm_review=True, token_budget=budget)
         flux.resume("x", token_budget=100_000)
         (path,) = folder.iterdir()
         lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -173,7 +173,7 @@ def check_run(solution: Solution, spent: Spent) -> None:
 
 def test_a_planned_solve_counts_every_call() -> None:
     spent = Spent()
-    flux = ReasonFlux(navigator=SPEC, solver=SPEC, effort="medium", drafts=0, max_tokens=384)
+    flux = ReasonFlux(navigator=SPEC, solver=SPEC, effort="medium", direct_samples=0, max_tokens=384)
     solution = flux.solve(PROBLEM)
     check_run(solution, spent)
     assert {"plan", "solve_step"} <= set(solution.usage)

@@ -38,11 +38,10 @@ MAX_SAMPLES = 64
 Rule = Literal["run", "majority", "checks"]
 """Who chooses among the candidates: the run itself, a plain majority, or the checks alone."""
 
-# `AllSamples` sets more reviews than a context takes; these are what folders say that exist
-_ALL_SAMPLES = {"drafts": 0, "reviews": 20, "granularity": "whole"}
+_ALL_SAMPLES = {"direct_samples": 0, "early_stop": False, "granularity": "whole"}
 _SAMPLED: dict[str, Rule] = {"self-consistency": "majority", "best-of": "checks"}
 _VARIANTS: dict[str, dict[str, Any]] = {
-    "drafts": {"drafts": 2, "trajectories": 0},
+    "drafts": {"direct_samples": 2, "trajectories": 0},
     "no-templates": {"templates": 0},
     "random-templates": {},
 }
@@ -156,14 +155,6 @@ async def select(rule: Rule, solution: Solution) -> Solution:
     return solution.model_copy(update=update)
 
 
-class AllSamples(ReasonFlux):
-    """Makes all its samples. The graph stops when the leader cannot be overtaken, and counts in the reviews, of which a direct
-    attempt has none: with as many reviews as there can be samples it does not stop before the last one."""
-
-    def _context(self, overrides: Mapping[str, Any]) -> Context:
-        return super()._context(overrides).model_copy(update={"reviews": MAX_SAMPLES, "granularity": "whole"})
-
-
 class RandomTemplates(BaseRetriever):
     """The ablation of retrieval: templates drawn by a hash of the query and the seed take the place of those that are found.
     Chance decides which ones they are, but not how many, nor whether one stands out."""
@@ -192,8 +183,8 @@ def solver_of(
         from reasonflux_agent.templates import TemplateRetriever
 
         retriever = RandomTemplates(library=library, found_by=TemplateRetriever.from_library(library, k=DEPTH), seed=seed)
-    kind = ReasonFlux if method.select == "run" else AllSamples
-    return kind(**roles, strategy=method.strategy, library=library, retriever=retriever, **{**context, **method.context})
+    given = {**context, **method.context}
+    return ReasonFlux(**roles, strategy=method.strategy, library=library, retriever=retriever, **given)
 
 
 def matched(rows: Iterable[Row], methods: Sequence[Method], benchmarks: Collection[str]) -> dict[str, dict[str, Row]]:

@@ -16,7 +16,7 @@ from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, digest, load, title
-from reasonflux_agent.jobs.evaluation.cache import ModelReplies, ReplyCache, opened
+from reasonflux_agent.jobs.evaluation.cache import ReplyCache, opened, refuse_unnamed
 from reasonflux_agent.jobs.evaluation.folder import Folder, hold, methods_of
 from reasonflux_agent.jobs.evaluation.methods import Method, check_methods, matched, parse_method, solver_of
 from reasonflux_agent.jobs.evaluation.results import FORMAT, VERSION
@@ -92,9 +92,8 @@ async def evaluate(
     replies: ReplyCache | None = None
     with ExitStack() as stack:
         if cache:
-            kept = replies = stack.enter_context(opened(cache))
-            views = (one.model_copy(update={"cache": ModelReplies(kept, one)}) for one in loaded)
-            roles = dict(zip(roles, views, strict=True))
+            refuse_unnamed(loaded)
+            replies = stack.enter_context(opened(cache))
         # a folder's earlier methods must mean what they meant, also where they are not named again
         earlier = methods_of(Path(out)) if out else []
         known = {name: parse_method(name) for name in earlier} | {method.name: method for method in asked}
@@ -232,5 +231,6 @@ class _Run(Filing):
         fields: Row = {"seed": self.seed + 1000 * trial.repeat, "greedy": self.greedy}
         if trial.method.match:
             fields["trajectories"] = self.folder.settings["matched"][trial.method.name][trial.benchmark]["k"]
-        row = await solve(self.solvers[trial.method.name], trial.item, trial.method.select, self.recorder, **fields)
+        flux, rule = self.solvers[trial.method.name], trial.method.select
+        row = await solve(flux, trial.item, rule, self.recorder, self.replies, **fields)
         return {"benchmark": trial.benchmark, "method": trial.method.name, "repeat": trial.repeat, **row}

@@ -17,6 +17,7 @@ from reasonflux_agent.models.failures import fault
 from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.schema import Solution
+from reasonflux_agent.session import Replies, with_session
 from reasonflux_agent.verify.grading import verdict
 
 _KEY = {"benchmark", "method", "repeat", "id"}
@@ -34,13 +35,17 @@ class _RunId(BaseCallbackHandler):
             self.run = data["run"]
 
 
-async def solve(flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, **context: Any) -> Row:
+async def solve(
+    flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, cache: Replies | None = None, **context: Any
+) -> Row:
     """The row of one problem, without benchmark, method and repeat. A failure is a row too, with its `error`."""
     begun, heard = time.monotonic(), _RunId()
     row: Row = {"id": item.id, **_FAILED, "sha": digest([item.problem, item.answer, item.unit])[:16]}
     row |= {"subject": item.subject, "level": item.level, "gold": item.answer}
     try:
-        solution = await flux.asolve(item.problem, config={"callbacks": [recorder, heard]}, **context)
+        solution = await flux.asolve(
+            item.problem, config=with_session({"callbacks": [recorder, heard]}, cache=cache), **context
+        )
         chosen = await select(rule, solution)
         right = await judged(chosen.answer, item)
         candidates = [

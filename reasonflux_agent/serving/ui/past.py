@@ -5,56 +5,57 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reasonflux_agent.runs.record import FORMAT
 from reasonflux_agent.schema import Solution
-from reasonflux_agent.serving.ui.pages import Row
 from reasonflux_agent.serving.ui.runs import Runs
 
 SHOWN = 100
-"""Runs in the list at most; the search finds the others."""
+"""The most runs in the list; the search finds the others."""
 UNFINISHED = "unfinished"
 """State of a record without an end; `open` is one that waits for an answer or was stopped, and can go on."""
 
 
-class Past:
-    """The runs of a folder."""
+class Row(NamedTuple):
+    """A run in the list."""
 
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
-        self._read: dict[str, tuple[tuple[int, int], Row | None]] = {}
-
-    def search(self, query: str, kept: set[str]) -> tuple[list[Row], int]:
-        """The newest runs whose problem, answer or state holds `query`, and how many runs there are in all.
-
-        `kept`: the runs that can go on.
-        """
-        rows = sorted(self._rows(kept), key=lambda row: row.begun, reverse=True)
-        wanted = query.casefold()
-        return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
-
-    def _rows(self, kept: set[str]) -> Iterator[Row]:
-        for path in self._runs.directory.glob("*.jsonl"):
-            try:
-                stat = path.stat()
-            except OSError:  # it went away, or was never there
-                continue
-            stamp = stat.st_mtime_ns, stat.st_size
-            if self._read.get(path.name, (None,))[0] != stamp:
-                self._read[path.name] = stamp, _row(path)
-            row = self._read[path.name][1]
-            if row and row.state == UNFINISHED:
-                row = row._replace(
-                    state="running" if self._runs.is_live(row.run) else "open" if row.run in kept else UNFINISHED
-                )
-            if row:
-                yield row
+    run: str
+    begun: float
+    """Seconds since 1970."""
+    problem: str
+    state: str = UNFINISHED
+    answer: str = ""
+    certainty: str = ""
+    """How sure the answer is; empty if there is none."""
 
 
-def _row(path: Path) -> Row | None:
-    """What the list says of a record: from its first and its last line. None for a file that is none."""
+def search(runs: Runs, query: str) -> tuple[list[Row], int]:
+    """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
+    rows = sorted(_rows(runs), key=lambda row: row.begun, reverse=True)
+    wanted = query.casefold()
+    return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
+
+
+def _rows(runs: Runs) -> Iterator[Row]:
+    kept = runs.kept.copy()
+    for path in runs.directory.glob("*.jsonl"):
+        try:
+            stat = path.stat()
+        except OSError:  # the file was deleted, or is a link to nothing
+            continue
+        row = _row(path, stat.st_mtime_ns, stat.st_size)
+        if row and row.state == UNFINISHED:
+            row = row._replace(state="running" if runs.work(row.run).under_way else "open" if row.run in kept else UNFINISHED)
+        if row:
+            yield row
+
+
+@lru_cache(maxsize=100_000)
+def _row(path: Path, changed: int, size: int) -> Row | None:
+    """Return what the list says of a record, from its first and its last line. None for a file that is no record."""
     try:
         with path.open("rb") as file:
             header = _object(file.readline())
@@ -63,8 +64,8 @@ def _row(path: Path) -> Row | None:
                 last = line
         if header.get("format") != FORMAT:
             return None
-        datetime.fromtimestamp(header["time"])  # that it can be shown
-        row = Row(path.stem, header["time"], str(header["problem"]), UNFINISHED, "", "")
+        datetime.fromtimestamp(header["time"])  # raises if it cannot be shown
+        row = Row(path.stem, header["time"], str(header["problem"]))
         if not (kept := _object(last).get("solution")):
             return row
         solution = Solution.model_validate(kept)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reasonflux_agent.serving.ui.html import Html, inline, prose, tag
+import htpy as h
+
+from reasonflux_agent.serving.ui.pages import alert, place
+from reasonflux_agent.serving.ui.prose import inline, prose, render
 
 JSON = dict[str, Any]
 Form = dict[str, list[str]]
@@ -17,113 +20,104 @@ WORDS = {
     "finish": ("Finish", "The answer is there: carry no further step out."),
     "stop": ("Stop the run", "End with the best answer so far."),
 }
-"""Action -> the button, and what it does. The first one is what the Enter key does, so it is the one that drops nothing."""
+"""Action -> the button, and what it does. The Enter key does the first one, so the first one drops nothing."""
 USING, WITHOUT = ("edit", "stop"), ", without my changes"
-"""Actions that say themselves what becomes of changes; what is added to the buttons of the others."""
+"""Actions whose text says what becomes of changes; the text that is added to the buttons of the others."""
+BLANK: JSON = {"purpose": "", "query": "", "templates": None, "work": ""}
 
 
 def question_form(
-    id: str, asked: JSON, place: str, names: dict[str, str], attempt: str, filled: tuple[list[JSON], str] | None = None
-) -> Html:
-    """The form that answers question `id` (an `agents.review.Question` as a dict); `names`: template id -> name.
+    id: str, asked: JSON, run: str, names: dict[str, str], attempt: str, filled: tuple[list[JSON], str] | None = None
+) -> str:
+    """Return the form that answers question `id` of a run.
 
-    `attempt` is who asks; `filled` are the steps that a person has changed already, and why they were not taken.
+    asked: an `agents.review.Question` as a dict. names: template id -> name. attempt: the attempt that asks. filled: the
+    steps that a person has changed already, and why they were not taken.
     """
     review, (steps, why) = asked["review"], filled or (asked["steps"], "")
     title = "May this trajectory be carried out?" if asked["question"] == "plan" else "How shall the run go on?"
-    proposed = None
-    if review:
-        said = tag("strong", review["verdict"]), (". " if review["feedback"] else ""), inline(review["feedback"])
-        proposed = tag("p", f"The review of step {review['index'] + 1} proposes: ", said)
-    redo = "redo" in asked["actions"]
+    proposed = (
+        review
+        and h.p[
+            f"The review of step {review['index'] + 1} proposes: ",
+            h.strong[review["verdict"]],
+            [". ", inline(review["feedback"])] if review["feedback"] else None,
+        ]
+    )
     buttons = [
-        tag(
-            "div",
-            tag("button", said, WITHOUT if filled and name not in USING else None, type="submit", name="action", value=name),
-            tag("small", does),
-        )
+        h.div[
+            h.button(type="submit", name="action", value=name)[said, WITHOUT if filled and name not in USING else None],
+            h.small[does],
+        ]
         for name, (said, does) in WORDS.items()
         if name in asked["actions"]
     ]
-    return tag(
-        "form",
-        tag("h2", f"{attempt}: {title}", id=f"q-{id}"),
-        [tag("p", text, role="alert", class_="error") for text in (asked["error"], why) if text],
-        proposed,
-        tag("input", type="hidden", name="question", value=id),
-        tag("input", type="hidden", name="drop", value="1" if filled else ""),
-        tag("ol", [_step(str(n), step, names) for n, step in enumerate(steps, 1)], class_="edit"),
-        tag("template", _step("new", {"purpose": "", "query": "", "templates": None, "work": ""}, names)),
-        tag("p", tag("button", "Add a step", type="button", data_do="add", hidden=True)),
-        _field("What is wrong (for a redo)", "feedback", "", rows=2) if redo else None,
-        tag("div", *buttons, class_="decide"),
-        method="post",
-        action=f"{place}/answer",
-        data_keep=f"{place}/keep",
-        data_without=WITHOUT,
-        class_="card question",
-        aria_labelledby=f"q-{id}",
+    return render(
+        h.form(
+            ".card.question",
+            method="post",
+            action=f"{place(run)}/answer",
+            data_keep=f"{place(run)}/keep",
+            data_without=WITHOUT,
+            aria_labelledby=f"q-{id}",
+        )[
+            h.h2(id=f"q-{id}")[f"{attempt}: {title}"],
+            map(alert, (asked["error"], why)),
+            proposed,
+            h.input(type="hidden", name="question", value=id),
+            h.input(type="hidden", name="drop", value="1" if filled else ""),
+            h.ol(".edit")[[_step(str(n), step, names) for n, step in enumerate(steps, 1)]],
+            h.template[_step("new", BLANK, names)],
+            h.p[h.button(type="button", data_do="add", hidden=True)["Add a step"]],
+            _area("What is wrong (for a redo)", "feedback", "", rows=2) if "redo" in asked["actions"] else None,
+            h.div(".decide")[buttons],
+        ]
     )
 
 
-def _step(key: str, step: JSON, names: dict[str, str]) -> Html:
-    chosen = [
-        tag("label", tag("input", type="checkbox", name=f"{key}.template", value=id, checked=True), " ", names.get(id, id))
-        for id in step["templates"] or ()
-    ]
-    moves = (("up", "Move up"), ("down", "Move down"), ("delete", "Delete"))
-    return tag(
-        "li",
-        tag(
-            "fieldset",
-            tag("legend", "Step"),
-            tag("input", type="hidden", name="step", value=key),
-            _field("Purpose (empty: the step is deleted)", f"{key}.purpose", step["purpose"], rows=2),
-            _field("Query for the library", f"{key}.query", step["query"]),
-            tag(
-                "fieldset",
-                tag("legend", "Templates"),
-                chosen,
-                tag(
-                    "label",
-                    tag("input", type="checkbox", name=f"{key}.lookup", value="1", checked=step["templates"] is None),
-                    " look up what the query finds, instead",
-                ),
-                tag(
-                    "label",
+def _step(key: str, step: JSON, names: dict[str, str]) -> h.Node:
+    def tick(field: str, value: str, label: str, checked: bool) -> h.Node:
+        return h.label[h.input(type="checkbox", name=f"{key}.{field}", value=value, checked=checked), f" {label}"]
+
+    moves = {"up": "Move up", "down": "Move down", "delete": "Delete"}
+    return h.li[
+        h.fieldset[
+            h.legend["Step"],
+            h.input(type="hidden", name="step", value=key),
+            _area("Purpose (empty: the step is deleted)", f"{key}.purpose", step["purpose"], rows=2),
+            h.label["Query for the library", h.input(type="text", name=f"{key}.query", value=step["query"])],
+            h.fieldset(".templates")[
+                h.legend["Templates"],
+                [tick("template", id, names.get(id, id), True) for id in step["templates"] or ()],
+                tick("lookup", "1", "look up what the query finds, instead", step["templates"] is None),
+                h.label[
                     "Add a template, by its id ",
-                    tag("input", type="text", name=f"{key}.template", list="template-ids", autocomplete="off"),
-                ),
-                class_="templates",
-            ),
-            tag(
-                "details",
-                tag("summary", "Work done up to the end of this step"),
+                    h.input(type="text", name=f"{key}.template", list="template-ids", autocomplete="off"),
+                ],
+            ],
+            h.details(open=bool(step["work"]))[
+                h.summary["Work done up to the end of this step"],
                 prose(step["work"]) if step["work"] else None,
-                _field("Your work, or nothing to have it done", f"{key}.work", step["work"], rows=5),
-                open=bool(step["work"]),
-            ),
-            tag("p", [tag("button", label, type="button", data_do=do, hidden=True) for do, label in moves], class_="moves"),
-        ),
-    )
+                _area("Your work, or nothing to have it done", f"{key}.work", step["work"], rows=5),
+            ],
+            h.p(".moves")[[h.button(type="button", data_do=do, hidden=True)[label] for do, label in moves.items()]],
+        ]
+    ]
 
 
-def _field(label: str, name: str, value: str, rows: int = 0) -> Html:
-    if rows:
-        # a browser drops the first line break of a textarea
-        return tag("label", label, tag("textarea", f"\n{value}", name=name, rows=rows))
-    return tag("label", label, tag("input", type="text", name=name, value=value))
+def _area(label: str, name: str, value: str, rows: int) -> h.Node:
+    return h.label[label, h.textarea(name=name, rows=rows)[f"\n{value}"]]  # a browser drops the first line break
 
 
 def read_decision(form: Form) -> JSON:
-    """The `agents.review.Decision` that a filled-in form stands for, as a dict; whether it can be used, the run says."""
+    """Return the `agents.review.Decision` of a filled-in form, as a dict. The run says whether it can be used."""
     action = _first(form, "action")
     feedback = _first(form, "feedback") if action == "redo" else ""
     return {"action": action, "steps": read_steps(form) if action == "edit" else [], "feedback": feedback}
 
 
 def read_steps(form: Form) -> list[JSON]:
-    """The steps as they stand in a form."""
+    """Return the steps as they stand in a form."""
     steps = []
     for key in form.get("step", ()):
         if key != "new" and (purpose := _first(form, f"{key}.purpose")):
@@ -135,18 +129,20 @@ def read_steps(form: Form) -> list[JSON]:
 
 
 def is_changed(steps: list[JSON], asked: JSON) -> bool:
-    """Whether these differ from the steps that were asked about."""
-    flat = [
-        {k: v.replace("\r\n", "\n").strip() if isinstance(v, str) else v for k, v in step.items()} for step in asked["steps"]
+    """Return whether these differ from the steps that were asked about."""
+    return steps != [
+        {name: _plain(value) if isinstance(value, str) else value for name, value in step.items()} for step in asked["steps"]
     ]
-    return steps != flat
 
 
 def drops(form: Form, asked: JSON) -> bool:
-    """Whether the button that was pressed drops what was changed, and did not say so."""
+    """Return whether the button that was pressed drops what was changed, and did not say so."""
     return _first(form, "action") not in USING and not _first(form, "drop") and is_changed(read_steps(form), asked)
 
 
 def _first(form: Form, name: str) -> str:
-    # browsers send line breaks as CR LF
-    return (form.get(name) or [""])[0].replace("\r\n", "\n").strip()
+    return _plain((form.get(name) or [""])[0])
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()  # browsers send line breaks as CR LF

@@ -1,39 +1,32 @@
-"""A record's lines as a tree: attempts and drafts, their trajectories, the steps, what was tried at each. No I/O, no HTML."""
+"""A run's events as a tree: attempts and drafts, their trajectories, the steps, what was tried at each. No I/O, no HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
+from reasonflux_agent import events
 from reasonflux_agent.runs.record import Record
-
-JSON = dict[str, Any]
-TOKENS = {"prompt": "prompt_tokens", "cached": "cached_tokens", "output": "completion_tokens"}
-"""Kind of tokens -> the field of a call's reply that counts them."""
+from reasonflux_agent.schema import Plan, StepResult, Usage
 
 
 @dataclass
 class Try:
     """A result of a step, what was run for it, and what was said of it."""
 
-    result: JSON
-    """A `schema.StepResult` as a dict."""
-    programs: list[JSON]
-    """`program` events before it: code, output, error."""
-    verdicts: list[JSON] = field(default_factory=list)
-    """`review` and `decision` events after it."""
+    result: StepResult
+    programs: list[events.ProgramRun]
+    verdicts: list[events.Reviewed | events.Decided] = field(default_factory=list)
 
 
 @dataclass
 class Trajectory:
-    """A plan as it stood last, and the work on it."""
+    """A plan in its last form, and the work on it."""
 
-    plan: JSON
-    """A `schema.Plan` as a dict."""
+    plan: Plan
     tries: dict[int, list[Try]] = field(default_factory=dict)
-    """Index of a step -> its results; of step n alone, if one reply carried out all steps up to it."""
-    decisions: list[JSON] = field(default_factory=list)
+    """Index of a step -> its results; only of step n, if one reply carried out all steps up to it."""
+    decisions: list[events.Reviewed | events.Decided] = field(default_factory=list)
     """What a person decided about the plan."""
 
 
@@ -41,83 +34,74 @@ class Trajectory:
 class Branch:
     """An attempt or a draft."""
 
-    unit: str
-    """The task of the graph that it is, `attempt:ID`; in records of old its kind alone."""
-    key: str
-    """The same for the same branch, whenever the record is read."""
-    name: str
+    attempt: str
+    """Its name in the events: `draft 0`, `attempt 2`."""
     trajectories: list[Trajectory] = field(default_factory=list)
-    """The last one is the one in force; those before it were replaced."""
-    programs: list[JSON] = field(default_factory=list)
+    """The last one is in force; those before it were replaced."""
+    programs: list[events.ProgramRun] = field(default_factory=list)
     """Those that belong to no step."""
-    candidates: list[JSON] = field(default_factory=list)
-    unparsed: list[JSON] = field(default_factory=list)
-    """Replies that could not be read."""
+    candidates: list[events.CandidateMade] = field(default_factory=list)
+    unparsed: list[events.Unparsed] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Its id on the page."""
+        return self.name.lower().replace(" ", "-")
+
+    @property
+    def name(self) -> str:
+        """Its name on the page, where numbers begin at 1."""
+        kind, _, number = self.attempt.partition(" ")
+        return f"{kind.capitalize()} {int(number) + 1}" if number.isdecimal() else self.attempt or "The attempt"
 
 
 def branches(record: Record) -> list[Branch]:
-    """The branches of a run, in the order in which they began."""
-    lines: dict[str, list[JSON]] = {}
-    for line in record.lines:
-        if key := _key(line):
-            lines.setdefault(key, []).append(line)
-    count: dict[str, int] = {}
-    found = []
-    for key, own in lines.items():
-        kind = "Draft" if key.startswith("draft") else "Attempt"
-        count[kind] = count.get(kind, 0) + 1
-        found.append(_grow(Branch(key, f"{kind.lower()}-{count[kind]}", f"{kind} {count[kind]}"), own))
-    return found
+    """Return the branches of a run: drafts, then attempts, each in the order of their numbers."""
+    found = [_grow(Branch(attempt), told) for attempt, told in record.attempts.items()]
+    return sorted(found, key=lambda branch: (not branch.attempt.startswith("draft"), len(branch.attempt), branch.attempt))
 
 
-def _key(line: JSON) -> str:
-    """The branch that a line belongs to; empty for those of the run itself."""
-    unit = next((part for part in line.get("task", "").split("|") if part.startswith(("attempt:", "draft:"))), "")
-    if unit or line.get("task"):
-        return unit
-    # records of old have no tasks
-    return "draft" if line.get("node") == "draft" else "attempt" if line["type"] not in ("begin", "solution") else ""
-
-
-def _grow(branch: Branch, lines: Iterable[JSON]) -> Branch:
+def _grow(branch: Branch, told: Iterable[events.AnyEvent]) -> Branch:
     replaced, latest = False, None
-    for line in lines:
+    for event in told:
         last = branch.trajectories[-1] if branch.trajectories else None
-        match line["type"]:
-            case "plan" | "templates" | "refined":
+        match event:
+            case events.PlanDrawn(plan=plan) | events.TemplatesFound(plan=plan) | events.PlanRefined(plan=plan):
                 if last is None or replaced:
-                    branch.trajectories.append(Trajectory(line["plan"]))
+                    branch.trajectories.append(Trajectory(plan))
                     latest = None
                 else:
-                    last.plan = line["plan"]
+                    last.plan = plan
                 replaced = False
-            case "program":
-                branch.programs.append(line)
-            case "step":
+            case events.ProgramRun():
+                branch.programs.append(event)
+            case events.StepDone(result=result):
                 if last is None:
-                    branch.trajectories.append(last := Trajectory({"abstraction": "", "steps": []}))
-                latest = Try(line["result"], branch.programs)
-                last.tries.setdefault(latest.result["index"], []).append(latest)
+                    branch.trajectories.append(last := Trajectory(Plan()))
+                latest = Try(result, branch.programs)
+                last.tries.setdefault(result.index, []).append(latest)
                 branch.programs = []
-            case "review" | "decision" if last:
-                (latest.verdicts if latest else last.decisions).append(line)
-                verdict = line.get("review", {}).get("verdict") or line.get("decision", {}).get("action")
-                replaced = verdict in ("replace", "edit")
-            case "candidate":
-                branch.candidates.append(line)
-            case "unparsed":
-                branch.unparsed.append(line)
+            case events.Reviewed() | events.Decided() if last:
+                (latest.verdicts if latest else last.decisions).append(event)
+                said = event.review.verdict if isinstance(event, events.Reviewed) else event.decision["action"]
+                replaced = said in ("replace", "edit")
+            case events.CandidateMade():
+                branch.candidates.append(event)
+            case events.Unparsed():
+                branch.unparsed.append(event)
     return branch
 
 
-def usage(record: Record) -> dict[str, JSON]:
-    """Node -> sums over its model calls, the failed ones too: calls, tokens (`TOKENS`), seconds."""
-    nodes: dict[str, JSON] = {}
+def usage(record: Record) -> dict[str, Usage]:
+    """Return the sums over the model calls of each node, the failed calls too."""
+    nodes: dict[str, Usage] = {}
     for call in record.calls:
-        reply = call.get("reply", {})
-        row = nodes.setdefault(call["node"], {"calls": 0, "prompt": 0, "cached": 0, "output": 0, "seconds": 0.0})
-        row["calls"] += 1
-        row["seconds"] += call["seconds"]
-        for name, counted in TOKENS.items():
-            row[name] += reply.get(counted) or 0
+        spent = Usage(calls=1, seconds=call.seconds)
+        if reply := call.reply:
+            spent += Usage(
+                prompt_tokens=reply.prompt_tokens,
+                cached_tokens=reply.cached_tokens,
+                completion_tokens=reply.completion_tokens,
+            )
+        nodes[call.node] = nodes.get(call.node, Usage()) + spent
     return nodes

@@ -3,124 +3,92 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
+import htpy as h
+from markupsafe import Markup
+
+from reasonflux_agent.agents.review import Decision
+from reasonflux_agent.events import AnyEvent, CallEnded, Concluded, Decided, ProgramRun, Reviewed
 from reasonflux_agent.runs.record import Record
-from reasonflux_agent.serving.ui.html import Html, code, formula, inline, join, prose, tag
+from reasonflux_agent.schema import Step, Usage
+from reasonflux_agent.serving.replies import reasoning
+from reasonflux_agent.serving.ui.prose import code, formula, inline, prose, render, scrolling
 from reasonflux_agent.serving.ui.tree import Branch, Trajectory, Try, branches, usage
 from reasonflux_agent.voting import weight
 
-JSON = dict[str, Any]
 Texts = Callable[[str], tuple[str, str]]
 """Template id -> its name and text."""
-MARKS = {True: "✓ passed", False: "✗ failed"}
 
 
-def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dict[str, Html]:
-    """Id of each section -> its content; all ids are there from the start, so that a page can fill them."""
+def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dict[str, Markup]:
+    """Return the content of each section by its id. All ids are there from the start, so that a page can fill them."""
     return {
-        "answer": join([_answer(record)]),
-        "tree": join(_branch(branch, texts) for branch in branches(record)),
-        "now": join(_draft(node, text) for node, text in drafts),
-        "usage": join([_usage(record)]),
-        "calls": join([_calls(record)]),
+        "answer": render(_answer(record)),
+        "tree": render([_branch(branch, texts) for branch in branches(record)]),
+        "now": render([_draft(node, text) for node, text in drafts]),
+        "usage": render(_usage(record)),
+        "calls": render(_calls(record)),
     }
 
 
-def news(line: JSON) -> str:
-    """What a line of a record says in one sentence, for screen readers; empty if it is not worth one."""
-    match line["type"]:
-        case "plan" | "refined":
-            return f"Trajectory of {len(line['plan']['steps'])} steps."
-        case "templates":
-            return f"Templates found: {len(line['templates'])}."
-        case "step":
-            return f"Result up to step {line['result']['index'] + 1}."
-        case "program":
-            return "A program failed." if line["error"] else "A program was run."
-        case "review":
-            return f"Review: {line['review']['verdict']}."
-        case "candidate":
-            return f"Candidate: {line['answer'] or 'no answer'}."
-        case "solution":
-            return f"The run has ended. Answer: {line['solution']['answer'] or 'none'}."
-    return ""
+def news(event: AnyEvent) -> str:
+    """Return what an event says in one sentence, for screen readers; empty if it is not worth one."""
+    if isinstance(event, Concluded):
+        return f"The run has ended. Answer: {event.solution.answer or 'none'}."
+    return reasoning(event).partition("\n")[0]
 
 
-def _answer(record: Record) -> Html | None:
+def _answer(record: Record) -> h.Node:
     solution = record.solution
     if solution is None:
         return None
-    given = formula(solution.answer) if solution.answer else "No answer was found."
     rows = [
-        tag(
-            "tr",
-            tag("td", c.source),
-            tag("td", formula(c.answer) if c.answer else "none"),
-            tag("td", f"{weight(c):g}"),
-            tag("td", _checks(c.checks)),
-        )
+        h.tr[h.td[c.source], h.td[formula(c.answer or "none")], h.td[f"{weight(c):g}"], h.td[_checks(c.checks)]]
         for c in solution.candidates
     ]
     total = solution.total
     spent = f"{total.calls} calls, {total.tokens:,} tokens, {total.seconds:.1f} s of model time"
-    return tag(
-        "section",
-        tag("h2", "Answer", id="answer-title"),
-        tag("p", given, class_="final"),
-        tag("p", tag("strong", solution.verdict), f". Strategy {solution.strategy}; {spent}."),
-        tag("details", tag("summary", "The whole solution"), prose(solution.text), id="solution-text")
-        if solution.text
-        else None,
+    return h.section(class_=f"card answer {solution.status}", aria_labelledby="answer-title")[
+        h.h2("#answer-title")["Answer"],
+        h.p(".final")[formula(solution.answer) if solution.answer else "No answer was found."],
+        h.p[h.strong[solution.verdict], f". Strategy {solution.strategy}; {spent}."],
+        h.details("#solution-text")[h.summary["The whole solution"], prose(solution.text)] if solution.text else None,
         _table("Candidates and votes", ("made by", "answer", "weight", "checks"), rows) if rows else None,
-        aria_labelledby="answer-title",
-        class_=f"card answer {solution.status}",
-    )
+    ]
 
 
-def _checks(checks: dict[str, bool]) -> Html:
+def _checks(checks: dict[str, bool]) -> h.Node:
     if not checks:
-        return tag("span", "none applied", class_="soft")
-    marks = [
-        tag("li", f"{name.replace('_', ' ')} {MARKS[passed]}", class_="passed" if passed else "failed")
-        for name, passed in checks.items()
-    ]
-    return tag("ul", *marks, class_="checks")
+        return h.span(".soft")["none applied"]
+    marks = {True: ("passed", "✓ passed"), False: ("failed", "✗ failed")}
+    items = [(name.replace("_", " "), *marks[passed]) for name, passed in checks.items()]
+    return h.ul(".checks")[[h.li(class_=kind)[f"{name} {mark}"] for name, kind, mark in items]]
 
 
-def _branch(branch: Branch, texts: Texts) -> Html:
-    old, last = branch.trajectories[:-1], branch.trajectories[-1:]
+def _branch(branch: Branch, texts: Texts) -> h.Node:
+    *old, last = [_trajectory(one, texts, f"{branch.key}-{n}") for n, one in enumerate(branch.trajectories, 1)] or [None]
     earlier = [
-        tag(
-            "details",
-            tag("summary", f"Trajectory {number}, which was replaced"),
-            _trajectory(one, texts, f"{branch.key}-{number}"),
-            id=f"{branch.key}-old-{number}",
-            class_="old",
-        )
-        for number, one in enumerate(old, 1)
+        h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"Trajectory {n}, which was replaced"], one]
+        for n, one in enumerate(old, 1)
     ]
-    answers = [tag("li", "Answer ", formula(c["answer"] or "none"), " ", _checks(c["checks"])) for c in branch.candidates]
     unread = [
-        tag("details", tag("summary", f"A reply that could not be read: {row['error']}"), code(row["reply"], "Reply"))
+        h.details[h.summary[f"A reply that could not be read: {row.error}"], code(row.reply, "Reply")]
         for row in branch.unparsed
     ]
-    return tag(
-        "article",
-        tag("h3", branch.name, id=branch.key),
+    answers = [h.li["Answer ", formula(c.answer or "none"), " ", _checks(c.checks)] for c in branch.candidates]
+    return h.article(".branch.card", aria_labelledby=branch.key)[
+        h.h3(id=branch.key)[branch.name],
         earlier,
-        [_trajectory(one, texts, f"{branch.key}-{len(old) + 1}") for one in last],
-        [_program(row) for row in branch.programs],
+        last,
+        map(_program, branch.programs),
         unread,
-        tag("ul", *answers, class_="candidates") if answers else None,
-        class_="branch card",
-        aria_labelledby=branch.key,
-    )
+        h.ul(".candidates")[answers] if answers else None,
+    ]
 
 
-def _trajectory(one: Trajectory, texts: Texts, key: str) -> Html:
-    steps = one.plan["steps"]
+def _trajectory(one: Trajectory, texts: Texts, key: str) -> h.Node:
+    steps = one.plan.steps
     reach: dict[int, int] = {}
     carried: dict[int, int] = {}
     start = 0
@@ -133,125 +101,113 @@ def _trajectory(one: Trajectory, texts: Texts, key: str) -> Html:
         again = f", {len(tries)} tries" if len(tries) > 1 else ""
         state = (f"done{again}" if tries else f"done with step {carried[i] + 1}") if i in carried else ""
         items.append(_step(i, step, state, [_try(t, reach[i], i) for t in tries], texts, f"{key}-{i + 1}"))
-    loose = [_try(t, 0, index) for index, tries in one.tries.items() if index >= len(steps) for t in tries]
-    kind = (
-        tag("p", tag("span", "Kind", class_="label"), " ", inline(one.plan["abstraction"])) if one.plan["abstraction"] else None
-    )
-    return join((kind, [_verdict(row) for row in one.decisions], tag("ol", *items, class_="steps") if items else None, loose))
+    return [
+        _labelled("Kind", one.plan.abstraction),
+        map(_verdict, one.decisions),
+        h.ol(".steps")[items] if items else None,
+        [_try(t, 0, index) for index, tries in one.tries.items() if index >= len(steps) for t in tries],
+    ]
 
 
-def _step(index: int, step: JSON, state: str, tries: list[Html], texts: Texts, key: str) -> Html:
-    head = (
-        tag("span", f"Step {index + 1}", class_="number"),
-        " ",  # words that no space parts are read as one
-        tag("span", inline(step["purpose"]), class_="purpose"),
-        join((" ", tag("span", state, class_="state"))) if state else None,
-    )
-    query = tag("p", tag("span", "Looks up", class_="label"), " ", inline(step["query"])) if step["query"] else None
-    templates = [_template(id, texts, f"{key}-{id}") for id in step["templates"]]
-    body = tag("details", tag("summary", head), query, templates, tries, id=key, open=True)
-    return tag("li", body, class_="done" if state else None)
+def _labelled(label: str, text: str) -> h.Node:
+    return h.p[h.span(".label")[label], " ", inline(text)] if text else None
 
 
-def _template(id: str, texts: Texts, key: str) -> Html:
-    name, text = texts(id)
-    body = tag("div", tag("pre", text, tabindex=0, role="group", aria_label=name), tag("p", id, class_="soft"))
-    return tag("details", tag("summary", tag("span", "Template", class_="label"), " ", name), body, id=key, class_="template")
+def _step(index: int, step: Step, state: str, tries: list[h.Node], texts: Texts, key: str) -> h.Node:
+    return h.li(class_="done" if state else None)[
+        h.details(id=key, open=True)[
+            h.summary[
+                h.span(".number")[f"Step {index + 1}"],
+                " ",  # a screen reader reads words without a space between them as one
+                h.span(".purpose")[inline(step.purpose)],
+                [" ", h.span(".state")[state]] if state else None,
+            ],
+            _labelled("Looks up", step.query),
+            [_template(id, *texts(id), f"{key}-{id}") for id in step.templates],
+            tries,
+        ]
+    ]
 
 
-def _try(one: Try, start: int, index: int) -> Html:
-    attempt = one.result.get("attempt", 1)
+def _template(id: str, name: str, text: str, key: str) -> h.Node:
+    return h.details(".template", id=key)[
+        h.summary[h.span(".label")["Template"], " ", name],
+        h.div[scrolling(h.pre, name)[text], h.p(".soft")[id]],
+    ]
+
+
+def _try(one: Try, start: int, index: int) -> h.Node:
+    attempt, text = one.result.attempt, one.result.text
     title = f"Steps {start + 1} to {index + 1}, in one reply" if start < index else "Result"
-    title += f", try {attempt}" if attempt > 1 else ""
-    # the programs of a reply stand in its text, with their output
-    shown = [_program(row) for row in one.programs if row["code"].strip() not in one.result["text"]]
-    return tag(
-        "div",
-        tag("p", title, class_="label"),
+    # the programs of a reply are in its text, with their output
+    shown = [_program(row) for row in one.programs if row.code.strip() not in text]
+    return h.div(".try")[
+        h.p(".label")[title, f", try {attempt}" if attempt > 1 else None],
         shown,
-        prose(one.result["text"]),
-        [_verdict(row) for row in one.verdicts],
-        class_="try",
-    )
+        prose(text),
+        map(_verdict, one.verdicts),
+    ]
 
 
-def _program(row: JSON) -> Html:
-    return join((code(row["code"], "Program"), code(row["error"] or row["output"], "Error" if row["error"] else "Output")))
+def _program(row: ProgramRun) -> h.Node:
+    return [code(row.code, "Program"), code(row.error or row.output, "Error" if row.error else "Output")]
 
 
-def _verdict(row: JSON) -> Html:
-    if row["type"] == "decision":
-        said, by = row["decision"], "You"
-        word = said["action"]
-    else:
-        said, by = row["review"], f"Review by the {row.get('by', 'navigator')}"
-        word = said["verdict"]
-    new = tag("ol", [tag("li", inline(step["purpose"])) for step in said["steps"]]) if said["steps"] else None
-    return tag(
-        "div",
-        tag(
-            "p",
-            tag("span", by, class_="label"),
-            " ",
-            tag("strong", word),
-            ": " if said["feedback"] else "",
-            inline(said["feedback"]),
-        ),
-        new,
-        class_=f"verdict {word}",
-    )
+def _verdict(event: Reviewed | Decided) -> h.Node:
+    said = Decision.model_validate(event.decision) if isinstance(event, Decided) else event.review
+    word = said.action if isinstance(said, Decision) else said.verdict
+    by = "You" if isinstance(event, Decided) else f"Review by the {event.by}"
+    return h.div(class_=f"verdict {word}")[
+        h.p[h.span(".label")[by], " ", h.strong[word], ": " if said.feedback else None, inline(said.feedback)],
+        h.ol[[h.li[inline(step.purpose)] for step in said.steps]] if said.steps else None,
+    ]
 
 
-def _draft(node: str, text: str) -> Html:
+def _draft(node: str, text: str) -> h.Node:
     label = f"{node}: {'a model is writing' if text else 'a model is reading'}"
-    return tag(
-        "div", tag("p", label, class_="label"), tag("pre", text[-4000:] or "…", tabindex=0, role="group", aria_label=label)
-    )
+    return h.div[h.p(".label")[label], scrolling(h.pre, label)[text[-4000:] or "…"]]
 
 
-def _usage(record: Record) -> Html | None:
+def _usage(record: Record) -> h.Node:
     nodes = usage(record)
     if not nodes:
         return None
-    names = ("calls", "prompt", "cached", "output", "seconds")
-    nodes["all"] = {name: sum(row[name] for row in nodes.values()) for name in names}
-    rows = [
-        tag("tr", tag("th", node, scope="row"), [tag("td", _number(row[name]), class_="number") for name in names])
-        for node, row in nodes.items()
+    nodes["all"] = sum(nodes.values(), Usage())
+    columns = [
+        (f"{u.calls:,}", f"{u.prompt_tokens:,}", f"{u.cached_tokens:,}", f"{u.completion_tokens:,}", f"{u.seconds:.1f}")
+        for u in nodes.values()
     ]
-    return _table("Tokens and seconds per node", ("node", *names), rows)
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _calls(record: Record) -> Html | None:
-    items = []
-    for number, call in enumerate(record.calls, 1):
-        reply = call.get("reply")
-        tokens = f"{reply['prompt_tokens']:,} + {reply['completion_tokens']:,} tokens" if reply else "failed"
-        title = f"{number}. {call['node']} ({call['role']}): {tokens}, {call['seconds']:.1f} s"
-        told = [code(message["content"], message["role"].capitalize()) for message in call["messages"]]
-        if reply and reply["reasoning"]:
-            told.append(code(reply["reasoning"], "Thought"))
-        told.append(code(reply["text"] if reply else call["error"], "Reply" if reply else "Error"))
-        items.append(tag("li", tag("details", tag("summary", title), told, id=f"call-{number}")))
-    return tag("ol", *items, class_="calls") if items else None
-
-
-def _table(title: str, head: tuple[str, ...], rows: list[Html]) -> Html:
-    names = tag("thead", tag("tr", [tag("th", name, scope="col") for name in head]))
-    grid = tag("table", tag("caption", title), names, tag("tbody", *rows))
-    return tag("div", grid, class_="scroll", tabindex=0, role="group", aria_label=title)
-
-
-def settings(record: Record) -> Html:
-    """What the run was begun with."""
-    context = {name: value for name, value in record.header.get("context", {}).items() if value is not None}
-    pairs = {**record.header.get("parts", {}), **context}
     rows = [
-        tag("div", tag("dt", name), tag("dd", value if isinstance(value, str) else json.dumps(value)))
-        for name, value in pairs.items()
+        h.tr[h.th(scope="row")[node], [h.td(".number")[text] for text in texts]]
+        for node, texts in zip(nodes, columns, strict=True)
     ]
-    return tag("dl", *rows)
+    return _table("Tokens and seconds per node", ("node", "calls", "prompt", "cached", "output", "seconds"), rows)
+
+
+def _calls(record: Record) -> h.Node:
+    return h.ol(".calls")[[_call(number, call) for number, call in enumerate(record.calls, 1)]] if record.calls else None
+
+
+def _call(number: int, call: CallEnded) -> h.Node:
+    reply = call.reply
+    tokens = f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens" if reply else "failed"
+    told = [code(message["content"], message["role"].capitalize()) for message in call.messages]
+    if reply and reply.reasoning:
+        told.append(code(reply.reasoning, "Thought"))
+    told.append(code(reply.text, "Reply") if reply else code(call.error or "", "Error"))
+    title = f"{number}. {call.node} ({call.role}): {tokens}, {call.seconds:.1f} s"
+    return h.li[h.details(id=f"call-{number}")[h.summary[title], told]]
+
+
+def _table(title: str, head: Iterable[str], rows: list[h.Element]) -> h.Node:
+    names = h.thead[h.tr[[h.th(scope="col")[name] for name in head]]]
+    return scrolling(h.div, title, "scroll")[h.table[h.caption[title], names, h.tbody[rows]]]
+
+
+def settings(record: Record) -> h.Node:
+    """Return what the run was begun with."""
+    context = {name: value for name, value in record.begin.context.items() if value is not None}
+    pairs = {**record.begin.parts, **context}
+    return h.dl[
+        [h.div[h.dt[name], h.dd[value if isinstance(value, str) else json.dumps(value)]] for name, value in pairs.items()]
+    ]

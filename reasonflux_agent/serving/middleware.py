@@ -1,7 +1,8 @@
-"""What holds for every request: the key, the host, the access log, the metrics, and errors in OpenAI's shape."""
+"""What every request passes: the key, the host, the access log, the metrics, and errors in OpenAI's shape."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
@@ -11,26 +12,29 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.serving.replies import error_of
+from reasonflux_agent.serving.replies import RETRY_AFTER, error_of
 from reasonflux_agent.serving.requests import Refused
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from reasonflux_agent.serving.metrics import Metrics
 
 log = logging.getLogger("reasonflux_agent.serving")
 """One JSON object a line and request; no contents of messages, no keys."""
+WRONG_KEY = "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'."
 OPEN = ("/healthz",)
 """Paths that need no key."""
+BODY_SECONDS = 30.0
+"""A body that takes longer to arrive is given up."""
 CLOSED = 499
 """Status in log and metrics of a request whose client went away, as nginx has it."""
-RETRY_AFTER = 5
-"""Seconds that a client is told to wait, when the queue is full or the server ends."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
+    """Return whether a host name or address is this machine's own."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -38,7 +42,7 @@ def is_loopback(host: str) -> bool:
 
 
 def require_key(host: str, key: str | None) -> None:
-    """Raises InputError for an address that others can reach, without a key."""
+    """Raise InputError if other machines can reach the address and there is no key."""
     if not key and not is_loopback(host):
         raise InputError(
             f"Serving on {host!r} lets other machines in, and there is no key. Next: set REASONFLUX_API_KEY, "
@@ -46,23 +50,23 @@ def require_key(host: str, key: str | None) -> None:
         )
 
 
-def bears(scope: Scope, key: str) -> bool:
-    """Whether a request says `Authorization: Bearer KEY`; compared in constant time."""
+def has_key(scope: Scope, key: str) -> bool:
+    """Return whether a request says `Authorization: Bearer KEY`; the comparison takes constant time."""
     kind, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
     return kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), key.encode())
 
 
-class Guard:
-    """ASGI middleware around the whole app."""
+class RequestMiddleware:
+    """ASGI middleware around the whole app: key or host, access log, metrics, errors."""
 
     def __init__(self, app: ASGIApp, *, key: str | None, metrics: Metrics) -> None:
         self._app, self._key, self._metrics = app, key, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on if it may pass; whatever becomes of it is counted and logged once."""
+        """Pass a request on if it may pass. Count and log it once, however it ends."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        if scope["type"] == "websocket":  # none is served, and none shall slip by the key
+        if scope["type"] == "websocket":  # none is served, and none may pass without the key
             return await send({"type": "websocket.close"})
         status, begun = 0, time.monotonic()
         facts: dict[str, Any] = scope.setdefault("state", {}).setdefault("facts", {})
@@ -81,7 +85,7 @@ class Guard:
             if not isinstance(error, InputError):
                 log.exception("a request failed")
             if status:
-                raise  # the answer has begun: the server can but cut the connection
+                raise  # the answer has begun: the server can only cut the connection
             await error_response(error)(scope, receive, watched)
         finally:
             self._metrics.in_flight.dec()
@@ -95,34 +99,50 @@ class Guard:
             log.info(json.dumps({"time": round(time.time(), 3), "client": client, **about, **facts}))
 
     def _admit(self, scope: Scope) -> None:
-        headers = {name: value for name, value in scope["headers"] if name in (b"authorization", b"host")}
-        if not self._key:
-            # a page of another site can make a browser call this address, by a name of that site's own
-            try:
-                host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
-            except ValueError:  # `[` and the like
-                host = ""
-            if not is_loopback(host):
-                raise Refused(
-                    f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server.",
-                    status=403,
-                )
-        elif scope["path"] not in OPEN and not bears(scope, self._key):
-            raise Refused(
-                "Incorrect API key provided. It is expected as 'Authorization: Bearer KEY'.",
-                status=401,
-                code="invalid_api_key",
-            )
+        if self._key:
+            if scope["path"] not in OPEN and not has_key(scope, self._key):
+                raise Refused(WRONG_KEY, status=401, code="invalid_api_key")
+            return
+        # a page of another site can make a browser call this address, by a name of that site's own
+        try:
+            host = urlsplit(f"//{dict(scope['headers']).get(b'host', b'').decode('latin-1')}").hostname or ""
+        except ValueError:  # `[` and the like
+            host = ""
+        if not is_loopback(host):
+            text = f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server."
+            raise Refused(text, status=403)
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Return a request's body. Raises Refused for one of more than `most` bytes, or one that does not arrive in time."""
+    from starlette.requests import ClientDisconnect
+
+    large = Refused(f"The body is larger than {most:,} bytes.", status=413, code="request_too_large")
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > most:
+        raise large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most:
+                    raise large
+    except TimeoutError:
+        raise Refused(f"The body did not arrive within {BODY_SECONDS:g} s.", status=408) from None
+    except ClientDisconnect:
+        raise Refused("The client went away while it sent the body.", status=CLOSED) from None
+    return bytes(body)
 
 
 def closing() -> Refused:
-    """What a request is told that has come to nothing because the server ends."""
+    """Return the error of a request that has no answer because the server ends."""
     text = "The server was told to end before there was an answer. Next: send the request again, once a server is up."
     return Refused(text, status=503, code="server_shutting_down", retry_after=RETRY_AFTER)
 
 
-def error_response(error: Exception) -> Any:
-    """The response to an error."""
+def error_response(error: Exception) -> JSONResponse:
+    """Return the response to an error."""
     from starlette.responses import JSONResponse
 
     status, body, headers = error_of(error)

@@ -1,0 +1,87 @@
+"""`reasonflux models`: check a model's server; fetch, list and find the files of embedded models."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reasonflux_agent.cli.exits import going_on
+from reasonflux_agent.cli.options import AsJson
+from reasonflux_agent.cli.report import print_json, print_table
+from reasonflux_agent.models.local.fetch import ensure, path_of
+from reasonflux_agent.models.local.files import DEFAULT, KNOWN
+
+if TYPE_CHECKING:
+    from reasonflux_agent.jobs.check import Checked
+
+app = typer.Typer(
+    help="Check a model's server; fetch, list and find the files of embedded models (local:NAME).", no_args_is_help=True
+)
+Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.gguf on the hub.")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the known models: id, size, licence, and whether the file is here."""
+    rows = []
+    for file in KNOWN.values():
+        here = "yes" if path_of(file).is_file() else "no"
+        rows.append((file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, "default" if file.id == DEFAULT else ""))
+    print_table(("id", "size", "licence", "here", ""), rows)
+
+
+@app.command()
+def pull(
+    name: Name = DEFAULT,
+    verify: Annotated[bool, typer.Option("--verify", help="Read the file again, though it was verified.")] = False,
+) -> None:
+    """Fetch a model file, verify it, and print its path."""
+    with going_on(kept="What has arrived is kept"):
+        typer.echo(ensure(name, rehash=verify))
+
+
+@app.command()
+def path(name: Name = DEFAULT) -> None:
+    """Print where a known model's file lies, or would lie."""
+    file = KNOWN.get(name)
+    typer.echo(path_of(file) if file else ensure(name))
+
+
+@app.command()
+def check(
+    spec: Annotated[str, typer.Argument(help="local:NAME, vllm:NAME@URL, openai:NAME ...")],
+    at_once: Annotated[int, typer.Option(min=1, help="Calls to send at once.")] = 8,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds of one call at most.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model's server, or each of several, whether it can do what the graph needs: about twenty short calls.
+
+    Exit code 1 if one of them lacks something that the graph cannot do without.
+    """
+    from reasonflux_agent.jobs.check import check_model
+
+    servers = check_model(spec, at_once=at_once, timeout=timeout)
+    ok = all(server.ok for server in servers)
+    if as_json:
+        rows = [{"server": s.server, "ok": s.ok, "seconds": s.seconds, "findings": asdict(s)["findings"]} for s in servers]
+        print_json({"spec": spec, "ok": ok, "servers": rows})
+    else:
+        for server in servers:
+            _show(server)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _show(server: Checked) -> None:
+    """Print one line a check, and one with what to set: in one piece, whatever the terminal's width, since it is copied."""
+    typer.echo(server.server)
+    for one in server.findings:
+        word = {True: "ok", None: "-"}.get(one.ok, "FAILS" if one.needed else "missing")
+        typer.echo(f"{one.check:<18}  {word:<7}  {one.found}".rstrip())
+        if one.ok is False and one.fix:
+            typer.echo(f"  on the server: {one.fix}")
+    helpful = sum(one.ok is False and not one.needed for one in server.findings)
+    said = "The graph can use it" if server.ok else "The graph cannot use it"
+    typer.echo(f"{said}; missing that would help: {helpful}; {server.seconds:g} s.\n")
