@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reasonflux_agent.context import Context as Context
     from reasonflux_agent.errors import ReasonFluxError as ReasonFluxError
     from reasonflux_agent.graph import create_reasonflux as create_reasonflux
+    from reasonflux_agent.learning.learner import learn as learn
     from reasonflux_agent.models import load_model as load_model
     from reasonflux_agent.schema import Solution as Solution
     from reasonflux_agent.schema import Template as Template
@@ -23,6 +24,7 @@ _HOME = {
     "Context": "context",
     "ReasonFluxError": "errors",
     "create_reasonflux": "graph",
+    "learn": "learning.learner",
     "TemplateLibrary": "templates",
     "load_model": "models",
     "TemplateRetriever": "templates",

@@ -42,6 +42,8 @@ class Template(Value):
     example: Example | None = None
     chapter: str = ""
     section: str = ""
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    """Of a learned template: where it comes from and what it was shown to do (docs/learning.md); of others empty."""
 
 
 class Step(Value):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from reasonflux_agent import errors
 from reasonflux_agent.errors import redacted
 
-FAILED, BAD_INPUT, EXHAUSTED, MODEL, INSTALLATION, BUG, INTERRUPTED, CLOSED = 1, 2, 3, 4, 5, 70, 130, 141
+FAILED, BAD_INPUT, EXHAUSTED, MODEL, INSTALLATION, UNPROVEN, BUG, INTERRUPTED, CLOSED = 1, 2, 3, 4, 5, 6, 70, 130, 141
 STATUS = {"answered": 0, "unanswered": FAILED, "exhausted": EXHAUSTED}
 """Status of a Solution -> exit code."""
 EXITS = {
@@ -23,6 +23,7 @@ EXITS = {
     EXHAUSTED: "exhausted: a limit ended the run; the best answer so far is printed",
     MODEL: "a model or a download failed",
     INSTALLATION: "an optional package is missing, or a plugin does not load",
+    UNPROVEN: "unproven: what was learned is not shown to help",
     BUG: "a bug in reasonflux",
     INTERRUPTED: "interrupted (Ctrl-C)",
     CLOSED: "the reader of the output closed it",

@@ -63,7 +63,9 @@ def _writable(param: typer.CallbackParam, path: Path, folder: Path) -> Path:
         ) from None
 
 
-Strategy = Annotated[str, typer.Option(help="navigator, direct, original, propose, or a plugin's.", rich_help_panel=HOW)]
+Strategy = Annotated[
+    str, typer.Option(help="navigator, direct, recall, original, propose, or a plugin's.", rich_help_panel=HOW)
+]
 Record = Annotated[Path | None, typer.Option(help="Write the run's record into this directory.", rich_help_panel=OUTPUT)]
 WHERE = "Where threads are kept: a SQLite file or a postgresql:// URL; else REASONFLUX_CHECKPOINTS."
 Checkpoints = Annotated[str | None, typer.Option(help=WHERE, rich_help_panel=OUTPUT)]
@@ -74,14 +76,25 @@ KEY = "The key that clients must send. Other users see what is typed here."
 ApiKey = Annotated[str | None, typer.Option(envvar="REASONFLUX_API_KEY", help=KEY)]
 
 
-def _spec(help: str, *flags: str) -> Any:
-    return Annotated[str | None, typer.Option(*flags, callback=_checked, metavar="SPEC", help=help, rich_help_panel=MODELS)]
+def _spec(help: str) -> Any:
+    return Annotated[str | None, typer.Option(callback=_checked, metavar="SPEC", help=help, rich_help_panel=MODELS)]
 
 
 _DEFAULT = f"\\[default: REASONFLUX_MODEL, else local:{DEFAULT}, {KNOWN[DEFAULT].size / 1e9:.1f} GB, fetched once]"
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        callback=_checked,
+        metavar="SPEC",
+        help=f"Both roles: local:NAME, vllm:NAME@URL, openai:NAME ... {_DEFAULT}.",
+        rich_help_panel=MODELS,
+    ),
+]
 _LIBRARY = "builtin \\[default], a plugin's name, or a path."
 OF_A_RUN = {
-    "model": _spec(f"Both roles: local:NAME, vllm:NAME@URL, openai:NAME ... {_DEFAULT}.", "--model", "-m"),
+    "model": Model,
     "navigator": _spec("The model that plans and reviews; else --model."),
     "solver": _spec("The model that carries steps out; else --model."),
     "library": Annotated[str | None, typer.Option("--library", "-L", help=_LIBRARY, rich_help_panel=HOW)],

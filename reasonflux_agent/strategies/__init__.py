@@ -32,8 +32,15 @@ from reasonflux_agent.strategies.direct import direct
 from reasonflux_agent.strategies.navigator import navigator
 from reasonflux_agent.strategies.original import original
 from reasonflux_agent.strategies.propose import propose
+from reasonflux_agent.strategies.recall import recall
 
 Builder = Callable[[Parts], StateGraph[Any, Any, Any, Any]]
 """Builds the uncompiled graph of one attempt."""
 
-BUILTIN: dict[str, Builder] = {"navigator": navigator, "original": original, "direct": direct, "propose": propose}
+BUILTIN: dict[str, Builder] = {
+    "navigator": navigator,
+    "original": original,
+    "direct": direct,
+    "propose": propose,
+    "recall": recall,
+}

@@ -27,6 +27,7 @@ FIELDS = {
     "reason_flow": "a list of steps, one text each",
     "example_application": "a text, or an object with example_problem, solution_steps, answer",
     "id": "a non-empty text",
+    "provenance": "an object; in it `retrieval`, if any, holds `scores`, `floor` and `lead`, and `shown_with` is an id",
 }
 """Field of an entry -> what it holds."""
 FORMAT = f"{{chapter: {{section: [{{{', '.join(FIELDS)}}}]}}}}"
@@ -86,7 +87,9 @@ def entry_of(template: Template) -> dict[str, Any]:
         "example_application": example
         and {"example_problem": example.problem, "solution_steps": example.steps, "answer": example.answer},
     }
-    return entry if template.id == _derived_id(template) else {**entry, "id": template.id}
+    if template.id != _derived_id(template):
+        entry["id"] = template.id
+    return {**entry, "provenance": template.provenance} if template.provenance else entry
 
 
 def kind_of(text: str, tally: Counts) -> str:
@@ -198,7 +201,23 @@ def _template(chapter: str, section: str, entry: dict[str, Any], place: str, tal
         example=read("example_application", example_of),
         chapter=clean(chapter, tally),
         section=clean(section, tally),
+        provenance=read("provenance", _provenance),
     )
+
+
+def _provenance(value: object, tally: Tally) -> dict[str, Any]:
+    """Return what a learned template says of itself, as it is. Raises TypeError where the retriever could not use it."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise TypeError
+    own = value.get("retrieval", {"scores": "", "floor": 0.0, "lead": 0.0})
+    numbers = isinstance(own, dict) and all(type(own.get(name)) in (int, float) for name in ("floor", "lead"))
+    if not (numbers and isinstance(own.get("scores"), str)):
+        raise TypeError("has a `retrieval` that is not made of `scores`, `floor` and `lead`")
+    if not isinstance(value.get("shown_with", ""), str):
+        raise TypeError("has a `shown_with` that is not the id of a template")
+    return value
 
 
 def _kind(value: object) -> str:

@@ -55,6 +55,9 @@ class TemplateRetriever(BaseRetriever):
     mode: Mode = "hybrid"
     """`flat`: by vectors alone (the one for a million templates); `hybrid`: by vectors and shared words;
     `hierarchical`: the search of ReasonFlux v1, a baseline."""
+    scores: str = ""
+    """What makes the scores, as "wordllama hybrid". A learned template whose floor and lead were calibrated on such scores has
+    these in place of `min_score` and `lead`. Empty: no template has."""
     lead: float = 0.0
     """How far a hit must be ahead of the next one of another section to stand out; 0: not known. The hits say by
     `metadata["lead"]` how far they are, in units of this."""
@@ -105,6 +108,7 @@ class TemplateRetriever(BaseRetriever):
             min_score=FLOORS.get(measured, 0.0) if min_score is None else min_score,
             mode=mode,
             lead=LEADS.get(measured, 0.0),
+            scores=" ".join(measured) if min_score is None else "",
             cache_dir=cache_dir and Path(cache_dir),
             filter=filter,
         )
@@ -128,7 +132,7 @@ class TemplateRetriever(BaseRetriever):
         if filter:
             fits = predicate(filter)
             found = [(id, score) for id, score in found if fits(template_document(self.library.get(id)))]
-        ranks = [rank for rank, (_, score) in enumerate(found) if score >= self.min_score]
+        ranks = [rank for rank, (id, score) in enumerate(found) if score >= self._limits(id)[0]]
         return [self._document(found, rank) for rank in ranks[:k]]
 
     def _by_store(self, query: str, k: int, filter: Filter | None) -> list[tuple[str, float]]:
@@ -144,13 +148,18 @@ class TemplateRetriever(BaseRetriever):
             self._overlap.add(query, scores)
         return sorted(scores.items(), key=lambda hit: -hit[1])
 
+    def _limits(self, id: str) -> tuple[float, float]:
+        """Return the floor and the lead of a template: its own where it brings some, else the retriever's."""
+        own = self.library.get(id).provenance.get("retrieval")
+        return (own["floor"], own["lead"]) if own and own["scores"] == self.scores else (self.min_score, self.lead)
+
     def _document(self, found: Sequence[tuple[str, float]], rank: int) -> Document:
         id, score = found[rank]
         document = template_document(self.library.get(id))
         document.metadata |= {"id": id, "score": round(score, 4)}
-        if self.lead:
+        if lead := self._limits(id)[1]:
             others = (s for i, s in found[rank + 1 :] if self.library.get(i).section != document.metadata["section"])
-            document.metadata["lead"] = round((score - next(others, 0.0)) / self.lead, 4)
+            document.metadata["lead"] = round((score - next(others, 0.0)) / lead, 4)
         return document
 
 

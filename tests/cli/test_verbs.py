@@ -44,14 +44,17 @@ def needed(command: Any, folder: Path) -> list[str]:
 
 VERBS = dict(verbs())
 WITH_MODELS = [path for path, command in VERBS.items() if "--model" in options(command)]
+ROLES = ("--model", "--navigator", "--solver")
+GIVEN_MODELS = [(path, option) for path in WITH_MODELS for option in ROLES if option in options(VERBS[path])]
 
 
 def test_the_verbs_that_take_a_model_are_found() -> None:
-    assert {" ".join(path) for path in WITH_MODELS} >= {"solve", "batch", "eval run", "serve", "ui", "mcp"}
+    assert {" ".join(path) for path in WITH_MODELS} >= {"solve", "batch", "eval run", "serve", "ui", "mcp", "learn"}
+    # what is learned is for the solver: nothing plans
+    assert set(GIVEN_MODELS) >= {(path, option) for path in WITH_MODELS for option in ROLES if path != ("learn",)}
 
 
-@pytest.mark.parametrize("option", ["--model", "--navigator", "--solver"])
-@pytest.mark.parametrize("path", WITH_MODELS, ids=" ".join)
+@pytest.mark.parametrize(("path", "option"), GIVEN_MODELS, ids=str)
 @pytest.mark.parametrize("spec", ["nonsense", "local:qwen", "local:/no/such.gguf", "vllm:m@http://host:port/v1", "bogus:x"])
 def test_a_model_that_cannot_be_meant_is_refused_at_once(
     tmp_path: Path, path: tuple[str, ...], option: str, spec: str, monkeypatch: pytest.MonkeyPatch

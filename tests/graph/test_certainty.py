@@ -49,7 +49,7 @@ def test_a_reply_and_its_redo_by_one_attempt_are_no_agreement() -> None:
     assert solution.verdict == "single: one solution, nothing confirms it, though its text fails the check: arithmetic"
 
 
-@pytest.mark.parametrize("strategy", ["navigator", "direct", "original", "propose"])
+@pytest.mark.parametrize("strategy", ["navigator", "direct", "original", "propose", "recall"])
 def test_attempts_of_each_strategy_are_independent(strategy: str) -> None:
     solution = solve({}, strategy=strategy, effort="low", trajectories=2)
     assert [c.attempt for c in solution.candidates] == ["attempt 0", "attempt 1"]

@@ -25,7 +25,7 @@ CONFIG: Any = {"configurable": {"thread_id": "one"}}
 
 
 @pytest.mark.parametrize("granularity", ["whole", "step"])
-@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose"])
+@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose", "recall"])
 def test_the_state_is_plain_json_at_every_checkpoint(strategy: str, granularity: str) -> None:
     graph = create_reasonflux(navigator=Scripted({"review": "REDO: no"}), retriever=Shelf(), strategy=strategy)
     saver = InMemorySaver()

@@ -126,7 +126,7 @@ def test_an_edited_plan_is_carried_out() -> None:
     assert [step["purpose"] for step in state["solution"]["plan"]["steps"]] == ["Do it by hand."]
 
 
-@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose"])
+@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose", "recall"])
 def test_each_strategy_can_be_edited(strategy: str) -> None:
     graph = create_reasonflux(strategy=strategy, navigator=model(), retriever=Shelf()).compile(InMemorySaver())
     graph.invoke(PROBLEM, CONFIG)

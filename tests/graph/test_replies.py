@@ -251,7 +251,7 @@ def test_bad_replies_end_in_a_solution(place: tuple[str, str, str]) -> None:
             assert (solution.status, solution.answer) == ("answered", "7"), kind
 
 
-@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose"])
+@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose", "recall"])
 @pytest.mark.parametrize("kind", ["empty", "garbage", "truncated", "a mere refusal"])
 async def test_a_model_that_never_makes_sense_ends_unanswered(strategy: str, kind: str) -> None:
     model = Scripted(dict.fromkeys(GOOD, BAD[kind]))

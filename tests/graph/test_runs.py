@@ -320,7 +320,7 @@ def test_messages_without_a_problem_are_refused(messages: Any) -> None:
 
 
 def test_an_unknown_strategy_names_the_known_ones() -> None:
-    with pytest.raises(SpecError, match=r"'navigatr'.*direct, navigator, original, propose"):
+    with pytest.raises(SpecError, match=r"'navigatr'.*direct, navigator, original, propose, recall"):
         create_reasonflux(strategy="navigatr", navigator=FakeModel())
 
 

@@ -35,7 +35,7 @@ def prompt(call: CallEnded) -> str:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose"])
+@pytest.mark.parametrize("strategy", ["navigator", "original", "direct", "propose", "recall"])
 async def test_every_call_is_in_the_record(tmp_path: Path, strategy: str, asynchronous: bool) -> None:
     model = FakeModel()
     flux = ReasonFlux(model, strategy=strategy, retriever=Shelf(), record=tmp_path, direct_samples=2)

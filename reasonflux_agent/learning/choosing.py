@@ -1,0 +1,83 @@
+"""Chooses a library on learning rows: race, assemble, calibrate. Nothing here sees a row that tests the library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reasonflux_agent.learning.calibration import calibrated
+from reasonflux_agent.learning.mining import Work, name_of
+from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
+from reasonflux_agent.learning.rows import LearningRow, by_group
+from reasonflux_agent.learning.solving import Outcomes
+from reasonflux_agent.prompts.solve import demonstrate
+from reasonflux_agent.schema import Template
+from reasonflux_agent.strategies.search import document_id, standing_out
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen on some rows."""
+
+    library: TemplateLibrary | None
+    """None: no template is left."""
+    races: dict[str, list[Standing]]
+    """Group -> how its arms stand, the first one first."""
+    winners: dict[str, Standing]
+    """Group -> the arm that is in the library."""
+
+
+def choose(
+    rows: Sequence[LearningRow], works: Sequence[Work], given: TemplateLibrary | None, solver: Outcomes, calls: float
+) -> Choice:
+    """Return the library that these rows and the work on them choose, for about so many calls at most. Raises ModelError."""
+    limit = solver.spent + calls
+    rows = sorted(rows, key=lambda row: row.id)  # one order, whatever the fold: an arm meets the same rows first
+    groups = by_group(rows)
+    found = _found(given, groups)
+    arms: dict[str, list[Arm]] = {}
+    for group, members in groups.items():
+        ids = {row.id for row in members}
+        arms[group] = arms_of(name_of(group, members), [work for work in works if work.row.id in ids], found[group])
+    races: dict[str, list[Standing]] = {}
+    for number, (group, members) in enumerate(groups.items()):
+        share = (limit - solver.spent) / (len(groups) - number)
+        controls = controls_of([arm for name, others in arms.items() if name != group for arm in others])
+        races[group] = race(arms[group], controls, members, solver, share)
+    firsts = {group: standings[0] for group, standings in races.items()}
+    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.wins > first.losses}
+    tried = {template.id for templates in found.values() for template in templates}
+    kept = {template.id: template for template in given or () if template.id not in tried}
+    learned: dict[str, Template] = {}
+    for group, winner in sorted(winners.items(), key=lambda pair: pair[1].rank):
+        for template in winner.arm.way.templates:
+            groups_of = [*learned[template.id].provenance["groups"], group] if template.id in learned else [group]
+            about = {
+                "groups": groups_of,
+                "rows": sorted(winner.arm.rows),
+                "seen": [row.id for row in rows],
+                "arm": winner.arm.name,
+                "model": solver.model_name,
+                "tried": len(winner.tried),
+                "wins": winner.wins,
+                "losses": winner.losses,
+            }
+            learned[template.id] = template.model_copy(update={"provenance": {**template.provenance, **about}})
+    if not kept and not learned:
+        return Choice(None, races, winners)
+    library = TemplateLibrary((*(kept | learned).values(),), "learned")
+    return Choice(calibrated(library, learned, rows) if learned else library, races, winners)
+
+
+def _found(given: TemplateLibrary | None, groups: Mapping[str, Sequence[LearningRow]]) -> dict[str, list[Template]]:
+    """Return, for each group, the given templates that stand out for one of its problems and can be shown as a turn."""
+    if given is None:
+        return {group: [] for group in groups}
+    retriever = TemplateRetriever.from_library(given)
+    found: dict[str, list[Template]] = {}
+    for group, members in groups.items():
+        firsts = [id for row in members for id in map(document_id, standing_out(retriever.invoke(row.problem)[:1]))]
+        templates = map(given.get, dict.fromkeys(firsts))
+        found[group] = [template for template in templates if demonstrate(template)]
+    return found

@@ -1,0 +1,144 @@
+"""Mines templates from rows: the model's own work that was graded right, as a worked turn in text or by a program."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reasonflux_agent.learning.rows import LearningRow
+from reasonflux_agent.learning.solving import Outcomes, Way
+from reasonflux_agent.prompts.solve import demonstrate
+from reasonflux_agent.schema import Example, Template
+from reasonflux_agent.templates.cleaning import Tally
+from reasonflux_agent.templates.lexical import words
+from reasonflux_agent.templates.reading import entry_of, parse
+from reasonflux_agent.verify.programs import extract_program
+
+TEXTS, PROGRAMS = 3, 2
+"""Replies in text, and by program, that are asked for a row at most: the first is greedy, and the first right one is enough."""
+CHAPTER = "Learned"
+DIRECT = Way("direct")
+PROGRAM_FLOW = (
+    "Write a program with the problem's data in it that computes the answer and prints it.",
+    "Run the program.",
+    "State what it printed as the answer.",
+)
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_SEPARATOR = re.compile(r"(?<=\d)[,_](?=\d{3}\b)")
+
+Kind = Literal["text", "program", "solution"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work that solves a row, step by step."""
+
+    kind: Kind
+    """`text` and `program` are the model's own, graded right; `solution` is the row's."""
+    row: LearningRow
+    steps: tuple[str, ...]
+
+    @property
+    def place(self) -> tuple[bool, int, str]:
+        """What sorts works as they are tried: the model's own first, the shorter the better."""
+        return self.kind == "solution", sum(map(len, self.steps)), self.row.id
+
+    def template(self, name: str) -> Template:
+        """Return it as a template of this name, in the very form in which the library's file gives it back."""
+        group = self.row.group or name
+        made = Template(
+            id=f"learned/{self.row.id}-{self.kind}",
+            name=name,
+            description=f"Learned from a solved problem of the kind: {group}.",
+            scenario=(" ".join(self.row.problem.split()),),
+            flow=PROGRAM_FLOW if self.kind == "program" else self.steps,
+            example=Example(problem=self.row.problem, steps=self.steps, answer=self.row.answer),
+            chapter=CHAPTER,
+            section=group,
+        )
+        document = json.dumps({CHAPTER: {group: [entry_of(made)]}})
+        return parse(document.encode(), "a learned template", Tally())[0]
+
+
+def mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:
+    """Return the work on these rows that can be shown, those first that are tried first; spend about `calls` at most.
+
+    For each row: a text and a program that are right, asked for until one is, greedily first. Where the model is never right,
+    the row's own solution, if there is one. A row's work depends on no other row. Raises ModelError.
+    """
+    limit, found = solver.spent + calls, dict[tuple[str, str], Work]()
+    # a program for every row comes before a second text for some
+    asked = [("direct", 0), ("program", 0), *((kind, sample) for sample in range(1, TEXTS) for kind in ("direct", "program"))]
+    for kind, sample in asked:
+        if kind == "program" and (sample >= PROGRAMS or not solver.programs):
+            continue
+        made: Kind = "program" if kind == "program" else "text"
+        way = Way(kind, sample=sample)
+        missing = [(way, row) for row in rows if (made, row.id) not in found]
+        trials = solver.affordable(missing, limit - solver.spent)
+        for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
+            if outcome.right and outcome.sound and (steps := _steps(made, row, outcome.text)):
+                found[made, row.id] = Work(made, row, steps)
+    solved = {row for _, row in found}
+    given = [row for row in rows if row.solution.strip() and row.id not in solved]
+    works = [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]
+    return sorted((work for work in works if demonstrate(work.template("x"))), key=lambda work: work.place)
+
+
+def _steps(kind: Kind, row: LearningRow, text: str) -> tuple[str, ...]:
+    """The steps of a right reply; empty if it holds no program that computes the answer."""
+    if kind == "text":
+        return _lines(text)
+    code = extract_program(text)
+    if not code or is_hard_coded(code, row):
+        return ()
+    block, _, output = text.partition("\n```output\n")
+    printed = output.rpartition("\n```")[0]
+    return block, f"```output\n{printed}\n```"
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line for line in _without_boxes(text).split("\n") if line.strip())
+
+
+def is_hard_coded(code: str, row: LearningRow) -> bool:
+    """Return whether a program states its answer in place of computing it from the problem's data.
+
+    It does if the answer, where that is a number or more than one word, stands in the program and not in the problem; or if the
+    program has less than a quarter of the problem's numbers, and of a problem without numbers less than a quarter of its words.
+    This refuses some honest programs. What it lets through still has to solve other rows in the race.
+    """
+    answer = row.answer.strip().lower()
+    telling = bool(re.search(r"\d|\s", answer))
+    literal = re.compile(rf"(?<![\w.]){re.escape(answer)}(?![\w]|\.\d)")
+    if telling and literal.search(code.lower()) and not literal.search(row.problem.lower()):
+        return True
+    data = _NUMBER.findall(_SEPARATOR.sub("", row.problem))
+    held = _NUMBER.findall(_SEPARATOR.sub("", code))
+    if not data:
+        data, held = ([word for word in words(text) if len(word) > 3] for text in (row.problem, code))
+    return 4 * len(set(data) & set(held)) < len(set(data))
+
+
+def name_of(group: str, rows: Sequence[LearningRow]) -> str:
+    """Return what the templates of a group are called: the group's name, or the three words that most of its problems have."""
+    if group:
+        return " ".join(re.split(r"[\W_]+", group)).strip().capitalize() or group
+    said = Counter(word for row in rows for word in dict.fromkeys(re.findall(r"[a-z]{4,}", row.problem.lower())))
+    return " ".join(word for word, _ in said.most_common(3)).capitalize() or "Problems"
+
+
+def _without_boxes(text: str) -> str:
+    r"""The text with what stands in `\boxed{...}` in the place of the box: a worked turn states the answer once, at its end."""
+    while (start := text.find("\\boxed{")) >= 0:
+        depth, end = 1, start + 7
+        while end < len(text) and depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        text = text[:start] + text[start + 7 : end - (depth == 0)] + text[end:]
+    return text

@@ -1,0 +1,138 @@
+"""Races the arms of a group: each is a template, or two, that is shown for the group's other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from math import ceil, log2
+
+from reasonflux_agent.learning.mining import DIRECT, Work
+from reasonflux_agent.learning.rows import LearningRow
+from reasonflux_agent.learning.solving import Outcome, Outcomes, Trial, Way
+from reasonflux_agent.schema import Template
+
+OF_A_KIND = 4
+"""Arms of one kind in a race at most: the shortest works."""
+CONTROLS = ("again", "placebo")
+FEWEST_ROWS = 3
+"""Rows that every arm is tried on before any is dropped."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is tried for a group."""
+
+    name: str
+    """`text`, `program`, `solution`, `two texts`, `two programs`, `given` (of the library to start from); or a control: `again`
+    (none, twice: the noise), `placebo` (work of another group: the form without the method)."""
+    way: Way
+    rows: frozenset[str] = frozenset()
+    """Ids of the rows that it came from. It is never tried on these."""
+
+
+@dataclass
+class Standing:
+    """How an arm does against no template at all, on the rows that both were tried on."""
+
+    arm: Arm
+    wins: int = 0
+    losses: int = 0
+    tokens: int = 0
+    tried: set[str] = field(default_factory=set)
+    """Ids of the rows."""
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What sorts the better arm first: wins minus losses, then tokens a row.
+
+        It is no rate: an arm's own rows are left out, and there the model is right by itself. A rate would favour the arm
+        that comes from more rows.
+        """
+        return self.losses - self.wins, self.tokens / (len(self.tried) or 1)
+
+    def add(self, row: LearningRow, outcome: Outcome, baseline: Outcome) -> None:
+        """Count the outcome of a row."""
+        self.wins += outcome.right > baseline.right
+        self.losses += outcome.right < baseline.right
+        self.tokens += outcome.tokens
+        self.tried.add(row.id)
+
+
+def arms_of(name: str, works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
+    """Return the arms of a group that is called `name`: its shortest works, the two shortest of a kind together, and `given`
+    templates; of each kind the first, then of each the second."""
+    kinds = [[Arm("given", Way("shown", (template,)), frozenset(template.provenance.get("rows", ()))) for template in given]]
+    for kind in ("text", "program", "solution"):
+        some = [work for work in works if work.kind == kind][:OF_A_KIND]
+        kinds.append([Arm(kind, Way("shown", (work.template(name),)), frozenset({work.row.id})) for work in some])
+        if kind != "solution" and len(some) > 1:
+            first, second = some[:2]
+            shown = first.template(name), second.template(name)
+            both = _paired(*shown), _paired(*reversed(shown))
+            kinds.append([Arm(f"two {kind}s", Way("shown", both), frozenset({first.row.id, second.row.id}))])
+    return [arm for arms in zip_longest(*kinds) for arm in arms if arm]
+
+
+def _paired(template: Template, partner: Template) -> Template:
+    return template.model_copy(update={"provenance": {"shown_with": partner.id}})
+
+
+def controls_of(others: Sequence[Arm]) -> list[Arm]:
+    """Return the controls of a group's race, given the arms of other groups. They see the rows of the first round, and cannot
+    win."""
+    placebos = [Arm("placebo", other.way, other.rows) for other in others if other.rows][:1]
+    return [Arm("again", Way("direct", again=True)), *placebos]
+
+
+def rounds_of(arms: int, rows: int) -> list[tuple[int, int]]:
+    """Return (arms, rows) of each round of successive halving: half the arms go on, to twice the rows; the last two see all."""
+    rounds = max(1, ceil(log2(arms))) if arms else 0
+    sizes: list[tuple[int, int]] = []
+    for number in range(rounds):
+        sizes.append((arms, min(rows, max(FEWEST_ROWS, ceil(rows / 2 ** (rounds - 1 - number))))))
+        arms = ceil(arms / 2)
+    return sizes
+
+
+def race(
+    arms: Sequence[Arm], controls: Sequence[Arm], rows: Sequence[LearningRow], solver: Outcomes, calls: float
+) -> list[Standing]:
+    """Return how all arms stand, those that went furthest first, each of these in order of rank; then the controls.
+
+    All arms see the rows in the same order, each without its own rows. About `calls` calls are made at most: fewer arms begin
+    where these do not suffice, and the race ends with what is known. Raises ModelError.
+    """
+    limit, standings, out = solver.spent + calls, [Standing(arm) for arm in arms], list[Standing]()
+    checks = [Standing(control) for control in controls]
+
+    def rounds() -> list[int]:
+        return [count for _, count in rounds_of(len(standings), len(rows))]
+
+    while standings and not _try([*standings, *checks], rows, rounds()[0], solver, limit):
+        standings.pop()  # the calls do not pay for so many arms
+    for count in rounds()[1:]:
+        standings.sort(key=lambda standing: standing.rank)
+        kept = ceil(len(standings) / 2)
+        out = standings[kept:] + out
+        standings = standings[:kept]
+        if not _try(standings, rows, count, solver, limit):
+            break
+    return [*sorted(standings, key=lambda standing: standing.rank), *out, *checks]
+
+
+def _try(standings: Sequence[Standing], rows: Sequence[LearningRow], count: int, solver: Outcomes, limit: float) -> bool:
+    """Try each arm on its first `count` rows; return whether the calls sufficed for all of it, else nothing was tried."""
+    due: list[tuple[Standing, Trial]] = []
+    for standing in standings:
+        own = [row for row in rows if row.id not in standing.arm.rows][:count]
+        due += [(standing, (standing.arm.way, row)) for row in own if row.id not in standing.tried]
+    without: list[Trial] = list({row.id: (DIRECT, row) for _, (_, row) in due}.values())
+    trials = [*without, *(trial for _, trial in due)]
+    if len(solver.affordable(trials, limit - solver.spent)) < len(trials):
+        return False
+    outcomes = solver.solve(trials)
+    baseline = {row.id: outcome for (_, row), outcome in zip(without, outcomes, strict=False)}
+    for (standing, (_, row)), outcome in zip(due, outcomes[len(without) :], strict=True):
+        standing.add(row, outcome, baseline[row.id])
+    return True

@@ -1,0 +1,49 @@
+"""recall: the template that stands out for the problem alone is shown as a worked turn; without one, a direct solution.
+
+There is no plan call. A worked example is a trajectory itself, and a small solver follows it line by line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.graph import StateGraph
+
+from reasonflux_agent.events import TemplatesFound
+from reasonflux_agent.node import sequence
+from reasonflux_agent.parts import Parts
+from reasonflux_agent.prompts.solve import SOLVE, worked_examples
+from reasonflux_agent.run import Run
+from reasonflux_agent.schema import Plan, Step
+from reasonflux_agent.state import Trajectory
+from reasonflux_agent.strategies.candidates import candidate, solve
+from reasonflux_agent.strategies.direct import reason as reason_directly
+from reasonflux_agent.strategies.search import document_id, looked_up, standing_out
+
+
+def recall(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
+    """Return the graph of one attempt: one search, then one call, or two where the reply holds a program."""
+    return sequence(parts, retrieve, reason)
+
+
+async def retrieve(state: Trajectory, run: Run) -> dict[str, Any]:
+    """Library: the template that stands out, with the one that it was learned together with, if any."""
+    library, ids = run.parts.library, list[str]()
+    found = await run.search(state["problem"]) if run.context.setting.templates else []
+    for id in map(document_id, standing_out(found[:1])):
+        if id in library and worked_examples([library.get(id)]):
+            partner = library.get(id).provenance.get("shown_with", "")
+            ids = [id, partner] if partner in library else [id]
+    plan = Plan(steps=(Step(purpose="Solve the problem like the worked example.", templates=tuple(ids)),)) if ids else Plan()
+    await run.emit(TemplatesFound, templates=ids, plan=plan)
+    return {"templates": ids, "plan": plan}
+
+
+async def reason(state: Trajectory, run: Run) -> dict[str, Any]:
+    """Solver: the whole problem in one reply, after the worked example."""
+    templates = looked_up(state["templates"], {}, run.parts.library)
+    if not templates:
+        return await reason_directly(state, run)
+    problem, plan = state["problem"], Plan(**state["plan"])
+    text, reply = await solve(run, SOLVE, sampled=state["sample"] > 0, problem=problem, templates=templates)
+    return {"candidates": [await candidate(run, "recall", problem, text, reply=reply, plan=plan)]}

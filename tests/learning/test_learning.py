@@ -1,0 +1,216 @@
+"""Learning without a model: outcomes are a function, and what is chosen and claimed follows from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from reasonflux_agent.errors import InputError
+from reasonflux_agent.learning.learner import Learned, forecast, learn_with
+from reasonflux_agent.learning.racing import FEWEST_ROWS, rounds_of
+from reasonflux_agent.learning.rows import LearningRow, read_rows
+from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Trial, Way, key_of
+from reasonflux_agent.schema import Example, Template
+from reasonflux_agent.templates import TemplateLibrary
+from tests.learning.tasks import METHOD, WORDS, rows
+
+Right = Callable[[Way, LearningRow], bool]
+
+
+class Decided(Outcomes):
+    """Outcomes that a function decides; keeps the trials."""
+
+    model_name = "decided"
+
+    def __init__(self, right: Right) -> None:
+        super().__init__()
+        self.right, self.trials = right, list[Trial]()
+
+    def outcomes(self, trials: Mapping[str, Trial]) -> dict[str, Outcome]:
+        self.trials += [trial for key, trial in trials.items() if key not in self.counted]
+        return {key: self.outcome(way, row) for key, (way, row) in trials.items()}
+
+    def outcome(self, way: Way, row: LearningRow) -> Outcome:
+        text = METHOD if way.kind != "program" else "no program"
+        right, calls, tokens = self.right(way, row), CALLS[way.kind], 10 * (1 + len(way.templates))
+        return Outcome(right=right, sound=True, answer="", text=text, templates=(), calls=calls, tokens=tokens)
+
+
+def learned_by(right: Right, given: list[dict[str, Any]], library: TemplateLibrary | None = None) -> tuple[Learned, Decided]:
+    decided = Decided(right)
+    return learn_with(decided, read_rows(given), library, None), decided
+
+
+def by_chance(seed: int, share: float) -> Right:
+    return lambda way, row: random.Random(f"{seed} {key_of((way, row))}").random() < share
+
+
+def test_a_null_task_makes_no_claim() -> None:
+    """Labels that mean nothing: whatever is shown, a fourth of the answers is right by chance."""
+    found = [learned_by(by_chance(seed, 0.25), rows(25))[0] for seed in range(20)]
+    assert sum(learned.proven for learned in found) <= 1
+    # selection alone would have claimed: it saw gains in nearly all of them
+    assert sum(bool(learned.winners) for learned in found) > 10
+
+
+def test_templates_that_help_are_learned_and_proven() -> None:
+    def right(way: Way, row: LearningRow) -> bool:
+        return bool(way.templates) or int(row.id, 16) % 5 == 0
+
+    learned, _ = learned_by(right, rows(30))
+    assert learned.proven
+    assert not learned.sealed
+    assert learned.claim.losses == 0
+    assert learned.library is not None
+    (template,) = [template for template in learned.library if "groups" in template.provenance]
+    about = template.provenance
+    assert about["groups"] == ["letters backwards"]
+    assert (about["losses"], about["model"], about["arm"]) == (0, "decided", "text")
+    assert 0 < about["wins"] < about["tried"] == 29
+    assert len(about["rows"]) == 1
+    assert about["retrieval"]["scores"] == "wordllama hybrid"
+
+
+def test_an_arm_is_never_tried_on_its_own_row_and_a_claim_never_on_a_row_that_chose() -> None:
+    _, decided = learned_by(lambda way, row: bool(way.templates) or int(row.id, 16) % 3 == 0, rows(25))
+    shown = [(way, row) for way, row in decided.trials if way.kind == "shown"]
+    assert shown
+    for way, row in shown:
+        assert row.problem not in {template.example.problem for template in way.templates if template.example}
+    tested = [(way, row) for way, row in decided.trials if way.kind == "library"]
+    assert {row.id for _, row in tested} == {row.id for row in read_rows(rows(25))}
+    for way, row in tested:
+        assert all(row.id not in template.provenance["seen"] for template in way.templates)
+
+
+def test_what_a_fold_chooses_does_not_depend_on_the_outcomes_of_its_test_rows() -> None:
+    """The first fold's test rows have their outcomes turned over: its library stays the same."""
+    from reasonflux_agent.learning.rows import split
+
+    given = read_rows(rows(25))
+    test = {row.id for row in split(given)[0][1]}
+
+    def right(way: Way, row: LearningRow) -> bool:
+        return bool(way.templates) or int(row.id, 16) % 3 == 0
+
+    def other(way: Way, row: LearningRow) -> bool:
+        return right(way, row) is not (row.id in test)
+
+    libraries = []
+    for decide in (right, other):
+        decided = Decided(decide)
+        learn_with(decided, given, None, None)
+        libraries.append(next(way.id for way, row in decided.trials if way.kind == "library" and row.id in test))
+    assert libraries[0] == libraries[1]
+
+
+def bad_template() -> Template:
+    problem = "Write the letters of the word summer from the last to the first."
+    example = Example(problem=problem, steps=("I write the word as it is.",), answer="summer")
+    return Template(
+        id="bad/one", name="Letters", scenario=(problem,), flow=("Copy.",), example=example, chapter="Bad", section="Bad"
+    )
+
+
+def test_a_template_that_is_always_wrong_is_dropped_and_others_of_the_library_stay() -> None:
+    unrelated = TemplateLibrary.builtin().templates[0]
+
+    def right(way: Way, row: LearningRow) -> bool:
+        return not any(template.id == "bad/one" for template in way.templates) and int(row.id, 16) % 2 == 0
+
+    learned, decided = learned_by(right, rows(20), TemplateLibrary((bad_template(), unrelated)))
+    assert any(template.id == "bad/one" for way, _ in decided.trials for template in way.templates)
+    assert learned.library is not None
+    assert "bad/one" not in learned.library
+    assert unrelated.id in learned.library
+    assert not learned.proven
+
+
+def test_a_given_template_that_helps_wins_its_place() -> None:
+    good = bad_template().model_copy(update={"id": "good/one"})
+
+    def right(way: Way, row: LearningRow) -> bool:
+        return any(template.id == "good/one" for template in way.templates)
+
+    learned, _ = learned_by(right, rows(25), TemplateLibrary((good,)))
+    assert learned.proven
+    assert learned.library is not None
+    assert learned.library.get("good/one").provenance["arm"] == "given"
+
+
+def test_groups_are_told_apart() -> None:
+    """Two groups whose templates help their own group alone."""
+    sums = [{"problem": f"Add the numbers {n} and {n + 3}.", "answer": str(2 * n + 3), "group": "sums"} for n in range(15)]
+
+    def right(way: Way, row: LearningRow) -> bool:
+        own = [
+            template for template in way.templates if row.group in (template.section, *template.provenance.get("groups", ()))
+        ]
+        return bool(own) or int(row.id, 16) % 4 == 0
+
+    learned, _ = learned_by(right, [*rows(15), *sums])
+    assert learned.library is not None
+    assert sorted(template.section for template in learned.library) == ["letters backwards", "sums"]
+    from reasonflux_agent.strategies.search import standing_out
+    from reasonflux_agent.templates import TemplateRetriever
+
+    retriever = TemplateRetriever.from_library(learned.library)
+    for problem, section in [
+        ("Write the letters of the word winter from the last to the first.", "letters backwards"),
+        ("Add the numbers 40 and 51.", "sums"),
+    ]:
+        (first, *_) = standing_out(retriever.invoke(problem))
+        assert first.metadata["section"] == section
+    assert retriever.invoke("a recipe for apple cake") == []
+
+
+def test_a_sealed_hold_out_tests_the_very_library() -> None:
+    words = [f"{first}{second}" for first in WORDS[:13] for second in WORDS[13:26]][:160]
+    learned, _ = learned_by(lambda way, row: bool(way.templates), [*rows(160, words)])
+    assert learned.sealed
+    assert learned.claim.rows == 80
+
+
+@pytest.mark.parametrize("budget", [110, 150, 250])
+def test_a_budget_is_kept(budget: int) -> None:
+    decided = Decided(lambda way, row: bool(way.templates) or int(row.id, 16) % 3 == 0)
+    learned = learn_with(decided, read_rows(rows(25)), None, budget)
+    assert decided.spent == learned.calls <= budget
+    assert learned.claim.rows == 25
+
+
+def test_no_program_is_run_where_programs_are_off() -> None:
+    decided = Decided(by_chance(3, 0.4))
+    decided.programs = False
+    learn_with(decided, read_rows(rows(10)), None, None)
+    assert {way.kind for way, _ in decided.trials} >= {"direct", "shown"}
+    assert "program" not in {way.kind for way, _ in decided.trials}
+
+
+def test_what_cannot_be_used_is_refused_before_any_call() -> None:
+    with pytest.raises(InputError, match=r"A budget of 99 calls is too small for 25 rows: .* 100\. Next"):
+        forecast(rows(25), budget=99)
+    learned, _ = learned_by(lambda way, row: bool(way.templates), [{**row, "solution": METHOD} for row in rows(20)])
+    with pytest.raises(InputError, match=r"learned from 20 of these 25 rows.*Next"):
+        forecast(rows(25), library=learned.library)
+
+
+def test_a_forecast_says_what_it_costs_and_could_show() -> None:
+    seen = forecast(rows(20))
+    assert (seen.rows, seen.groups, seen.tested, seen.sealed) == (20, 1, 20, False)
+    assert 20 < seen.calls < 1000
+    assert seen.calls == forecast(rows(20)).calls
+    assert seen.shows[0.1] < seen.shows[0.2] < seen.shows[0.5]
+
+
+@pytest.mark.parametrize(("arms", "count"), [(0, 5), (1, 7), (2, 7), (10, 19), (12, 40), (16, 4)])
+def test_successive_halving_ends_with_one_arm_on_all_rows(arms: int, count: int) -> None:
+    rounds = rounds_of(arms, count)
+    assert [size for size, _ in rounds] == sorted((size for size, _ in rounds), reverse=True)
+    assert all(FEWEST_ROWS <= seen <= count for _, seen in rounds)
+    if arms:
+        assert rounds[-1][0] <= 2
+        assert rounds[-1][1] == count

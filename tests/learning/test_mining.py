@@ -1,0 +1,50 @@
+"""Mining: which work becomes a template, and what is refused as hard-coded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reasonflux_agent.learning.mining import Work, is_hard_coded, name_of
+from reasonflux_agent.learning.rows import LearningRow
+from reasonflux_agent.prompts.solve import demonstrate
+from reasonflux_agent.templates import TemplateLibrary
+
+TRAIN = LearningRow(problem="A train goes 60 km/h for 2.5 hours. How far does it go?", answer="150")
+SORTING = LearningRow(problem="Sort the following words: List: pear apple fig cherry", answer="apple cherry fig pear")
+TRUTH = LearningRow(problem="Fidel tells the truth. Jerry says Fidel lies. Does Jerry tell the truth?", answer="no")
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "hard"),
+    [
+        (TRAIN, "speed, hours = 60, 2.5\nprint(speed * hours)", False),
+        (TRAIN, "print(150)", True),
+        (TRAIN, "speed = 60\nprint(150)", True),
+        (TRAIN, "print(3 * 50)", True),
+        (SORTING, 'words = "pear apple fig cherry".split()\nprint(*sorted(words))', False),
+        (SORTING, 'print("apple cherry fig pear")', True),
+        (TRUTH, "print('no')", True),
+        (TRUTH, "fidel = True\njerry_says_fidel_lies = not fidel\nprint('yes' if jerry_says_fidel_lies else 'no')", False),
+        (LearningRow(problem="Add 1,000 and 2,500.", answer="3500"), "print(1_000 + 2500)", False),
+        (LearningRow(problem="What is 3 + 0?", answer="3"), "print(3 + 0)", False),
+    ],
+)
+def test_a_program_must_use_the_problems_data(row: LearningRow, code: str, hard: bool) -> None:
+    assert is_hard_coded(code, row) is hard
+
+
+def test_a_program_is_shown_as_a_turn_and_survives_the_file(tmp_path: Path) -> None:
+    code = '```python\nwords = ["b\\n", "a"]\nif words:\n    print(*sorted(words))\n```'
+    made = Work("program", SORTING, (code, "```output\na b\n```")).template("Word sorting")
+    (_, turn) = demonstrate(made)
+    assert turn["content"].startswith(f"Method: Word sorting.\n{code}\n```output\na b\n```\nThe answer is $\\boxed{{apple")
+    TemplateLibrary((made,)).save(tmp_path / "one.json")
+    assert TemplateLibrary.load(tmp_path / "one.json").templates == (made,)
+
+
+def test_the_name_is_the_groups_or_the_commonest_words() -> None:
+    assert name_of("word_sorting", []) == "Word sorting"
+    problems = ["Sort the words b a", "Sort these words: d c", "Sort all words e"]
+    assert name_of("", [LearningRow(problem=text, answer="x") for text in problems]).startswith("Sort words")
