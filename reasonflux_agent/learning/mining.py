@@ -13,7 +13,7 @@ from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.learning.solving import Outcomes, Way
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Example, Template
-from reasonflux_agent.templates.cleaning import Tally
+from reasonflux_agent.templates.cleaning import Counts
 from reasonflux_agent.templates.lexical import words
 from reasonflux_agent.templates.reading import entry_of, parse
 from reasonflux_agent.verify.programs import extract_program
@@ -62,7 +62,7 @@ class Work:
             section=group,
         )
         document = json.dumps({CHAPTER: {group: [entry_of(made)]}})
-        return parse(document.encode(), "a learned template", Tally())[0]
+        return parse(document.encode(), "a learned template", Counts())[0]
 
 
 def mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:

@@ -205,7 +205,7 @@ def _template(chapter: str, section: str, entry: dict[str, Any], place: str, tal
     )
 
 
-def _provenance(value: object, tally: Tally) -> dict[str, Any]:
+def _provenance(value: object, tally: Counts) -> dict[str, Any]:
     """Return what a learned template says of itself, as it is. Raises TypeError where the retriever could not use it."""
     if value is None:
         return {}
