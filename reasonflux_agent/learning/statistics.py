@@ -69,7 +69,7 @@ def power(n: int, effect: float) -> float:
     >>> round(power(40, 0.2), 2), round(power(80, 0.2), 2)
     (0.48, 0.83)
     """
-    before, after = BASELINE, BASELINE + effect
+    before, after = BASELINE, min(1.0, BASELINE + effect)
     both = before * after + CORRELATION * math.sqrt(before * (1 - before) * after * (1 - after))
     win, loss = after - min(both, before), before - min(both, before)
     log_win, log_loss, log_rest = (math.log(max(share, 1e-300)) for share in (win, loss, 1 - win - loss))
