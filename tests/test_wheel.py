@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[1]
 PROBLEM = "What is 3 + 4?"
 ROWS = [{"id": "a", "problem": PROBLEM, "answer": "7"}, {"id": "b", "problem": "What is 1 + 1?", "answer": "2"}]
 USED = {
-    *("solve", "batch", "resume", "threads", "threads delete", "plugins", "lm-eval", "serve", "ui", "mcp"),
+    *("solve", "batch", "learn", "resume", "threads", "threads delete", "plugins", "lm-eval", "serve", "ui", "mcp"),
     *("templates list", "templates show", "templates search", "templates validate", "templates import"),
     *("models list", "models pull", "models path", "models check", "eval run", "eval report", "eval compare"),
 }
@@ -130,6 +130,14 @@ def test_batch(stranger: Stranger) -> None:
     stranger.run("batch", "rows.jsonl", "-o", "out.jsonl", "-m", stranger.model, "--effort", "low", "-q")
     rows = [json.loads(line) for line in (stranger.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["id"]: row["answer"] for row in rows} == {"a": "7", "b": "2"}
+
+
+def test_learn(stranger: Stranger) -> None:
+    """The fake gets all sums right by itself, so nothing can be shown to help it: exit code 6."""
+    rows = [{"problem": f"What is {n} + {n * n + 3}?", "answer": str(n + n * n + 3)} for n in range(8)]
+    (stranger.folder / "solved.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "model calls" in stranger.run("learn", "solved.jsonl", "--dry-run")
+    assert "Unproven" in stranger.run("learn", "solved.jsonl", "-o", "mine.json", "-m", stranger.model, status=6)
 
 
 def test_templates(stranger: Stranger) -> None:

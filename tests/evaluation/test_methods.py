@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from langchain_core.documents import Document
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.jobs.evaluation.methods import RandomTemplates, check_methods, parse_method, select, split_methods
+from reasonflux_agent.jobs.evaluation.methods import (
+    RandomTemplates,
+    check_methods,
+    parse_method,
+    select,
+    solver_of,
+    split_methods,
+    upgraded,
+)
+from reasonflux_agent.jobs.evaluation.runner import _settled
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
+from reasonflux_agent.testing import FakeModel
 
 
 def test_a_list_keeps_fields_with_their_method() -> None:
@@ -99,3 +112,23 @@ def test_random_templates_are_drawn_by_query_and_seed() -> None:
     found = real.invoke("add numbers")
     assert [hit.metadata["lead"] for hit in drawn] == [hit.metadata["lead"] for hit in found]
     assert [hit.id for hit in drawn] != [hit.id for hit in found]
+
+
+def test_a_former_name_of_a_field_is_the_field() -> None:
+    assert parse_method("navigator,drafts=0").context == {"direct_samples": 0}
+    assert parse_method("navigator,opinions=true").context == {"llm_review": True}
+
+
+RECORDS = Path(__file__).parents[2] / "docs" / "records"
+
+
+@pytest.mark.parametrize("folder", ["evaluation-80", "evaluation-160", "evaluation-40"])
+def test_the_contexts_of_a_published_folder_are_those_of_today(folder: str) -> None:
+    """So that the same command, given a copy of the folder, has nothing to do."""
+    settings = json.loads((RECORDS / folder / "run.json").read_text(encoding="utf-8"))
+    library = TemplateLibrary.load("builtin")
+    for name, context in settings["contexts"].items():
+        method = parse_method(name)
+        flux = solver_of(method, {"model": FakeModel()}, library, settings["seed"], {})
+        today = _settled(method, flux.context) | {"greedy": settings["repeats"] == 1}
+        assert upgraded(name, context) == today, name

@@ -15,6 +15,7 @@ from typing import Any
 
 from reasonflux_agent.errors import InputError, RecordError
 from reasonflux_agent.files import write_atomically
+from reasonflux_agent.jobs.evaluation.methods import upgraded
 from reasonflux_agent.jobs.evaluation.results import read_settings
 from reasonflux_agent.runs.journal import Journal, Row, refuse_other
 
@@ -70,8 +71,9 @@ def _settings(path: Path, wanted: Row) -> Row:
         return wanted
     try:
         found = read_settings(path)
-        methods, contexts = list(found.get("methods", [])), dict(found.get("contexts", {}))
-    except (RecordError, TypeError, ValueError) as error:
+        methods = list(found.get("methods", []))
+        contexts = {name: upgraded(name, context) for name, context in dict(found.get("contexts", {})).items()}
+    except (RecordError, TypeError, ValueError, AttributeError, KeyError) as error:
         raise InputError(f"{path} holds no evaluation: {error} Next: name another folder with --out.") from None
     new = [name for name in wanted["methods"] if name not in methods]
     both = found | {"methods": methods + new, "contexts": contexts | {name: wanted["contexts"][name] for name in new}}

@@ -24,7 +24,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from reasonflux_agent.api import ReasonFlux
-from reasonflux_agent.context import Context
+from reasonflux_agent.context import EFFORTS, RENAMED, Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.parts import DEPTH
 from reasonflux_agent.plugins import registered
@@ -122,9 +122,22 @@ def _fields(text: str, pairs: list[str]) -> dict[str, Any]:
     try:
         if shared := next((name for name in _SHARED if name in given), None):
             raise InputError(f"{shared!r} is the same for all methods of a run. Next: give it to the run.")
-        return Context.of(**given).model_dump(include=set(given))
+        return Context.of(**given).model_dump(include={RENAMED.get(name, name) for name in given})
     except InputError as error:
         raise InputError(f"The method {text!r}: {error}") from None
+
+
+def upgraded(method: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the context of a method in the folder of an older version, with today's names of the fields.
+
+    A vote over all samples had more reviews than there are samples, in place of `early_stop`.
+    """
+    fields = {RENAMED.get(name, name): value for name, value in context.items()}
+    if "early_stop" in fields:
+        return fields
+    all_samples = method.partition("@")[0] in _SAMPLED
+    fields["early_stop"] = not all_samples
+    return fields | ({"reviews": EFFORTS[fields["effort"]].reviews} if all_samples else {})
 
 
 async def select(rule: Rule, solution: Solution) -> Solution:
