@@ -10,7 +10,7 @@ name `reasonflux_<type>`, and as a line of a record. `read_event` makes it typed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -203,7 +203,7 @@ AnyEvent = Annotated[
 ]
 """All events; `AnyEvent` is what `ReasonFlux.stream` yields and what a record holds."""
 _READER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
-TYPES = frozenset(kind.model_fields["type"].default for kind in Event.__subclasses__())
+TYPES = frozenset(kind.model_fields["type"].default for kind in get_args(get_args(AnyEvent)[0]))
 """The values of `type`."""
 
 

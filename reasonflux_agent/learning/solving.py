@@ -44,7 +44,7 @@ from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.verify.grading import grade
 
 CALLS = {"direct": 1, "program": 1, "shown": 2, "library": 2}
-"""Way of solving -> the calls that one row takes at most, but for retries: an empty reply, a program that fails."""
+"""Way of solving -> the calls that one row is expected to take. An empty reply, a failed program or a second one takes one more."""
 APART = 1_000
 """Distance between the seeds of two samples of a row: more than one solution uses."""
 

@@ -22,7 +22,7 @@ from reasonflux_agent.strategies.search import document_id, looked_up, standing_
 
 
 def recall(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """Return the graph of one attempt: one search, then one call, or two where the reply holds a program."""
+    """Return the graph of one attempt: one search, then one call, and one more for each program in the reply."""
     return sequence(parts, retrieve, reason)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reasonflux_agent.events import Event, json_schema
+from reasonflux_agent.events import TYPES, Event, json_schema
 from reasonflux_agent.runs.record import FORMAT, VERSION
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -26,6 +26,7 @@ def fields(section: str) -> list[str]:
 
 
 def test_every_event_has_a_section() -> None:
+    assert {f"`{type}`" for type in TYPES} == set(KINDS)  # each class is in the union that is read
     assert [title for title in SECTIONS if title.startswith("`")] == list(KINDS)
     assert fields("Fields of every event") == ["type", *Event.model_fields]
     assert f"format {VERSION}" in TEXT.partition("\n")[0]
