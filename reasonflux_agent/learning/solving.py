@@ -44,7 +44,7 @@ from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.verify.grading import grade
 
 CALLS = {"direct": 1, "program": 1, "shown": 2, "library": 2}
-"""Way of solving -> the calls expected for one row. An empty reply, a failed program and a second program take one more each."""
+"""Way of solving -> the calls expected for a row. An empty reply, a failed program and a second program take one more each."""
 APART = 1_000
 """Distance between the seeds of two samples of a row: more than one solution uses."""
 
