@@ -39,12 +39,12 @@ from reasonflux_agent.strategies.direct import reason as answer
 def register_strategies(register):
     register("deadly", lambda parts: sequence(parts, reason))
 
-def reason(state, run):
+async def reason(state, run):
     if "poison" in state["problem"]:
         with open({deaths!r}, "a") as file:
             file.write("x")
         os.kill(os.getpid(), signal.SIGKILL)
-    return (yield from answer(state, run))
+    return await answer(state, run)
 """
 
 
