@@ -198,7 +198,7 @@ def test_a_streamed_solve_shows_its_tokens_and_counts_the_same() -> None:
     events = list(ReasonFlux(navigator=SPEC, solver=SPEC, effort="low", max_tokens=256).stream(PROBLEM))
     assert sum(event.type == "token" for event in events) > 20
     assert {"begin", "plan", "step"} <= {event.type for event in events}
-    check_run(Solution.model_validate(events[-1]["solution"]), spent)
+    check_run(events[-1].solution, spent)
 
 
 @pytest.mark.parametrize("deadline", [pytest.param(1, id="while planning"), pytest.param(6, id="while solving")])
