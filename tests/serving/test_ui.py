@@ -144,6 +144,20 @@ def test_attempts_and_drafts_are_told_apart(tmp_path: Path) -> None:
     assert {node: row.calls for node, row in usage(record).items()} == {n: u.calls for n, u in solution.usage.items()}
 
 
+OLD = sorted((Path(__file__).parents[1] / "record" / "version1").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_a_record_of_version_1_is_shown(path: Path) -> None:
+    record = read_record(path)
+    assert record.header["version"] == 1
+    assert record.solution
+    assert sum(row.calls for row in usage(record).values()) == len(record.calls)
+    assert sum(len(branch.candidates) for branch in branches(record)) == len(record.solution.candidates)
+    shown = sections(record, lambda id: (id, ""), [])
+    assert all(shown[name] for name in ("tree", "answer", "usage"))
+
+
 def test_a_run_is_shown_at_every_moment() -> None:
     whole = read_record(RECORD)
     pages = [
