@@ -17,6 +17,7 @@ from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_eve
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.config import get_config, get_stream_writer
 from langgraph.func import task
@@ -165,7 +166,7 @@ class _Work:
         return {"metadata": {**labels, f"{PREFIX}role": self.wanted.role}, "tags": [f"reasonflux:{self.wanted.labels.node}"]}
 
     def _labels(self) -> dict[str, str]:
-        return {**self.wanted.labels.model_dump(include=set(Labels.model_fields)), "call": _unit().rpartition(":")[2]}
+        return {**dict(self.wanted.labels), "call": _unit().rpartition(":")[2]}
 
     def ended(
         self, reply: models.Reply | None = None, seconds: float | None = None, error: BaseException | None = None
@@ -241,14 +242,22 @@ def emit(event: Event, config: RunnableConfig | None = None) -> None:
     """Tell streams (mode `custom`) and callback handlers of an event."""
     data = event.to_json()
     get_stream_writer()(data)
-    dispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
+    if _has_handlers(config):
+        dispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
 
 
 async def aemit(event: Event, config: RunnableConfig | None = None) -> None:
     """As `emit`, on the event loop."""
     data = event.to_json()
     get_stream_writer()(data)
-    await adispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
+    if _has_handlers(config):
+        await adispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
+
+
+def _has_handlers(config: RunnableConfig | None) -> bool:
+    """Whether anything listens: LangChain prepares a custom event at some cost, even for nobody."""
+    callbacks = (config or ensure_config()).get("callbacks")
+    return bool(getattr(callbacks, "handlers", callbacks))
 
 
 def by_what_was_asked(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -227,8 +227,7 @@ class Run:
     async def emit(self, kind: type[Event], **fields: Any) -> None:
         """Emit an event of this class with these fields; where it happened is added."""
         self._emitted += 1
-        labels = self.labels.model_dump(include=set(Labels.model_fields))
-        await self.actions.emit(kind(**labels, number=self._emitted, time=round(time.time(), 3), **fields))
+        await self.actions.emit(kind(**dict(self.labels), number=self._emitted, time=round(time.time(), 3), **fields))
 
     def _tokens_left(self, wanted: int) -> int:
         if self.context.token_budget is None:
