@@ -14,12 +14,15 @@ IMPORT = "import time; t = time.perf_counter(); import reasonflux_agent; print(t
 INDEX = """
 import sys, time
 import faiss
-from reasonflux_agent.templates import index_library
+from reasonflux_agent.templates import add_templates, index_library
 from reasonflux_agent.templates.embeddings import load_embeddings
 from reasonflux_agent.templates.large import LargeStore
 from tests.bench.searching import library
 templates, embedder = library(500), load_embeddings("wordllama")
-index_library(templates, embedder, cache_dir=sys.argv[1]).save(sys.argv[1] + "/store")
+index_library(templates, embedder, cache_dir=sys.argv[1])
+store = LargeStore(embedder)
+add_templates(store, templates)
+store.save(sys.argv[1] + "/store")
 t = time.perf_counter(); index_library(templates, embedder, cache_dir=sys.argv[1]); print(time.perf_counter() - t)
 t = time.perf_counter(); LargeStore.load(sys.argv[1] + "/store", embedder); print(time.perf_counter() - t)
 """
