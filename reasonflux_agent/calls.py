@@ -30,7 +30,7 @@ from reasonflux_agent.prompts import Message, Role
 from reasonflux_agent.session import Session, session_of
 
 GIVEN_UP = "the call was given up"
-"""What the record says of an error without a text: a call that was cancelled."""
+"""What the record says of a call that was cancelled or interrupted: such an error has no text."""
 POLLS, NAP = 2000, 0.003
 """How often a saved reply is looked for, and the seconds in between; after that the run continues without waiting."""
 
@@ -178,7 +178,7 @@ class _Work:
             model=str(getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or ""),
             messages=tuple(self.wanted.messages),
             reply=reply,
-            error=redacted(f"{type(error).__name__}: {str(error) or GIVEN_UP}")[:2000] if error else None,
+            error=None if error is None else _told(error),
             seconds=round(time.monotonic() - self.began if seconds is None else seconds, 3),
             time=round(time.time(), 3),
         )
@@ -206,6 +206,10 @@ class _Work:
     def again(self) -> dict[str, Any]:
         """The result of a finished call; its `asked` is empty, so that it is not counted twice."""
         return {**self.finished.pop(0), "unit": _unit(), "asked": ""}
+
+
+def _told(error: BaseException) -> str:
+    return redacted(f"{type(error).__name__}: {error if isinstance(error, Exception) else GIVEN_UP}")[:2000]
 
 
 def _invoke(work: _Work) -> dict[str, Any]:
