@@ -212,16 +212,20 @@ def read_event(data: object) -> AnyEvent:
     return _READER.validate_python(data)
 
 
-def event_of(name: str, data: object) -> AnyEvent | None:
-    """Return the event that a callback handler's `on_custom_event(name, data)` was given.
+def streamed_event(data: object) -> AnyEvent | None:
+    """Return the event that LangGraph's stream mode `custom` gave.
 
     None if it is not one of ours: another library's, or of a class that a plugin has made.
     """
-    ours = name.startswith(PREFIX) and isinstance(data, dict) and data.get("run")
     try:
-        return read_event(data) if ours else None
+        return read_event(data) if isinstance(data, dict) and data.get("run") else None
     except ValidationError:
         return None
+
+
+def event_of(name: str, data: object) -> AnyEvent | None:
+    """Return the event that a callback handler's `on_custom_event(name, data)` was given; None as for `streamed_event`."""
+    return streamed_event(data) if name.startswith(PREFIX) else None
 
 
 def json_schema() -> JSON:

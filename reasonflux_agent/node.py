@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 
 from reasonflux_agent.calls import OutOfBudget
 from reasonflux_agent.context import Context
-from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, event_of, labels_of
+from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, labels_of, streamed_event
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Actions, Blocking, Concurrent, NodeBody, Run
 from reasonflux_agent.schema import Usage, Value
@@ -130,7 +130,7 @@ def stream_event(part: tuple[Any, str, Any]) -> AnyEvent | None:
     """Return the event in a part of LangGraph's stream (modes `custom` and `messages`, subgraphs on), if it is one of ours."""
     _, mode, data = part
     if mode == "custom":
-        return event_of(PREFIX, data)
+        return streamed_event(data)
     chunk, metadata = data
     labels = labels_of(metadata)
     if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:

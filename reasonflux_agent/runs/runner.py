@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from reasonflux_agent.context import Context
 from reasonflux_agent.ending import Ending
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.events import TYPES, AnyEvent, read_event
+from reasonflux_agent.events import AnyEvent, streamed_event
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.runs.record import Recorder
@@ -152,5 +152,5 @@ class Runner:
         session = with_session(config, ending=self._ending, checkpointer=kept and kept.saver)
         async with aclosing(graph.astream(given, session, **how)) as parts:
             async for _, mode, event in parts:
-                if mode == "custom" and isinstance(event, dict) and event.get("run") and event.get("type") in TYPES:
-                    yield read_event(event)
+                if mode == "custom" and (ours := streamed_event(event)):
+                    yield ours
