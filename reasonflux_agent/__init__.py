@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reasonflux_agent.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -32,13 +33,7 @@ _HOME = {
     "Template": "schema",
 }
 __all__ = ["__version__", *_HOME]
-
-
-def __getattr__(name: str) -> Any:
-    """Public names are imported when they are first used, so that `import reasonflux_agent` stays light."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reasonflux_agent.lazy import lazy_names
 
 if TYPE_CHECKING:
     from reasonflux_agent.templates.embeddings import load_embeddings as load_embeddings
@@ -30,13 +31,7 @@ _HOME = {
     "LargeStore": "large",
 }
 __all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    """Public names are imported when they are first used: a library alone needs neither LangChain nor numpy."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

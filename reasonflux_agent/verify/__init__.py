@@ -5,8 +5,9 @@ A verifier of your own is a `Verifier`, registered by the hook `register_verifie
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reasonflux_agent.lazy import lazy_names
 
 if TYPE_CHECKING:
     from reasonflux_agent.verify.grading import aequivalent as aequivalent
@@ -25,13 +26,7 @@ _HOME = {
     **dict.fromkeys(("Verifier", "run_verifiers"), "verifiers"),
 }
 __all__ = [*_HOME]
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that `import reasonflux_agent.verify` stays light."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
