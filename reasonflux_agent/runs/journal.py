@@ -184,10 +184,10 @@ def read_rows(path: Path, parse: Callable[[Row], T], *, repair: bool = False) ->
             yield row, parsed
 
 
-def to_line(row: Row) -> bytes:
-    """A row as its line."""
+def to_line(row: Row, default: Callable[[object], object] | None = None) -> bytes:
+    """Return a row as its line; `default` makes values JSON-plain that are not."""
     # a lone surrogate, which a model's reply can hold, becomes its JSON escape
-    return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    return (json.dumps(row, ensure_ascii=False, default=default) + "\n").encode(errors="backslashreplace")
 
 
 def refuse_other(name: str, before: Row, now: Row, about: str = "") -> None:

@@ -22,6 +22,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from reasonflux_agent import __version__
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError
 from reasonflux_agent.events import PREFIX, TYPES, AnyEvent, Begin, CallEnded, Concluded, read_event
+from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.schema import Solution
 
 FORMAT = "reasonflux-record"
@@ -62,12 +63,11 @@ class Recorder(BaseCallbackHandler):
         if not name.startswith(PREFIX) or not data.get("run"):
             return
         header = {"format": FORMAT, "version": VERSION, "package": __version__} if data["type"] == "begin" else {}
-        text = json.dumps({**header, **data}, ensure_ascii=False, default=str)
+        line = to_line({**header, **data}, default=str)
         # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
         with self._lock, self.path(data["run"]).open("ab+") as file:
             _drop_cut_line(file)
-            # half of a surrogate pair, which a reply can hold, becomes its JSON escape
-            file.write(text.encode(errors="backslashreplace") + b"\n")
+            file.write(line)
 
 
 def _drop_cut_line(file: BinaryIO) -> None:
