@@ -57,7 +57,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model call came to."""
+    """The result of a model call."""
 
     reply: models.Reply
     seconds: float

@@ -109,7 +109,7 @@ def create_reasonflux(
     graph = WholeGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", Node(parts, begin), input_schema=State)
     # A subgraph, though it has one node: nodes that run at the same time in one graph can hold all threads of its pool
-    # (`max_concurrency`, or cores + 4), and their model calls would wait for a thread for ever. A subgraph has its own pool.
+    # (`max_concurrency`, or cores + 4), and their model calls would never get a thread. A subgraph has its own pool.
     graph.add_node("draft", sequence(parts, draft).compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", Node(parts, partial(verify, strategy=name), "verify"), input_schema=State)

@@ -220,7 +220,7 @@ class Run:
         """Interrupt the run with a question; return what it is resumed with. Both are JSON-plain.
 
         `schema` is the JSON schema of the answer. The node starts anew when the run is resumed: it repeats what it did before,
-        but for its model calls.
+        except its model calls.
         """
         return interrupt(question, response_schema=schema)
 

@@ -44,7 +44,7 @@ def learn(
         ),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Model calls at most, but for retries.", rich_help_panel=LIMITS)
+        int | None, typer.Option(min=1, help="Model calls at most, not counting retries.", rich_help_panel=LIMITS)
     ] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Rows at once.", rich_help_panel=LIMITS)] = 4,
     dry_run: Annotated[

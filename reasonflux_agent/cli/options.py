@@ -139,7 +139,7 @@ class Given(NamedTuple):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of the context that are set, but for the models."""
+        """The fields of the context that are set, without the models."""
         return self.context.model_dump(exclude_unset=True, exclude={"navigator", "solver"})
 
     @property

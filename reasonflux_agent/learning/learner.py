@@ -31,7 +31,7 @@ EFFECTS = (0.1, 0.2, 0.3, 0.5)
 
 @dataclass(frozen=True)
 class Learned:
-    """What a learning run came to."""
+    """The result of a learning run."""
 
     library: TemplateLibrary | None
     """The library that was written; None: no template is left, and nothing was written."""
@@ -84,7 +84,7 @@ def learn(
 
     `rows`: a JSONL file, or mappings, with `problem`, `answer`, and perhaps `solution` and `group`. `library`: one to start
     from; those of its templates that are found for the rows have to win their place, the others stay. `budget`: model calls at
-    most, but for retries. `context`: fields of the Context, such as `max_tokens`.
+    most, not counting retries. `context`: fields of the Context, such as `max_tokens`.
 
     The same call goes on where the last one was stopped (see `solving`). Raises InputError for what cannot be used, before any
     model call, and ModelError when the model's server is gone.

@@ -134,7 +134,7 @@ def name_of(group: str, rows: Sequence[LearningRow]) -> str:
 
 
 def _without_boxes(text: str) -> str:
-    r"""The text with what stands in `\boxed{...}` in the place of the box: a worked turn states the answer once, at its end."""
+    r"""The text with each `\boxed{...}` replaced by its content: a worked turn states the answer once, at its end."""
     while (start := text.find("\\boxed{")) >= 0:
         depth, end = 1, start + 7
         while end < len(text) and depth:

@@ -68,7 +68,7 @@ class Way:
 
 
 class Outcome(Value):
-    """What came of a row that was solved in one way."""
+    """The result of solving a row in one way."""
 
     right: bool
     sound: bool

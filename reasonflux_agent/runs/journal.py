@@ -159,7 +159,7 @@ class Journal(Generic[K]):
 
 
 def read_rows(path: Path, parse: Callable[[Row], T], *, repair: bool = False) -> Iterator[tuple[Row, T]]:
-    """Yields each row of a file with what `parse` makes of it, but for a last line that a kill cut.
+    """Yield each row of a file with what `parse` returns for it, without a last line that a kill cut.
 
     `parse` raises KeyError, TypeError or ValueError for what is not a row of this file. `repair` removes a cut line from the
     file. Raises InputError that names a damaged line.
@@ -191,7 +191,7 @@ def to_line(row: Row, default: Callable[[object], object] | None = None) -> byte
 
 
 def refuse_other(name: str, before: Row, now: Row, about: str = "") -> None:
-    """Raises InputError if the settings of `name` are not those of now, saying which differ; `about`: of which row they are."""
+    """Raise InputError, which names what differs, if the settings `before` are not those of `now`. `about` names their row."""
     if before == now:
         return
     old, new = _flat(before), _flat(json.loads(json.dumps(now)))

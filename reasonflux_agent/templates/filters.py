@@ -26,7 +26,7 @@ def predicate(filter: Filter) -> Callable[[Document], bool]:
 
 
 def wanted(filter: Mapping[str, Any]) -> list[set[int]]:
-    """Return for each key the facts one of which a document must state. Raises InputError."""
+    """Return, for each key, the facts of which a document must state at least one. Raises InputError."""
     for key, value in filter.items():
         if not all(map(_plain, _entries(value))):
             raise InputError(
