@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[1]
 PROBLEM = "What is 3 + 4?"
 ROWS = [{"id": "a", "problem": PROBLEM, "answer": "7"}, {"id": "b", "problem": "What is 1 + 1?", "answer": "2"}]
 USED = {
-    *("solve", "batch", "learn", "resume", "threads", "threads delete", "plugins", "lm-eval", "serve", "ui", "mcp"),
+    *("solve", "batch", "learn", "resume", "threads", "threads delete", "plugins", "doctor", "lm-eval", "serve", "ui", "mcp"),
     *("templates list", "templates show", "templates search", "templates validate", "templates import"),
     *("models list", "models pull", "models path", "models check", "eval run", "eval report", "eval compare"),
 }
@@ -160,6 +160,12 @@ def test_models(stranger: Stranger) -> None:
     assert stranger.run("models", "pull", "own.gguf") == "own.gguf\n"
     checked = json.loads(stranger.run("models", "check", stranger.model, "--json", status=1))  # the fake cannot do all
     assert checked["servers"][0]["findings"]
+
+
+def test_doctor(stranger: Stranger) -> None:
+    found = json.loads(stranger.run("doctor", "-m", stranger.model, "--json"))
+    assert found["ok"] is True
+    assert {"Packages", "Model", "Parts", "Folders", "Pages"} <= {finding["part"] for finding in found["findings"]}
 
 
 def test_plugins(stranger: Stranger) -> None:

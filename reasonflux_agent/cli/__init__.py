@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
-import re
 import sys
 import warnings
 from typing import Annotated, Any
@@ -14,44 +12,63 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from reasonflux_agent import __version__
-from reasonflux_agent.cli import batch, learn, lm_eval, mcp, models, plugins, resume, serve, solve, templates, threads, ui
+from reasonflux_agent.cli import (
+    batch,
+    doctor,
+    learn,
+    lm_eval,
+    mcp,
+    models,
+    plugins,
+    resume,
+    serve,
+    solve,
+    templates,
+    threads,
+    ui,
+)
 from reasonflux_agent.cli import eval as evaluation
-from reasonflux_agent.cli.commands import Commands, Plain
+from reasonflux_agent.cli.commands import Commands, Plain, help_of
 from reasonflux_agent.cli.exits import EPILOG, code_of, explain
 from reasonflux_agent.cli.options import RunCommand
 from reasonflux_agent.environment import PREFIX, warn_of_unknown
 
+SOLVE, IMPROVE, SERVE, SET_UP = "Solve problems", "Measure and improve", "Serve", "Set up"
+"""Panels of `reasonflux --help`."""
 app = typer.Typer(
     name="reasonflux",
     cls=Commands,
-    help="Solve hard problems by planning with thought templates.",
-    epilog=EPILOG,
+    help="Solve hard problems by planning with thought templates.\n\n"
+    "Example: reasonflux solve 'Find the sum of all positive divisors of 28.'",
+    epilog="Exit codes: reasonflux solve --help",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=EPILOG, cls=solve.SolveCommand)(solve.solve)
-app.command(epilog=EPILOG, cls=RunCommand)(batch.batch)
-app.command(epilog=EPILOG)(learn.learn)
-app.command(cls=RunCommand)(serve.serve)
-app.command(cls=RunCommand)(ui.ui)
-app.command(cls=RunCommand)(mcp.mcp)
-app.command(epilog=EPILOG)(resume.resume)
-app.add_typer(threads.app, name="threads")
-app.command()(plugins.plugins)
-app.add_typer(templates.app, name="templates")
-app.add_typer(models.app, name="models")
-app.add_typer(evaluation.app, name="eval")
+app.command(epilog=EPILOG, cls=solve.SolveCommand, rich_help_panel=SOLVE)(solve.solve)
+app.command(epilog=EPILOG, cls=RunCommand, rich_help_panel=SOLVE)(batch.batch)
+app.command(epilog=EPILOG, rich_help_panel=SOLVE)(resume.resume)
+app.add_typer(threads.app, name="threads", rich_help_panel=SOLVE)
+app.command(cls=RunCommand, rich_help_panel=SOLVE)(ui.ui)
+app.command(epilog=EPILOG, rich_help_panel=IMPROVE)(learn.learn)
+app.add_typer(templates.app, name="templates", rich_help_panel=IMPROVE)
+app.add_typer(evaluation.app, name="eval", rich_help_panel=IMPROVE)
 # the harness has options and a --help of its own
-app.command("lm-eval", context_settings=lm_eval.PASS_ON)(lm_eval.lm_eval)
+app.command("lm-eval", context_settings=lm_eval.PASS_ON, rich_help_panel=IMPROVE)(lm_eval.lm_eval)
+app.command(cls=RunCommand, rich_help_panel=SERVE)(serve.serve)
+app.command(cls=RunCommand, rich_help_panel=SERVE)(mcp.mcp)
+app.command(rich_help_panel=SET_UP)(doctor.doctor)
+app.add_typer(models.app, name="models", rich_help_panel=SET_UP)
+app.command(rich_help_panel=SET_UP)(plugins.plugins)
 
 
 def _show_plainly(group: typer.Typer) -> None:
-    """Give a group and all commands below it the help of `Plain`, in paragraphs that fill the terminal's width."""
+    """Make a group and all commands below it `Plain`, with the help of their docstrings."""
     group.info.cls = _plain(group.info.cls, TyperGroup)
     for command in group.registered_commands:
         command.cls = _plain(command.cls, TyperCommand)
-        command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command.callback) or "")
+        if command.callback:
+            command.help = help_of(command.callback)
     for sub in group.registered_groups:
         if sub.typer_instance is not None:
             _show_plainly(sub.typer_instance)

@@ -37,7 +37,7 @@ def batch(
         Path,
         typer.Option("--out", "-o", help="JSON lines; what it holds is not done again; '-': stdout.", rich_help_panel=OUTPUT),
     ],
-    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, max=65536, help="Rows at once.")] = 8,
+    concurrency: options.Concurrency = 8,
     engine: Annotated[str, typer.Option(help="local: in this process; ray: in processes of a Ray cluster.")] = "local",
     address: Annotated[
         str | None, typer.Option(help="HOST:PORT; else RAY_ADDRESS; without either Ray is started here.", rich_help_panel=RAY)
@@ -51,15 +51,18 @@ def batch(
         bool, typer.Option("--retry-failed", help="Do the rows that failed again; they come last.", rich_help_panel=OUTPUT)
     ] = False,
     record: options.Record = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=OUTPUT)] = False,
+    quiet: options.NoProgress = False,
     strategy: options.Strategy = "navigator",
 ) -> None:
-    """Solve many problems.
+    """Solve many problems from a file.
 
     The same command goes on where it was stopped, however it was; with other settings it is refused. A row may have "settings"
     of its own, as in {"problem": "...", "settings": {"effort": "high"}}. A row that fails is a row with an "error", and the
     exit code is then 1. When a server is overloaded, all rows wait for it; when it stays away, the command ends. What is not
     given here is taken from the environment, as for `solve`.
+
+    Example:
+      reasonflux batch problems.jsonl -o solved.jsonl --concurrency 16
     """
     import asyncio
 

@@ -1,32 +1,111 @@
-"""The classes of the commands: help without types of flags, exit codes of the root, a text as the argument."""
+"""The classes of the commands: plain help with an example, -v, exit codes of the root, a text as the argument."""
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import re
 import shlex
+import shutil
 import sys
-from typing import Any
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Annotated, Any
 
 import typer
+import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from reasonflux_agent.cli.exits import CLOSED, INTERRUPTED
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.errors import InputError, redacted
 
 _FORMULA = re.compile(r"-[^-].*[\s=+*^()\\]|--?[\d\s.(\\]", re.DOTALL)
 """A text that begins with a minus and is not an option."""
 
 
+NARROW = 60
+"""Columns below which help is shown without boxes."""
+_RENAMED = {"--at-once": "--concurrency", "--max-concurrency": "--concurrency"}
+"""Options of earlier versions -> their names now."""
+
+
+def help_of(function: Callable[..., Any]) -> str:
+    """Return the help of a command: its docstring, in paragraphs that fill the terminal; the example keeps its lines."""
+    text, _, example = (inspect.getdoc(function) or "").partition("\n\nExample:\n")
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+    return f"{text}\n\n\b\nExample:\n{example}" if example else text
+
+
+def _be_verbose(asked: bool) -> None:
+    """Show what this package and others log, from INFO on, and the traceback of an error."""
+    if asked:
+        os.environ["REASONFLUX_DEBUG"] = "1"
+        logging.getLogger().setLevel(logging.INFO)
+        logging.getLogger().addHandler(_Said())
+
+
+class _Said(logging.Handler):
+    """Prints on the standard error of the moment, which a live view takes over while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = redacted(" ".join(record.getMessage().split()))  # a URL may hold a password
+        print(f"{record.levelname.lower()}: {record.name}: {said}", file=sys.stderr)
+
+
+@cache
+def _verbose() -> Any:
+    """Return the option -v, as typer makes it of a signature."""
+
+    def declared(
+        verbose: Annotated[
+            bool,
+            typer.Option(
+                "--verbose",
+                "-v",
+                callback=_be_verbose,
+                expose_value=False,
+                rich_help_panel="Output",
+                help="Show log messages, and the traceback of an error.",
+            ),
+        ] = False,
+    ) -> None: ...
+
+    app = typer.Typer(add_completion=False)
+    app.command()(declared)
+    return typer.main.get_command(app).params[0]
+
+
 class Plain:
-    """Mixin of a command whose help shows no type beside an option that takes no value."""
+    """Mixin of a command: it has -v, its help shows no type beside an option that takes no value, and old names work."""
 
     def get_params(self, ctx: Any) -> Any:
         params = super().get_params(ctx)  # type: ignore[misc]
+        if not hasattr(self, "commands") and not getattr(self, "ignore_unknown_options", False):
+            params = [*params[:-1], _verbose(), *params[-1:]]  # the last one is --help
         for param in params:
             if getattr(param, "is_flag", False) and param.metavar is None:
                 param.metavar = ""
+            if param.name == "show_completion":
+                param.help = "Print completion for the current shell."
         return params
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        columns = shutil.get_terminal_size().columns
+        if columns < NARROW:  # the boxes cut the names of options there
+            self.rich_markup_mode = None
+            formatter.width = max(columns - 2, 30)
+            formatter.write_dl = partial(formatter.write_dl, col_max=10)  # a longer name stands on a line of its own
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+        formatter.buffer = [part.replace("\\[", "[") for part in formatter.buffer]  # escaped for the boxes
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        return str(getattr(self, "help", None) or "").partition("\n\n")[0]  # in full: it is wrapped, not cut
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        end = args.index("--") if "--" in args else len(args)
+        now = [f"{_RENAMED.get(name, name)}{equals}{value}" for name, equals, value in (a.partition("=") for a in args[:end])]
+        return super().parse_args(ctx, now + args[end:])  # type: ignore[misc]
 
 
 class Commands(TyperGroup):

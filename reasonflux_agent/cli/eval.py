@@ -29,7 +29,7 @@ class _RunByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_RunByDefault,
-    help="Compare methods on benchmarks: `reasonflux eval gsm8k --methods direct,navigator` is short for `eval run gsm8k ...`.",
+    help="Compare methods on benchmarks.\n\n`reasonflux eval gsm8k` is short for `reasonflux eval run gsm8k`.",
     no_args_is_help=True,
 )
 
@@ -61,7 +61,7 @@ def run(
         Path | None, typer.Option("--data-dir", help="Where NAME.jsonl or NAME_dev.jsonl lie; else the cache, else the hub.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Problems per benchmark at most.", rich_help_panel=LIMITS)] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Problems at once.", rich_help_panel=LIMITS)] = 8,
+    concurrency: options.Concurrency = 8,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -83,10 +83,15 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do again what failed (a model's error, not a wrong answer).")
     ] = False,
+    quiet: options.NoProgress = False,
 ) -> None:
-    """Solve the problems of benchmarks by several methods, and write a report.
+    """Solve the problems of benchmarks by several methods; write a report.
 
     The same command goes on where it was stopped. Progress goes to standard error, the results to standard output.
+
+    Example:
+      reasonflux eval gsm8k --limit 20 --methods direct,navigator
+      reasonflux eval my_problems.jsonl --methods direct,navigator,effort=high -o results
     """
     import asyncio
 
@@ -96,7 +101,7 @@ def run(
     from reasonflux_agent.jobs.evaluation.runner import evaluate
 
     given = options.given(context)
-    with going_on(), redirect_stdout(sys.stderr), EvalProgress() as watcher:  # stdout is the results' alone
+    with going_on(), redirect_stdout(sys.stderr), EvalProgress(quiet=quiet) as watcher:  # stdout is the results' alone
         path = asyncio.run(
             evaluate(
                 benchmarks,
@@ -131,7 +136,11 @@ def report(
         typer.Option(help="Adds the cost: per million prompt, cached and completion tokens, as in 0.15,0.075,0.6."),
     ] = None,
 ) -> None:
-    """Write report.md and report.html into the folder, and print the former."""
+    """Write report.md and report.html into the folder, and print report.md.
+
+    Example:
+      reasonflux eval report results --prices 0.15,0.075,0.6
+    """
     from reasonflux_agent.jobs.evaluation.report import Prices, markdown, read_run, write_report
 
     given = None
@@ -151,7 +160,11 @@ def compare(
     method_a: Annotated[str | None, typer.Option(help="A method of the first; else all that both have.")] = None,
     method_b: Annotated[str | None, typer.Option(help="The method of the second to compare it with.")] = None,
 ) -> None:
-    """Compare two evaluations, paired over the problems that both solved."""
+    """Compare two evaluations, paired over the problems that both solved.
+
+    Example:
+      reasonflux eval compare results-before results-after
+    """
     from reasonflux_agent.jobs.evaluation.report import compare as compared
     from reasonflux_agent.jobs.evaluation.report import read_run
 

@@ -85,8 +85,8 @@ class BatchProgress(JobProgress):
 class EvalProgress(JobProgress):
     """Shows one evaluation: a line a row, and each method's accuracy so far."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(quiet=quiet)
         self._rows: list[Row] = []
 
     def _announce(self, journal: Journal[Any]) -> None:

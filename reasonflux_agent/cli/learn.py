@@ -46,15 +46,21 @@ def learn(
     budget: Annotated[
         int | None, typer.Option(min=1, help="Model calls at most, not counting retries.", rich_help_panel=LIMITS)
     ] = None,
-    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Rows at once.", rich_help_panel=LIMITS)] = 4,
+    concurrency: options.Concurrency = 4,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost, and what these rows could show; call no model.")
     ] = False,
+    quiet: options.NoProgress = False,
 ) -> None:
-    """Learn a template library from solved problems, and test it on problems that chose nothing.
+    """Learn a template library from your solved problems.
 
-    The library is written where a template is left, and says whether it is proven; if it is not, the exit code is 6. The same
-    command goes on where it was stopped, and repeats no call.
+    The library is tested on problems that had no part in choosing it. It is written where a template is left, and says
+    whether it is proven; if it is not, the exit code is 6. The same command goes on where it was stopped, and repeats no
+    call.
+
+    Example:
+      reasonflux learn solved.jsonl --dry-run
+      reasonflux learn solved.jsonl -o mine.json
     """
     from reasonflux_agent.cli.job_progress import JobProgress
     from reasonflux_agent.context import Context
@@ -68,8 +74,8 @@ def learn(
         return
     settings = Context.from_env()
     _, solver = resolve_models(settings.navigator, model or settings.solver)
-    options.load_models({"solver": solver})
-    with going_on(), redirect_stdout(sys.stderr), JobProgress() as progress:
+    options.load_models({"solver": solver}, quiet=quiet)
+    with going_on(), redirect_stdout(sys.stderr), JobProgress(quiet=quiet) as progress:
         limits: dict[str, Any] = {"budget": budget, "concurrency": concurrency}
         learned = learn_from(examples, out, model=solver, library=library, watcher=progress, **limits)
     for line in _report(learned, out):

@@ -23,7 +23,11 @@ def lm_eval(
     context: typer.Context,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Where NAME.jsonl or NAME_dev.jsonl lie.")] = None,
 ) -> None:
-    """Run lm-evaluation-harness with our model and tasks (its own options: --tasks, --limit ...)."""
+    """Run lm-evaluation-harness with our model and tasks.
+
+    Example:
+      reasonflux lm-eval --model_args model=vllm:NAME@http://host:8000/v1 --tasks reasonflux_math500
+    """
     if not context.args or context.args[0] in ("-h", "--help"):
         typer.echo(f"{HELP}\n")
     from reasonflux_agent.jobs.evaluation.harness import run

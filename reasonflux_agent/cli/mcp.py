@@ -38,9 +38,13 @@ def mcp(
     record: options.Record = None,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Serve the tools reason, search_templates and check_answer, and the library as resources, to MCP clients.
+    """Serve tools and the library to MCP clients.
 
-    What is not given here is taken from the environment (REASONFLUX_EFFORT and so on). Models are loaded at the first call.
+    The tools are reason, search_templates and check_answer; the templates are resources. What is not given here is taken
+    from the environment (REASONFLUX_EFFORT and so on). Models are loaded at the first call.
+
+    Example:
+      reasonflux mcp --transport http --port 8401
     """
     if transport is Transport.stdio and (host is not None or port is not None):
         raise InputError("--host and --port are for HTTP, not for stdio. Next: add --transport http, or leave them out.")

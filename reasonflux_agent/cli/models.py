@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reasonflux_agent.cli.exits import going_on
-from reasonflux_agent.cli.options import AsJson
+from reasonflux_agent.cli.options import AsJson, Concurrency, NoProgress
 from reasonflux_agent.cli.report import print_json, print_table
 from reasonflux_agent.models.local.fetch import ensure, path_of
 from reasonflux_agent.models.local.files import DEFAULT, KNOWN
@@ -16,15 +16,21 @@ from reasonflux_agent.models.local.files import DEFAULT, KNOWN
 if TYPE_CHECKING:
     from reasonflux_agent.jobs.check import Checked
 
-app = typer.Typer(
-    help="Check a model's server; fetch, list and find the files of embedded models (local:NAME).", no_args_is_help=True
-)
+app = typer.Typer(help="Fetch and find model files; check a model's server.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.gguf on the hub.")]
 
 
 @app.command("list")
-def list_models() -> None:
-    """List the known models: id, size, licence, and whether the file is here."""
+def list_models(as_json: AsJson = False) -> None:
+    """List the known models: id, size, licence, and whether the file is here.
+
+    Example:
+      reasonflux models list
+    """
+    if as_json:
+        known = [{"id": f.id, "size": f.size, "licence": f.licence, "here": path_of(f).is_file()} for f in KNOWN.values()]
+        print_json(known)
+        return
     rows = []
     for file in KNOWN.values():
         here = "yes" if path_of(file).is_file() else "no"
@@ -36,15 +42,24 @@ def list_models() -> None:
 def pull(
     name: Name = DEFAULT,
     verify: Annotated[bool, typer.Option("--verify", help="Read the file again, though it was verified.")] = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Fetch a model file, verify it, and print its path."""
+    """Fetch a model file, verify it, and print its path.
+
+    Example:
+      reasonflux models pull qwen2.5-coder-0.5b
+    """
     with going_on(kept="What has arrived is kept"):
-        typer.echo(ensure(name, rehash=verify))
+        typer.echo(ensure(name, rehash=verify, progress=(lambda *_: None) if quiet else None))
 
 
 @app.command()
 def path(name: Name = DEFAULT) -> None:
-    """Print where a known model's file lies, or would lie."""
+    """Print where a known model's file lies, or would lie.
+
+    Example:
+      reasonflux models path
+    """
     file = KNOWN.get(name)
     typer.echo(path_of(file) if file else ensure(name))
 
@@ -52,17 +67,21 @@ def path(name: Name = DEFAULT) -> None:
 @app.command()
 def check(
     spec: Annotated[str, typer.Argument(help="local:NAME, vllm:NAME@URL, openai:NAME ...")],
-    at_once: Annotated[int, typer.Option(min=1, help="Calls to send at once.")] = 8,
+    concurrency: Concurrency = 8,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds of one call at most.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a model's server, or each of several, whether it can do what the graph needs: about twenty short calls.
+    """Ask a model's server whether it can do what the graph needs.
 
-    Exit code 1 if one of them lacks something that the graph cannot do without.
+    It makes about twenty short calls to the server, or to each of several. The exit code is 1 if one of them lacks something
+    that the graph cannot do without.
+
+    Example:
+      reasonflux models check vllm:NAME@http://host:8000/v1
     """
     from reasonflux_agent.jobs.check import check_model
 
-    servers = check_model(spec, at_once=at_once, timeout=timeout)
+    servers = check_model(spec, at_once=concurrency, timeout=timeout)
     ok = all(server.ok for server in servers)
     if as_json:
         rows = [{"server": s.server, "ok": s.ok, "seconds": s.seconds, "findings": asdict(s)["findings"]} for s in servers]

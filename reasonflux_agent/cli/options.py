@@ -71,6 +71,8 @@ WHERE = "Where threads are kept: a SQLite file or a postgresql:// URL; else REAS
 Checkpoints = Annotated[str | None, typer.Option(help=WHERE, rich_help_panel=OUTPUT)]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The answer and nothing else.", rich_help_panel=OUTPUT)]
+NoProgress = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=OUTPUT)]
+Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=65536, help="Problems at once.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")]
 KEY = "The key that clients must send. Other users see what is typed here."
 ApiKey = Annotated[str | None, typer.Option(envvar="REASONFLUX_API_KEY", help=KEY)]
@@ -204,4 +206,6 @@ def _option(name: str, info: FieldInfo, *, hidden: bool = False) -> Any:
     flag = name.replace("_", "-")
     flags = [f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}", *SHORT.get(name, ())]
     panel = LIMITS if name in OF_LIMITS else HOW
-    return Annotated[kind | None, typer.Option(*flags, help=f"{help}.", hidden=hidden, rich_help_panel=panel)]
+    words = [str(kind) for kind in kinds] if choices else []
+    given: dict[str, Any] = {"hidden": hidden, "rich_help_panel": panel, "autocompletion": (lambda: words) if words else None}
+    return Annotated[kind | None, typer.Option(*flags, help=f"{help}.", **given)]

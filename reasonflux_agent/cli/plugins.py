@@ -7,7 +7,13 @@ from reasonflux_agent.cli.report import print_json, print_table
 
 
 def plugins(as_json: AsJson = False) -> None:
-    """List the libraries, strategies, verifiers and benchmarks that are registered, and the plugins that they come from."""
+    """List what plugins register, and where it comes from.
+
+    These are libraries, strategies, verifiers and benchmarks, those of the package included.
+
+    Example:
+      reasonflux plugins --json
+    """
     from reasonflux_agent.plugins import KINDS, manager, registered
 
     pm = manager()

@@ -29,10 +29,15 @@ def resume(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Go on with a run that was stopped or killed, after its last finished model call; or that met a limit, with a larger one.
+    """Go on with a run that was stopped, killed or met a limit.
 
-    Models, library, strategy, effort and limits are those that it was begun with, where they are not given here, and its record
+    It goes on after its last finished model call. A run that met a limit goes on if you give it a larger one. Models,
+    library, strategy, effort and limits are those that it was begun with, where they are not given here, and its record
     goes on in the same file. The answer of any other finished run is printed again, without a model call.
+
+    Example:
+      reasonflux solve --thread homework 'Find the sum of all positive divisors of 28.'
+      reasonflux resume homework --deadline 600
     """
     from reasonflux_agent.cli.report import print_solution
     from reasonflux_agent.runs.threads import database, lock_thread, open_checkpointer, read_thread, thread_ids, unknown_thread

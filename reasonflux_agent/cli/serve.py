@@ -26,17 +26,23 @@ def serve(
     port: options.Port = 8400,
     record: options.Record = None,
     api_key: options.ApiKey = None,
-    max_concurrency: Annotated[int, typer.Option(min=1, help="Runs at once; four times as many requests may wait.")] = 8,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", "-c", min=1, help="Runs at once; four times as many requests may wait.")
+    ] = 8,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request at most.")] = 1_000_000,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds of a request at most; then the best answer so far is sent.")
     ] = 600.0,
     ui: Annotated[bool, typer.Option("--ui", help="Serve the run page under /ui too; on this machine alone.")] = False,
 ) -> None:
-    """Serve the graph to OpenAI clients: /v1/chat/completions, /v1/models, /healthz, /metrics.
+    """Serve the graph to OpenAI clients.
 
-    What a request does not set (effort, granularity ...) is taken from the options, and then from the environment:
-    REASONFLUX_EFFORT and so on. The access log goes to standard error, one JSON object a line.
+    The routes are /v1/chat/completions, /v1/models, /healthz and /metrics. What a request does not set (effort, granularity
+    ...) is taken from the options, and then from the environment: REASONFLUX_EFFORT and so on. The access log goes to
+    standard error, one JSON object a line.
+
+    Example:
+      reasonflux serve --model vllm:NAME@http://host:8000/v1 --port 8400
     """
     from reasonflux_agent.runs.runner import Runner
     from reasonflux_agent.serving.app import create_app
@@ -47,7 +53,7 @@ def serve(
     if ui and api_key:
         raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
     given = options.given(context)
-    runner = Runner(record=record, at_once=max_concurrency, waiting=WAITING * max_concurrency, **given.parts)
+    runner = Runner(record=record, at_once=concurrency, waiting=WAITING * concurrency, **given.parts)
     pages: list[BaseRoute] = []
     told = None
     if ui:

@@ -55,6 +55,10 @@ def solve(
     The worked solution goes to standard output, then the answer, how sure it is, the trajectory and the usage; progress goes to
     standard error. What is not given here is taken from the environment: REASONFLUX_EFFORT, REASONFLUX_MODEL,
     REASONFLUX_NAVIGATOR, REASONFLUX_SOLVER, REASONFLUX_MAX_TOKENS and so on.
+
+    Example:
+      reasonflux solve --effort low 'Find the sum of all positive divisors of 28.'
+      reasonflux solve --file problem.txt --json
     """
     text = read_problem(problem, file)
     from reasonflux_agent.api import ReasonFlux

@@ -16,7 +16,7 @@ from reasonflux_agent.errors import InputError, LibraryError
 if TYPE_CHECKING:
     from reasonflux_agent.templates import TemplateLibrary
 
-app = typer.Typer(help="Look into a template library, search it, check one, convert one.", no_args_is_help=True)
+app = typer.Typer(help="List, show, search, check and convert templates.", no_args_is_help=True)
 
 Library = Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, a JSON file or a directory.")]
 File = Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")]
@@ -28,7 +28,11 @@ def list_(
     chapter: Annotated[str, typer.Option("--chapter", "-c", help="Only chapters whose title holds this text.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List templates: id, kind, name."""
+    """List templates: id, kind, name.
+
+    Example:
+      reasonflux templates list --chapter sequences
+    """
     loaded = _load(library)
     found = [t for t in loaded if chapter.lower() in t.chapter.lower()]
     if not found:
@@ -42,9 +46,15 @@ def list_(
 
 @app.command()
 def show(
-    id: Annotated[str, typer.Argument(help="The template's id, as `list` prints it.")], library: Library = "builtin"
+    id: Annotated[str, typer.Argument(help="The template's id, as `list` prints it.")],
+    library: Library = "builtin",
+    as_json: AsJson = False,
 ) -> None:
-    """Show one template whole, with where it stands."""
+    """Show one template whole, with where it stands.
+
+    Example:
+      reasonflux templates show recurrences-and-sums/linear-recurrences/first-order-linear-recurrence-by-a-shift
+    """
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
@@ -52,6 +62,9 @@ def show(
     from reasonflux_agent.templates import render_template
 
     t = _load(library).get(id)
+    if as_json:
+        print_json(t.model_dump(mode="json"))
+        return
     about = [f"{t.kind} | {t.chapter} / {t.section}", f"Tags: {', '.join(t.tags)}", t.description]
     scenario = [f"- {line}" for line in t.scenario]
     body = "\n".join([*filter(None, about), *scenario, "", render_template(t, max_chars=100_000)])
@@ -72,7 +85,13 @@ def search(
     library: Library = "builtin",
     as_json: AsJson = False,
 ) -> None:
-    """Find the templates that fit a problem: score, id, name. Below the confidence floor nothing is printed."""
+    """Find the templates that fit a problem: score, id, name.
+
+    Below the confidence floor nothing is printed.
+
+    Example:
+      reasonflux templates search 'the remainder of a large power'
+    """
     from reasonflux_agent.templates import TemplateRetriever
 
     documents = TemplateRetriever.from_library(_load(library), embedder, k=k).invoke(query)
@@ -87,7 +106,13 @@ def search(
 
 @app.command()
 def validate(file: File) -> None:
-    """Check a library: print what it holds and what was normalised, or the fault and its place (exit status 2)."""
+    """Check a library file.
+
+    It prints what the library holds and what was normalised, or the fault and its place (exit code 2).
+
+    Example:
+      reasonflux templates validate mine.json
+    """
     _summarize(_load(file))
 
 
@@ -96,7 +121,11 @@ def import_(
     file: File,
     out: Annotated[Path, typer.Option("--out", "-o", callback=file_to_write, help="Where the normalised library is written.")],
 ) -> None:
-    """Write a library in the official format, normalised."""
+    """Write a library in the official format, normalised.
+
+    Example:
+      reasonflux templates import theirs.json -o mine.json
+    """
     library = _load(file)
     try:
         library.save(out)

@@ -13,7 +13,7 @@ import typer
 from reasonflux_agent.cli.options import AsJson, Checkpoints
 from reasonflux_agent.errors import InputError, redacted
 
-app = typer.Typer(help="List the runs that are kept, delete one.", invoke_without_command=True)
+app = typer.Typer(help="List and delete the runs that are kept.", invoke_without_command=True)
 Id = Annotated[str, typer.Argument(help="The thread's id, as `reasonflux threads` prints it.")]
 
 
@@ -43,7 +43,11 @@ def threads(context: typer.Context, checkpoints: Checkpoints = None, as_json: As
 
 @app.command()
 def delete(context: typer.Context, thread: Id, checkpoints: Checkpoints = None) -> None:
-    """Delete all that is kept of a thread; run records stay."""
+    """Delete all that is kept of a thread; run records stay.
+
+    Example:
+      reasonflux threads delete homework
+    """
     from reasonflux_agent.runs.threads import database, delete_thread
 
     delete_thread(database(checkpoints or context.obj), thread)

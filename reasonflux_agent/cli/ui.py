@@ -21,10 +21,14 @@ def ui(
     ] = RECORDS,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
 ) -> None:
-    """Solve, watch and steer runs in a browser: a page served on this machine alone, which needs no network.
+    """Solve, watch and steer runs in a browser.
 
-    It shows the records of DIR, those of `reasonflux solve --record DIR` too. What the form does not set is taken from the
-    options, and then from the environment: REASONFLUX_DEADLINE and so on. Models are loaded at the first run.
+    The page is served on this machine alone and needs no network. It shows the records of DIR, those of `reasonflux solve
+    --record DIR` too. What the form does not set is taken from the options, and then from the environment:
+    REASONFLUX_DEADLINE and so on. Models are loaded at the first run.
+
+    Example:
+      reasonflux ui --record runs
     """
     from reasonflux_agent.serving.server import listen, run, url_of  # after the page, which names a missing extra
     from reasonflux_agent.serving.ui.pages import BASE

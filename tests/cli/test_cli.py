@@ -398,10 +398,10 @@ def test_help_lists_every_option_and_every_exit_code() -> None:
     assert names >= {"model", "navigator", "solver", "effort", "strategy", "granularity", "library", "file", "record"}
     assert names >= {"json", "quiet", "max-tokens", "token-budget", "deadline", "seed", "no-programs"}
     assert names >= {"direct-samples", "trajectories", "templates", "reviews"}
-    root = run("--help").stdout
-    for shown in (text, root):
-        for code, meaning in EXITS.items():
-            assert re.search(rf"^ *{code}  {re.escape(meaning)} *$", shown, re.MULTILINE)
+    root = run("--help").stdout  # it fits a screen, and says where the exit codes are (test_help.py)
+    assert "Exit codes: reasonflux solve --help" in root
+    for code, meaning in EXITS.items():
+        assert re.search(rf"^ *{code}  {re.escape(meaning)} *$", text, re.MULTILINE)
     assert all(re.search(rf"│ {verb} ", root) for verb in ("solve", "plugins", "templates", "models"))
 
 

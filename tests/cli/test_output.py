@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +21,8 @@ from tests.models.test_check import Capable, serving
 NARROW = (40, 80)
 
 
-def terminal(*args: str, columns: int, **env: str) -> str:
-    """What a terminal of that width shows of a command; without the sequences that it obeys."""
+def terminal(*args: str, columns: int, raw: bool = False, **env: str) -> str:
+    """What a terminal of that width gets from a command; without the sequences that it obeys, unless `raw`."""
     import fcntl
     import struct
     import termios
@@ -36,7 +38,8 @@ def terminal(*args: str, columns: int, **env: str) -> str:
             seen += piece
     os.close(ours)
     process.wait(60)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r\n", "\n")
+    text = seen.decode()
+    return text if raw else re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r\n", "\n")
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +148,40 @@ def test_a_problem_after_two_dashes_is_solved(fake: str) -> None:
     assert run("solve", "-q", "-m", fake, "--", "-3 + 5").stdout == "2\n"
     assert "templates search 'sum of cubes'" in run("templates", "search", "sum", "of", "cubes").stderr
     assert "No such option: --sed" in run("solve", "x", "--sed", "1").stderr
+
+
+def screen(text: str) -> list[str]:
+    """The lines that a terminal shows in the end of what was written to it: CR, LF, cursor up, and erase in line."""
+    rows, row, column = [""], 0, 0
+    for sequence, plain in re.findall(r"(\x1b\[[0-9;?]*[A-Za-z])|([^\x1b])", text, re.DOTALL):
+        if sequence.endswith("A"):
+            row = max(0, row - int(sequence[2:-1] or 1))
+        elif sequence.endswith("K"):
+            rows[row] = "" if sequence == "\x1b[2K" else rows[row][:column]
+        elif plain == "\r":
+            column = 0
+        elif plain == "\n":
+            row, rows = row + 1, [*rows, ""] if row + 1 == len(rows) else rows
+        elif plain:
+            rows[row] = f"{rows[row].ljust(column)[:column]}{plain}{rows[row][column + 1 :]}"
+            column += 1
+    return [line.rstrip() for line in rows]
+
+
+@pytest.mark.parametrize("columns", NARROW)
+@pytest.mark.parametrize("job", ["batch", "learn", "eval"])
+def test_progress_leaves_whole_lines_behind(job: str, columns: int, tmp_path: Path) -> None:
+    """Log messages (-v) come while a bar is redrawn. In the end each stands whole on the screen, and no bar among them."""
+    rows = [{"problem": f"What is {n} + {n * n + 3}?", "answer": str(n + n * n + 3)} for n in range(8)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with serve_fake(delay=0.1) as url:
+        given = ["-m", f"vllm:fake@{url}", "-v", "-o", str(tmp_path / "out")]
+        more = {"eval": ["--methods", "direct"], "learn": ["--budget", "40"]}.get(job, ["-e", "low"])
+        raw = terminal(job, str(tmp_path / "rows.jsonl"), *given, *more, columns=columns, raw=True)
+    shown = screen(raw)
+    starts = [line for line in shown if "info:" in line]
+    assert starts
+    assert all(line.startswith("info: ") for line in starts)
+    assert sum("━" in line for line in shown) <= (1 if job != "learn" else 30)  # a bar for each part of learning
+    assert [line for line in shown if "━" in line and "info" in line] == []
+    assert [line for line in shown if "/chat/completions" in line and "━" in line] == []
