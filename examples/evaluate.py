@@ -1,0 +1,20 @@
+"""An evaluation of your own model on your own file: three methods side by side, with intervals and a report.
+
+It needs the extra `local`: python examples/evaluate.py problems.jsonl vllm:NAME@http://host:8000/v1
+A line of the file is {"problem": "...", "answer": "..."}. The same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from reasonflux_agent.jobs.evaluation.report import markdown, read_run, write_report
+from reasonflux_agent.jobs.evaluation.runner import evaluate
+
+file, model = sys.argv[1:]
+methods = ["direct", "self-consistency@3", "navigator"]
+folder = asyncio.run(evaluate([file], methods, model=model, cache="replies.jsonl", concurrency=8))
+write_report(folder)
+print(markdown(read_run(folder)).split("\n\n")[0])
+print(f"Report: {folder}/report.html")
