@@ -1,24 +1,25 @@
-"""Builds the documentation site with Zensical: `python docs/site/build.py [serve]`, from any folder; needs the extra `docs`.
+"""Builds the documentation site with Zensical: `python docs/site/build.py [serve]`; it needs the extra `docs`.
 
-The pages of docs/ are copied to build/docs, the reference is generated beside them (reference.py), and a link that leaves docs/ is
-turned into a link to a page that shows the file. Then the site is built in build/site, with warnings as errors.
+The pages of docs/ are copied to build/docs, and those of the Python API are made beside them (reference.py). A link that leaves
+docs/ is turned into a link to a page that shows the file. Then the site is built in build/site, with warnings as errors.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path, PurePosixPath
 
-import yaml
-from reference import pages
+from reference import api_pages
 
 ROOT = Path(__file__).parents[2]
-DOCS, STAGE, CONFIG = ROOT / "docs", ROOT / "build" / "docs", ROOT / "mkdocs.yml"
+DOCS, STAGE, CONFIG = ROOT / "docs", ROOT / "build" / "docs", ROOT / "zensical.toml"
 LINK = re.compile(r"(\]\()(?!https?:|mailto:|#)([^)#\s]+)((?:#[^)\s]*)?\))")
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".yaml": "yaml", ".sh": "sh"}
 """Suffix of a file that a page shows -> language of its code block."""
@@ -43,7 +44,7 @@ def stage() -> None:
     """Write all sources of the site into build/docs. Raises BuildError."""
     shutil.rmtree(STAGE, ignore_errors=True)
     shutil.copytree(DOCS, STAGE, ignore=shutil.ignore_patterns("site", "__pycache__"))
-    for name, text in pages().items():
+    for name, text in api_pages().items():
         _write(STAGE / name, text)
     shown: set[str] = set()
     for page in sorted(DOCS.rglob("*.md")):
@@ -94,10 +95,24 @@ def _show(path: str, shown: set[str]) -> str:
         rows = [f"- [{name}]({posixpath.relpath(_page_of(name), posixpath.dirname(_page_of(path)))})" for name in names]
         return "\n".join([_HEAD, f"# {path}", "", *rows, ""])
     text = file.read_text(encoding="utf-8")
+    if file.suffix == ".ipynb":
+        return _notebook(text)
     if file.suffix == ".md":
         return _HEAD + linked(text, path, _page_of(path), shown)
     fence = "`" * max([4, *(len(run) + 1 for run in re.findall(r"`{4,}", text))])
     return f"{_HEAD}\n# {path}\n\n{fence}{LANGUAGES.get(file.suffix, 'text')}\n{text.rstrip()}\n{fence}\n"
+
+
+def _notebook(text: str) -> str:
+    """Return a notebook's cells with their printed outputs as Markdown."""
+    parts = []
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"````python\n{source}\n````")
+        printed = "".join("".join(output.get("text", "")) for output in cell.get("outputs", ()))
+        if printed:
+            parts.append(f"````text\n{printed.rstrip()}\n````")
+    return "\n\n".join(parts) + "\n"
 
 
 _HEAD = "---\nsearch:\n  exclude: true\n---\n"
@@ -106,16 +121,16 @@ _HEAD = "---\nsearch:\n  exclude: true\n---\n"
 
 def _check_nav() -> None:
     """Raise BuildError unless the navigation has each page once, but for the pages of files."""
-    listed = _paths(yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["nav"])
+    listed = _paths(tomllib.loads(CONFIG.read_text(encoding="utf-8"))["project"]["nav"])
     found = {path.relative_to(STAGE).as_posix() for path in STAGE.rglob("*.md")}
     found = {path for path in found if not path.startswith("source/")}
     if missing := sorted(found - set(listed)):
-        lines = "\n".join(f"      - TITLE: {path}" for path in missing)
-        raise BuildError(f"The navigation of mkdocs.yml lacks {len(missing)} page(s). Next: add under `nav`\n{lines}")
+        lines = "\n".join(f'    {{ "TITLE" = "{path}" }},' for path in missing)
+        raise BuildError(f"The navigation of zensical.toml lacks {len(missing)} page(s). Next: add under `nav`\n{lines}")
     if gone := sorted(set(listed) - found):
-        raise BuildError(f"The navigation of mkdocs.yml names pages that do not exist: {', '.join(gone)}.")
+        raise BuildError(f"The navigation of zensical.toml names pages that do not exist: {', '.join(gone)}.")
     if len(listed) != len(set(listed)):
-        raise BuildError("The navigation of mkdocs.yml names a page twice.")
+        raise BuildError("The navigation of zensical.toml names a page twice.")
 
 
 def _paths(nav: object) -> list[str]:

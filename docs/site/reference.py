@@ -1,10 +1,15 @@
-"""The pages of the reference that are made from the code: the commands, the configuration, the library format, the Python API."""
+"""The pages of the reference that are made from the code: commands, configuration, the library format, the Python API.
+
+`python docs/site/reference.py` writes the first three to docs/reference, and a test compares them with the code. Those of the
+Python API are made when the site is built, since they are directives for mkdocstrings.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import typer.main
@@ -14,6 +19,7 @@ from reasonflux_agent.cli.exits import EXITS
 from reasonflux_agent.cli.options import NO_OPTION
 from reasonflux_agent.context import EFFORTS, Context, Setting
 from reasonflux_agent.environment import OTHERS, variable
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.templates.reading import FIELDS
 
 API = {
@@ -46,18 +52,30 @@ API = {
 
 
 def pages() -> dict[str, str]:
-    """Return path -> text of each generated page."""
-    made = {"cli.md": commands(), "configuration.md": configuration(), "library.md": library()}
+    """Return path in docs/ -> text of each page that is committed."""
+    return {
+        "reference/cli.md": commands(),
+        "reference/configuration.md": configuration(),
+        "reference/library.md": library(),
+    }
+
+
+def api_pages() -> dict[str, str]:
+    """Return path in the site's sources -> text of each page of the Python API."""
+    made = {}
     for name, (title, about, modules) in API.items():
         full = [module if module.startswith("reasonflux_agent") else f"reasonflux_agent.{module}" for module in modules]
-        made[f"api/{name}.md"] = "\n\n".join([f"# {title}", about, *(f"::: {module}" for module in full)]) + "\n"
-    return {f"reference/{name}": text for name, text in made.items()}
+        made[f"reference/api/{name}.md"] = "\n\n".join([f"# {title}", about, *(f"::: {module}" for module in full)]) + "\n"
+    return made
 
 
 def commands() -> str:
     """Return the page of all verbs, with their options as the help shows them."""
     root: Any = typer.main.get_command(app)
-    parts = ["# Commands", "Each verb has the option `--help`. The exit codes are [at the end](#exit-codes)."]
+    parts = [
+        "# Commands",
+        "Each verb has `--help`, and `-v` for log messages and tracebacks. The exit codes are [at the end](#exit-codes).",
+    ]
     for path, command in _verbs(root):
         parts += list(_verb(root, path, command))
     rows = [(str(code), meaning) for code, meaning in EXITS.items()]
@@ -78,18 +96,19 @@ def _verb(root: Any, path: tuple[str, ...], command: Any) -> Iterator[str]:
     if example:
         yield "```sh\n" + "\n".join(line.strip() for line in example.strip().splitlines()) + "\n```"
     context = command.context_class(command, info_name=path[-1], parent=root.context_class(root, info_name="reasonflux"))
-    rows: dict[str, list[tuple[str, str]]] = {}
+    shared = {param.name for param in getattr(command, "_added", ())} if path != ("solve",) else set()
+    rows: dict[str, list[tuple[str, ...]]] = {}
     for param in command.get_params(context):
         if param.param_type_name == "argument":
-            rows.setdefault("Arguments", []).append(
-                (f"`{param.human_readable_name}`", _plain(getattr(param, "help", "") or ""))
-            )
-        elif not param.hidden and param.name != "help":
+            rows.setdefault("argument", []).append((f"`{param.name}`", _plain(getattr(param, "help", "") or "")))
+        elif not param.hidden and param.name not in ("help", "verbose", *shared):
             names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
-            panel = getattr(param, "rich_help_panel", None) or "Options"
+            panel = (getattr(param, "rich_help_panel", None) or "option") if path == ("solve",) else "option"
             rows.setdefault(panel, []).append((names, f"{_plain(param.help or '')}{_default(param)}"))
     for panel, options in rows.items():
-        yield _table((panel, ""), options)
+        yield _table((panel, "meaning"), options)
+    if shared:
+        yield "It also has the options of a run: see [reasonflux solve](#reasonflux-solve)."
 
 
 def _default(param: Any) -> str:
@@ -111,8 +130,8 @@ def configuration() -> str:
     efforts = [(f"`{effort}`", *(str(value) for value in setting)) for effort, setting in EFFORTS.items()]
     parts = [
         "# Configuration",
-        "A run is configured by the fields of the [Context](api/graph.md). Each can be given in three places; the first one that "
-        "sets a field wins:",
+        "A run is configured by the fields of the [Context](../../reasonflux_agent/context.py). Each can be given in three "
+        "places. The first one that sets a field wins:",
         '1. the call: an option of the command, `flux.solve(problem, effort="high")`, or `context={...}` of the graph\n'
         '2. the object: `ReasonFlux(effort="high")` or `create_reasonflux(context=Context(effort="high"))`\n'
         "3. the environment, for commands and for the graphs of LangGraph Studio: `REASONFLUX_EFFORT=high`",
@@ -147,8 +166,8 @@ def library() -> str:
     parts = [
         "# The library format",
         "A library is a JSON file, or a folder of such files. It has chapters, these have sections, and a section is a list of "
-        "templates. It is the format in which ReasonFlux v1 published its library. `reasonflux templates validate FILE` checks a "
-        "file, and says what it had to normalise.",
+        "templates. It is the format in which ReasonFlux v1 published its library. `reasonflux templates validate FILE` "
+        "checks a file, and says what it had to normalise.",
         f"```json\n{shown}\n```",
         "Only `template_name` is needed. A file of at most 200 MB is read; it is data, and nothing in it is run.",
         _table(("field", "holds"), [(f"`{name}`", holds) for name, holds in FIELDS.items()]),
@@ -166,3 +185,8 @@ def _plain(text: str) -> str:
     """Return help without the escapes of the terminal's markup; < and | are kept from Markdown."""
     text = text.replace("\\[", "[").replace("\b", "").replace("|", "\\|")
     return re.sub(r"(?<!`)<([\w ]+)>", r"`<\1>`", text)
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        write_atomically(Path(__file__).parents[1] / name, text.encode())
