@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres test-ray test-faults test-wheel audit studio bench bench-million check
+.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -9,6 +9,14 @@ format:            ## rewrite the code in the one format
 lint:              ## what CI holds against the code
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	bash .ci/prose.sh $(PYTHON)
+
+docs:              ## the documentation site, served on http://localhost:8000 (needs the extra `docs`)
+	$(PYTHON) docs/site/build.py serve
+
+docs-check:        ## the site built with warnings as errors, in build/site; the notebooks run
+	$(PYTHON) docs/site/build.py
+	$(PYTHON) -m pytest -q tests/docs/test_notebooks.py
 
 type:
 	$(PYTHON) -m mypy

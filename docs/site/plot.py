@@ -21,7 +21,7 @@ METHODS = {
     "original": "ReasonFlux v1 as released",
 }
 """Method of the evaluation -> its words in the plot and in the table of docs/benchmarks.md."""
-LEFT, WIDTH, RIGHT, TOP, STEP = 320, 360, 130, 40, 34
+LEFT, WIDTH, RIGHT, TOP, STEP = 16, 340, 84, 36, 50
 
 
 def counts() -> dict[str, tuple[int, int, float]]:
@@ -37,9 +37,10 @@ def counts() -> dict[str, tuple[int, int, float]]:
 
 def svg() -> str:
     """Return the plot: for each method its accuracy with a 95 % interval, and its mean tokens."""
-    height = TOP + STEP * len(METHODS) + 44
+    width, height = LEFT + WIDTH + RIGHT, TOP + STEP * len(METHODS) + 44
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + RIGHT} {height}" font-family="sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" '
         f'font-size="15" role="img" aria-label="Accuracy of each method on 80 problems, with 95 percent intervals">',
         f'<rect width="100%" height="{height}" fill="#ffffff"/>',
         f'<text x="{LEFT + WIDTH + 14}" y="24" fill="#555">tokens</text>',
@@ -49,11 +50,11 @@ def svg() -> str:
         lines.append(f'<line x1="{x:.0f}" x2="{x:.0f}" y1="{TOP - 8}" y2="{height - 40}" stroke="#ddd"/>')
         lines.append(f'<text x="{x:.0f}" y="{height - 20}" text-anchor="middle" fill="#555">{percent} %</text>')
     for number, (method, (right, n, tokens)) in enumerate(counts().items()):
-        y, (low, high) = TOP + STEP * number + 10, wilson(right, n)
+        y, (low, high) = TOP + STEP * number + 28, wilson(right, n)
         ours = method == "navigator"
         colour = "#b3261e" if ours else "#31587a"
         lines += [
-            f'<text x="{LEFT - 14}" y="{y + 5}" text-anchor="end" fill="#222"{_weight(ours)}>{METHODS[method]}</text>',
+            f'<text x="{LEFT}" y="{y - 14}" fill="#222"{_weight(ours)}>{METHODS[method]}</text>',
             f'<line x1="{_x(low):.1f}" x2="{_x(high):.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3"/>',
             f'<circle cx="{_x(right / n):.1f}" cy="{y}" r="6" fill="{colour}"/>',
             f'<text x="{LEFT + WIDTH + 14}" y="{y + 5}" fill="#222"{_weight(ours)}>{tokens:,.0f}</text>',
