@@ -75,6 +75,23 @@ def test_a_link_to_nothing_is_refused(build: Any) -> None:
         build.stage()
 
 
+def test_the_architectures_table_has_every_room_and_its_order_holds() -> None:
+    """A room imports only rooms of the rows below its own, or of its own row in the order in which they stand."""
+    from tests.test_law import arrows
+
+    table = re.findall(r"^\| (`[^|]+) \| [^|]+ \|$", (DOCS / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [[name.strip("`/ ") for name in row.split(",")] for row in table]
+    level = {room: number for number, row in enumerate(rows) for room in row}
+    plumbing = {"__main__", "builtin", "ending", "lazy", "turns", "reasonflux_agent"}
+    for module, names in arrows().items():
+        first = module.split(".")[1:2] or ["reasonflux_agent"]
+        assert first[0] in {*level, *plumbing}, module
+        for name in names:
+            target = ([*name.split("."), ""])[1]
+            if name.startswith("reasonflux_agent.") and {first[0], target} <= level.keys():
+                assert level[first[0]] <= level[target], f"{module} imports {name}"
+
+
 def test_a_page_that_is_gone_is_named(build: Any) -> None:
     (build.DOCS / "command-line.md").unlink()
     (build.DOCS / "index.md").write_text("# Home\n")
