@@ -76,12 +76,12 @@ def test_a_link_to_nothing_is_refused(build: Any) -> None:
 
 
 def test_the_architectures_table_has_every_room_and_its_order_holds() -> None:
-    """A room imports only rooms of the rows below its own, or of its own row in the order in which they stand."""
+    """A room imports only rooms that stand behind it: later in its row, or in a row below."""
     from tests.test_law import arrows
 
     table = re.findall(r"^\| (`[^|]+) \| [^|]+ \|$", (DOCS / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
-    rows = [[name.strip("`/ ") for name in row.split(",")] for row in table]
-    level = {room: number for number, row in enumerate(rows) for room in row}
+    rooms = [name.strip("`/ ") for row in table for name in row.split(",")]
+    level = {room: number for number, room in enumerate(rooms)}
     plumbing = {"__main__", "builtin", "ending", "lazy", "turns", "reasonflux_agent"}
     for module, names in arrows().items():
         first = module.split(".")[1:2] or ["reasonflux_agent"]
@@ -89,6 +89,7 @@ def test_the_architectures_table_has_every_room_and_its_order_holds() -> None:
         for name in names:
             target = ([*name.split("."), ""])[1]
             if name.startswith("reasonflux_agent.") and {first[0], target} <= level.keys():
+                # its own room is at the same place
                 assert level[first[0]] <= level[target], f"{module} imports {name}"
 
 
