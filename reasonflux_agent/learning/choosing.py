@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reasonflux_agent.learning.calibration import calibrated
-from reasonflux_agent.learning.mining import Work, name_of
+from reasonflux_agent.learning.mining import mine, name_of
 from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
 from reasonflux_agent.learning.rows import LearningRow, by_group
 from reasonflux_agent.learning.solving import Outcomes
@@ -14,6 +14,9 @@ from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
 from reasonflux_agent.strategies.search import document_id, standing_out
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
+
+MINING = 0.5
+"""The share of the calls that mining may take; the races have the rest."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,12 @@ class Choice:
     """Group -> the arm that is in the library."""
 
 
-def choose(
-    rows: Sequence[LearningRow], works: Sequence[Work], given: TemplateLibrary | None, solver: Outcomes, calls: float
-) -> Choice:
-    """Return the library that these rows and the work on them choose, for about so many calls at most. Raises ModelError."""
+def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: Outcomes, calls: float) -> Choice:
+    """Return the library that these rows choose, for about so many calls at most. Raises ModelError."""
     limit = solver.spent + calls
     rows = sorted(rows, key=lambda row: row.id)  # one order, whatever the fold: an arm meets the same rows first
     groups = by_group(rows)
+    works = mine(groups, solver, MINING * calls)
     found = _found(given, groups)
     arms: dict[str, list[Arm]] = {}
     for group, members in groups.items():

@@ -7,7 +7,9 @@ that a run which was killed in the middle of a row repeats no finished call.
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -25,7 +27,7 @@ from langgraph.graph import StateGraph
 
 from reasonflux_agent import __version__
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import ReasonFluxError
+from reasonflux_agent.errors import InputError, ReasonFluxError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.jobs.evaluation.benchmarks import digest
 from reasonflux_agent.jobs.evaluation.cache import opened, refuse_unnamed
@@ -41,17 +43,27 @@ from reasonflux_agent.schema import Solution, Template, Value
 from reasonflux_agent.session import with_session
 from reasonflux_agent.strategies import programmed
 from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.verify.grading import grade
 
-CALLS = {"direct": 1, "program": 1, "shown": 2, "library": 2}
+CALLS = {"direct": 1, "program": 1, "told": 1, "shown": 2, "library": 2}
 """Way of solving -> the calls expected for a row. An empty reply, a failed program and a second program take one more each."""
+Unit = Literal["calls", "tokens", "minutes"]
+USUAL: dict[Unit, float] = {"calls": 1, "tokens": 300, "minutes": 0.1}
+"""What a call costs in each unit as long as none was made."""
+TOLD = (
+    "{problem}\n\nThe right answer is {answer}. The program must compute it from the data of the problem; "
+    "the answer itself must not stand in the program."
+)
 APART = 1_000
 """Distance between the seeds of two samples of a row: more than one solution uses."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to solve a row: `direct` or by `program`, without the library; with certain templates `shown`; by a `library`."""
+    """A way to solve a row.
+
+    `direct` or by `program`, without the library; by a program when the answer is `told`; with certain templates `shown`; by a
+    `library`.
+    """
 
     kind: str
     templates: tuple[Template, ...] = ()
@@ -59,12 +71,37 @@ class Way:
     """0 is greedy; each other number is a sample of its own."""
     again: bool = False
     """The greedy reply once more, and not from the cache: the noise of the server."""
+    teacher: bool = False
+    """Whether the teacher solves it."""
 
     @cached_property
     def id(self) -> str:
         """What the way is called in the ledger."""
         parts = [self.kind, *([digest(self.templates)[:12]] if self.templates else []), str(self.sample)]
-        return "/".join([*parts, *(["again"] if self.again else [])])
+        return "/".join([*parts, *(["again"] if self.again else []), *(["teacher"] if self.teacher else [])])
+
+
+class Budget(NamedTuple):
+    """What a learning run may spend."""
+
+    amount: float
+    unit: Unit
+
+    @classmethod
+    def parse(cls, text: int | str) -> Budget:
+        """Return the budget that a text names: `400` (calls), `200k tokens`, `30 min`, `2 h`. Raises InputError.
+
+        >>> Budget.parse("200k tokens")
+        Budget(amount=200000.0, unit='tokens')
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(k?)\s*(calls?|tokens?|min(?:utes?)?|h(?:ours?)?)?", str(text).strip().lower())
+        if not match or not float(match[1]):
+            raise InputError(
+                f"The budget {text!r} cannot be read. Next: give calls (400), tokens (200k tokens) or time (30 min)."
+            )
+        amount, first = float(match[1]) * (1000 if match[2] else 1), (match[3] or "calls")[0]
+        units: dict[str, Unit] = {"c": "calls", "t": "tokens", "m": "minutes", "h": "minutes"}
+        return cls(60 * amount if first == "h" else amount, units[first])
 
 
 class Outcome(Value):
@@ -79,6 +116,8 @@ class Outcome(Value):
     """Ids of the templates that were shown."""
     calls: int
     tokens: int
+    minutes: float = 0.0
+    """Its share of the time that passed while it was solved."""
 
 
 Trial = tuple[Way, LearningRow]
@@ -109,10 +148,15 @@ class Outcomes(ABC):
     """What the model is called in provenances."""
     programs = True
     """Whether programs of the model may run."""
+    taught = False
+    """Whether there is a teacher."""
+
+    unit: Unit = "calls"
+    """What `spent` and `price` are in."""
 
     def __init__(self) -> None:
-        self.spent = 0
-        """Calls behind all outcomes that were handed out, also those that an earlier run paid for."""
+        self.calls, self.spent = 0, 0.0
+        """Calls, and their cost, of all outcomes that were handed out, also of those that an earlier run paid for."""
         self.counted: set[str] = set()
         """Keys of these outcomes."""
 
@@ -120,16 +164,22 @@ class Outcomes(ABC):
         """Return the outcome of each trial. Raises ModelError."""
         asked = {key_of(trial): trial for trial in trials}
         found = self.outcomes(asked)
-        self.spent += sum(found[key].calls for key in asked.keys() - self.counted)
+        for key in asked.keys() - self.counted:
+            self.calls += found[key].calls
+            self.spent += getattr(found[key], self.unit)
         self.counted |= asked.keys()
         return [found[key_of(trial)] for trial in trials]
 
-    def affordable(self, trials: Sequence[Trial], calls: float) -> list[Trial]:
-        """Return the first of the trials, as many as so many calls pay for. An outcome that was handed out before is free."""
+    def price(self, kind: str) -> float:
+        """Return what a trial of this kind costs: its usual calls, at the mean price of a call so far."""
+        return CALLS[kind] * (self.spent / self.calls if self.calls else USUAL[self.unit])
+
+    def affordable(self, trials: Sequence[Trial], amount: float) -> list[Trial]:
+        """Return the first of the trials, as many as so much pays for. An outcome that was handed out before is free."""
         kept = []
         for trial in trials:
-            calls -= CALLS[trial[0].kind] * (key_of(trial) not in self.counted)
-            if calls < 0:
+            amount -= self.price(trial[0].kind) * (key_of(trial) not in self.counted)
+            if amount < 0:
                 break
             kept.append(trial)
         return kept
@@ -152,14 +202,22 @@ class Solver(Outcomes):
     """
 
     def __init__(
-        self, model: BaseChatModel | str, out: Path, context: Context, concurrency: int = 4, watcher: Watcher | None = None
+        self,
+        model: BaseChatModel | str,
+        out: Path,
+        context: Context,
+        concurrency: int = 4,
+        watcher: Watcher | None = None,
+        teacher: BaseChatModel | str | None = None,
+        scorer: str | None = None,
     ) -> None:
         super().__init__()
-        self.programs = context.programs
+        self.programs, self.taught, self.scorer = context.programs, teacher is not None, scorer
         self.context, self.concurrency, self.watcher = context, concurrency, watcher or Watcher()
         self._model, self._out = load_model(model), out
+        self._teacher = self._model if teacher is None else load_model(teacher)
         self.model_name = describe(self._model)
-        refuse_unnamed([self._model])
+        refuse_unnamed([self._model, self._teacher])
         self._graphs: dict[str, Any] = {}
         self._building, self._open = threading.Lock(), ExitStack()
 
@@ -167,6 +225,10 @@ class Solver(Outcomes):
         """Raises InputError where a journal is in use, or holds outcomes of another model or other settings."""
         context = self.context.model_dump(mode="json", exclude={"navigator", "solver"})
         settings = {"package": __version__, "model": self.model_name, "context": context}
+        if self.taught:
+            settings["teacher"] = describe(self._teacher)
+        if self.scorer:
+            settings["scorer"] = self.scorer
         header = {"format": "reasonflux-ledger", "version": 1, "settings": settings}
         with ExitStack() as opening:
             ledger = Journal(self._out.with_suffix(".ledger.jsonl"), itemgetter("key"), header=header)
@@ -187,9 +249,11 @@ class Solver(Outcomes):
         way, row = trial
         seed = (self.context.seed or 0) + APART * way.sample
         context = self.context.model_copy(update={"seed": seed, "greedy": way.sample == 0})
+        begun = time.monotonic()
         try:
             config = with_session({}, cache=None if way.again else self._replies)
-            state = self._graph(way).invoke({"problem": row.problem}, config, context=context)
+            told = TOLD.format(problem=row.problem, answer=row.answer) if way.kind == "told" else row.problem
+            state = self._graph(way).invoke({"problem": told}, config, context=context)
             solution = Solution.model_validate(state["solution"])
         except ReasonFluxError as error:
             if fault(error) != "problem":
@@ -197,25 +261,26 @@ class Solver(Outcomes):
             solution = Solution(problem=row.problem, answer=None, text="", status="unanswered")  # too long, say: it is wrong
         usage = solution.total
         outcome = Outcome(
-            right=grade(solution.answer, row.answer, problem=row.problem),
+            right=bool(row.score(solution.answer, self.scorer)),
             sound=all(passed for candidate in solution.candidates for passed in candidate.checks.values()),
             answer=solution.answer,
             text=solution.text,
             templates=solution.templates,
             calls=usage.calls,
             tokens=usage.tokens,
+            minutes=round((time.monotonic() - begun) / 60 / self.concurrency, 6),
         )
         return {"key": key, "row": row.id, "group": row.group, "way": way.id, "outcome": outcome.model_dump(mode="json")}
 
     def _graph(self, way: Way) -> Any:
-        name = f"{way.kind} {digest(way.templates)}"
+        name = f"{way.kind} {way.teacher} {digest(way.templates)}"
         with self._building:
             if name not in self._graphs:
-                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program}
+                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program, "told": _by_program}
                 library = TemplateLibrary(way.templates, "learned") if way.templates else TemplateLibrary.builtin()
                 graph = create_reasonflux(
                     strategy=strategies.get(way.kind, "recall"),
-                    solver=self._model,
+                    solver=self._teacher if way.teacher else self._model,
                     library=library,
                     retriever=_Showing(template=way.templates[0]) if way.kind == "shown" else None,
                 )
