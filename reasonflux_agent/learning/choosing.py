@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from reasonflux_agent.learning.calibration import calibrated
 from reasonflux_agent.learning.mining import mine, name_of
+from reasonflux_agent.learning.outcomes import Outcomes
 from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
 from reasonflux_agent.learning.rows import LearningRow, by_group
-from reasonflux_agent.learning.solving import Outcomes
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
 from reasonflux_agent.strategies.search import document_id, standing_out

@@ -16,9 +16,10 @@ from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.running import Watcher
 from reasonflux_agent.learning.choosing import choose
 from reasonflux_agent.learning.mining import DIRECT
+from reasonflux_agent.learning.outcomes import CALLS, USUAL, Budget, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.learning.racing import Standing
 from reasonflux_agent.learning.rows import Fold, LearningRow, Rows, enough, read_rows, split, without_copies
-from reasonflux_agent.learning.solving import CALLS, USUAL, Budget, Outcome, Outcomes, Solver, Trial, Way, key_of
+from reasonflux_agent.learning.solving import Solver
 from reasonflux_agent.learning.statistics import BASELINE, Claim, claim, power, smallest_effect
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.templates import TemplateLibrary
@@ -278,7 +279,11 @@ class _Rehearsal(Outcomes):
     def _outcome(self, key: str, trial: Trial) -> Outcome:
         way, row = trial
         right = random.Random(key).random() < BASELINE
-        text = f"```python\n{row.problem}\n```\n```output\n{row.answer}\n```" if way.kind in ("program", "told") else row.answer
+        text = (
+            f"```python\n{row.problem}\n```\n```output\n{row.answer}\n```"
+            if way.kind in ("program", "repaired")
+            else row.answer
+        )
         calls = CALLS[way.kind]
         tokens, minutes = int(calls * USUAL["tokens"]), calls * USUAL["minutes"]
         return Outcome(

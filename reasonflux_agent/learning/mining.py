@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reasonflux_agent.learning.outcomes import Outcomes, Way
 from reasonflux_agent.learning.rows import LearningRow
-from reasonflux_agent.learning.solving import Outcomes, Way
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates.cleaning import Counts
@@ -18,12 +18,18 @@ from reasonflux_agent.templates.lexical import words
 from reasonflux_agent.templates.reading import entry_of, parse
 from reasonflux_agent.verify.programs import extract_program
 
+Kind = Literal["text", "program", "solution"]
+
 ENOUGH = 4
 """Works of one kind, text or program, after which no more of it are asked for in a group."""
 AT_ONCE = 8
 """Rows of a group that are asked at a time, the shortest problems first."""
-SAMPLES = 4
-"""Replies of one kind that are asked for a row at most; the first is greedy."""
+SAMPLES = 3
+"""Replies in each way that are asked for a row at most; the first is greedy."""
+HOPELESS = 16
+"""Greedy texts of a group after which no further text is asked for, if none is right."""
+KINDS: dict[str, Kind] = {"program": "program", "direct": "text", "repaired": "program"}
+"""Way -> the kind of work that it makes."""
 CHAPTER = "Learned"
 DIRECT = Way("direct")
 PROGRAM_FLOW = (
@@ -34,8 +40,6 @@ PROGRAM_FLOW = (
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SEPARATOR = re.compile(r"(?<=\d)[,_](?=\d{3}\b)")
-
-Kind = Literal["text", "program", "solution"]
 
 
 @dataclass(frozen=True)
@@ -83,33 +87,39 @@ def mine(groups: Mapping[str, Sequence[LearningRow]], solver: Outcomes, calls: f
     return sorted((work for work in works if demonstrate(work.template("x"))), key=lambda work: work.place)
 
 
-def ways(solver: Outcomes) -> Iterator[tuple[Kind, Way]]:
-    """Yield the ways in which works are looked for, in order.
-
-    First greedy replies, then samples: a text, a program, and a program by a model that is told the answer. Often such a model
-    only gets the form of the answer right; what its program is worth is seen on other rows. At last the teacher is asked.
-    """
-    kinds: dict[str, Kind] = {"direct": "text", "program": "program", "told": "program"}
-    asked = list(kinds) if solver.programs else ["direct"]
-    for sample in range(SAMPLES):
-        yield from ((kinds[kind], Way(kind, sample=sample)) for kind in asked)
-    if solver.taught:
-        yield from ((kinds[kind], Way(kind, teacher=True)) for kind in asked)
-
-
 def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:
-    """Return the work on the rows of one group: ENOUGH of each kind, or what all ways find for about so many calls."""
-    limit, found = solver.spent + calls, dict[tuple[Kind, str], Work]()
+    """Return the work on the rows of one group, found for about so many calls.
+
+    Some rows at a time are asked for a program, a text, and a correction of the programs that are wrong: often only the form
+    of the answer is. What a program is worth is seen on other rows. It ends with ENOUGH programs; with ENOUGH texts, when
+    every row was asked once; else, when every row was asked for SAMPLES replies, and the teacher for one.
+    """
+    limit, found, asked = solver.spent + calls, dict[tuple[Kind, str], Work](), dict[str, int]()
     rows = sorted(rows, key=lambda row: (len(row.problem), row.id))
-    for kind, way in ways(solver):
-        for begin in range(0, len(rows), AT_ONCE):
-            if sum(of == kind for of, _ in found) >= ENOUGH:
+    parts = [rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE)]
+    passes = [(sample, False) for sample in range(SAMPLES)] + [(0, True)] * solver.taught
+    names = [*KINDS] if solver.programs else ["direct"]
+
+    def count(kind: Kind) -> int:
+        return sum(of == kind for of, _ in found)
+
+    for sample, taught in passes:
+        if count("text") >= ENOUGH and (sample or taught):
+            break
+        for part in parts:
+            if count("program") >= ENOUGH:
                 break
-            missing = [(way, row) for row in rows[begin : begin + AT_ONCE] if (kind, row.id) not in found]
-            trials = solver.affordable(missing, limit - solver.spent)
-            for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
-                if outcome.right and outcome.sound and (steps := _steps(kind, row, outcome.text)):
-                    found[kind, row.id] = Work(kind, row, steps, taught=way.teacher)
+            for name in names:
+                kind, way = KINDS[name], Way(name, sample=sample, teacher=taught)
+                hopeless = name == "direct" and not taught and not count("text") and asked.get(name, 0) >= HOPELESS
+                if count(kind) >= ENOUGH or hopeless:
+                    continue
+                missing = [(way, row) for row in part if (kind, row.id) not in found]
+                trials = solver.affordable(missing, limit - solver.spent)
+                asked[name] = asked.get(name, 0) + len(trials)
+                for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
+                    if outcome.right and outcome.sound and (steps := _steps(kind, row, outcome.text)):
+                        found[kind, row.id] = Work(kind, row, steps, taught)
     solved = {row for _, row in found}
     given = [row for row in rows if row.solution.strip() and row.id not in solved]
     return [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]

@@ -8,8 +8,8 @@ from itertools import zip_longest
 from math import ceil, log2
 
 from reasonflux_agent.learning.mining import DIRECT, Work
+from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way
 from reasonflux_agent.learning.rows import LearningRow
-from reasonflux_agent.learning.solving import Outcome, Outcomes, Trial, Way
 from reasonflux_agent.schema import Template
 
 OF_A_KIND = 3

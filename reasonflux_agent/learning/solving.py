@@ -7,17 +7,14 @@ that a run which was killed in the middle of a row repeats no finished call.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Self
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -27,100 +24,29 @@ from langgraph.graph import StateGraph
 
 from reasonflux_agent import __version__
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import InputError, ReasonFluxError
+from reasonflux_agent.errors import ReasonFluxError
 from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.jobs.evaluation.benchmarks import digest
 from reasonflux_agent.jobs.evaluation.cache import opened, refuse_unnamed
 from reasonflux_agent.jobs.running import Watcher, run_all
-from reasonflux_agent.learning.rows import LearningRow
+from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.models.failures import fault
 from reasonflux_agent.node import sequence
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Run
 from reasonflux_agent.runs.journal import Journal, Row
-from reasonflux_agent.schema import Solution, Template, Value
+from reasonflux_agent.schema import Solution, Template
 from reasonflux_agent.session import with_session
 from reasonflux_agent.strategies import programmed
 from reasonflux_agent.templates import TemplateLibrary
 
-CALLS = {"direct": 1, "program": 1, "told": 1, "shown": 2, "library": 2}
-"""Way of solving -> the calls expected for a row. An empty reply, a failed program and a second program take one more each."""
-Unit = Literal["calls", "tokens", "minutes"]
-USUAL: dict[Unit, float] = {"calls": 1, "tokens": 300, "minutes": 0.1}
-"""What a call costs in each unit as long as none was made."""
-TOLD = (
-    "{problem}\n\nThe right answer is {answer}. The program must compute it from the data of the problem; "
-    "the answer itself must not stand in the program."
+REPAIR = (
+    "{problem}\n\nThis program was written for the problem:\n\n{text}\n\nBut the right answer is: {answer}\n"
+    "Correct the program. It must compute the right answer from the data of the problem, and print it in exactly this form."
 )
 APART = 1_000
 """Distance between the seeds of two samples of a row: more than one solution uses."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to solve a row.
-
-    `direct` or by `program`, without the library; by a program when the answer is `told`; with certain templates `shown`; by a
-    `library`.
-    """
-
-    kind: str
-    templates: tuple[Template, ...] = ()
-    sample: int = 0
-    """0 is greedy; each other number is a sample of its own."""
-    again: bool = False
-    """The greedy reply once more, and not from the cache: the noise of the server."""
-    teacher: bool = False
-    """Whether the teacher solves it."""
-
-    @cached_property
-    def id(self) -> str:
-        """What the way is called in the ledger."""
-        parts = [self.kind, *([digest(self.templates)[:12]] if self.templates else []), str(self.sample)]
-        return "/".join([*parts, *(["again"] if self.again else []), *(["teacher"] if self.teacher else [])])
-
-
-class Budget(NamedTuple):
-    """What a learning run may spend."""
-
-    amount: float
-    unit: Unit
-
-    @classmethod
-    def parse(cls, text: int | str) -> Budget:
-        """Return the budget that a text names: `400` (calls), `200k tokens`, `30 min`, `2 h`. Raises InputError.
-
-        >>> Budget.parse("200k tokens")
-        Budget(amount=200000.0, unit='tokens')
-        """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(k?)\s*(calls?|tokens?|min(?:utes?)?|h(?:ours?)?)?", str(text).strip().lower())
-        if not match or not float(match[1]):
-            raise InputError(
-                f"The budget {text!r} cannot be read. Next: give calls (400), tokens (200k tokens) or time (30 min)."
-            )
-        amount, first = float(match[1]) * (1000 if match[2] else 1), (match[3] or "calls")[0]
-        units: dict[str, Unit] = {"c": "calls", "t": "tokens", "m": "minutes", "h": "minutes"}
-        return cls(60 * amount if first == "h" else amount, units[first])
-
-
-class Outcome(Value):
-    """The result of solving a row in one way."""
-
-    right: bool
-    sound: bool
-    """Whether the text fails no verifier: its arithmetic recomputes, it is whole."""
-    answer: str | None
-    text: str
-    templates: tuple[str, ...]
-    """Ids of the templates that were shown."""
-    calls: int
-    tokens: int
-    minutes: float = 0.0
-    """Its share of the time that passed while it was solved."""
-
-
-Trial = tuple[Way, LearningRow]
 
 
 class _Showing(BaseRetriever):
@@ -139,60 +65,6 @@ def _by_program(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
         return {"candidates": [await programmed(run, state["problem"], sampled=False)]}
 
     return sequence(parts, compute)
-
-
-class Outcomes(ABC):
-    """Hands out the outcomes of trials, and counts the calls behind each once."""
-
-    model_name: str
-    """What the model is called in provenances."""
-    programs = True
-    """Whether programs of the model may run."""
-    taught = False
-    """Whether there is a teacher."""
-
-    unit: Unit = "calls"
-    """What `spent` and `price` are in."""
-
-    def __init__(self) -> None:
-        self.calls, self.spent = 0, 0.0
-        """Calls, and their cost, of all outcomes that were handed out, also of those that an earlier run paid for."""
-        self.counted: set[str] = set()
-        """Keys of these outcomes."""
-
-    def solve(self, trials: Sequence[Trial]) -> list[Outcome]:
-        """Return the outcome of each trial. Raises ModelError."""
-        asked = {key_of(trial): trial for trial in trials}
-        found = self.outcomes(asked)
-        for key in asked.keys() - self.counted:
-            self.calls += found[key].calls
-            self.spent += getattr(found[key], self.unit)
-        self.counted |= asked.keys()
-        return [found[key_of(trial)] for trial in trials]
-
-    def price(self, kind: str) -> float:
-        """Return what a trial of this kind costs: its usual calls, at the mean price of a call so far."""
-        return CALLS[kind] * (self.spent / self.calls if self.calls else USUAL[self.unit])
-
-    def affordable(self, trials: Sequence[Trial], amount: float) -> list[Trial]:
-        """Return the first of the trials, as many as so much pays for. An outcome that was handed out before is free."""
-        kept = []
-        for trial in trials:
-            amount -= self.price(trial[0].kind) * (key_of(trial) not in self.counted)
-            if amount < 0:
-                break
-            kept.append(trial)
-        return kept
-
-    @abstractmethod
-    def outcomes(self, trials: Mapping[str, Trial]) -> dict[str, Outcome]:
-        """Return the outcomes of trials, by their keys."""
-
-
-def key_of(trial: Trial) -> str:
-    """Return what a trial is called in the ledger."""
-    way, row = trial
-    return f"{way.id}/{row.id}"
 
 
 class Solver(Outcomes):
@@ -252,8 +124,7 @@ class Solver(Outcomes):
         begun = time.monotonic()
         try:
             config = with_session({}, cache=None if way.again else self._replies)
-            told = TOLD.format(problem=row.problem, answer=row.answer) if way.kind == "told" else row.problem
-            state = self._graph(way).invoke({"problem": told}, config, context=context)
+            state = self._graph(way).invoke({"problem": self._problem(trial)}, config, context=context)
             solution = Solution.model_validate(state["solution"])
         except ReasonFluxError as error:
             if fault(error) != "problem":
@@ -272,11 +143,20 @@ class Solver(Outcomes):
         )
         return {"key": key, "row": row.id, "group": row.group, "way": way.id, "outcome": outcome.model_dump(mode="json")}
 
+    def _problem(self, trial: Trial) -> str:
+        """Return what is asked: the row's problem, and for a repair the wrong program too."""
+        way, row = trial
+        if way.kind != "repaired":
+            return row.problem
+        wrong = self.journal.rows.get(key_of((replace(way, kind="program"), row)))
+        text = wrong["outcome"]["text"].partition("\n\\boxed{")[0] if wrong else ""
+        return REPAIR.format(problem=row.problem, text=text or "(none)", answer=row.answer)
+
     def _graph(self, way: Way) -> Any:
         name = f"{way.kind} {way.teacher} {digest(way.templates)}"
         with self._building:
             if name not in self._graphs:
-                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program, "told": _by_program}
+                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program, "repaired": _by_program}
                 library = TemplateLibrary(way.templates, "learned") if way.templates else TemplateLibrary.builtin()
                 graph = create_reasonflux(
                     strategy=strategies.get(way.kind, "recall"),

@@ -10,9 +10,9 @@ import pytest
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.learning.learner import Learned, forecast, learn_with, task_of
+from reasonflux_agent.learning.outcomes import CALLS, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.learning.racing import FEWEST_ROWS, MOST_ROWS, rounds_of
 from reasonflux_agent.learning.rows import LearningRow, read_rows
-from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
 from tests.learning.tasks import METHOD, WORDS, rows
