@@ -82,6 +82,7 @@ def learn(
     from reasonflux_agent.context import Context
     from reasonflux_agent.learning.learner import forecast
     from reasonflux_agent.learning.learner import learn as learn_from
+    from reasonflux_agent.learning.report import write_report
     from reasonflux_agent.parts import resolve_models
 
     if dry_run:
@@ -111,6 +112,8 @@ def learn(
         )
     for line in _report(learned, out):
         typer.echo(line)
+    page, _ = write_report(learned, out)
+    typer.echo(f"Report: {page} and {page.with_suffix('.html').name}", err=True)
     raise typer.Exit(0 if learned.proven else UNPROVEN)
 
 

@@ -17,6 +17,8 @@ from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
 MINING = 0.5
 """The share of the calls that mining may take; the races have the rest."""
+SURE = 0.85
+"""The probability to help (`Standing.gain`) that an arm needs for its place in the library: 2:0 has it, 3:1 has not."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
         controls = controls_of([arm for name, others in arms.items() if name != group for arm in others])
         races[group] = race(arms[group], controls, members, solver, share)
     firsts = {group: standings[0] for group, standings in races.items()}
-    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.wins > first.losses}
+    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.gain >= SURE}
     tried = {template.id for templates in found.values() for template in templates}
     kept = {template.id: template for template in given or () if template.id not in tried}
     learned: dict[str, Template] = {}

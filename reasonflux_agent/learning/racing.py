@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from math import ceil, log2
+from math import ceil, comb, log2
 
 from reasonflux_agent.learning.mining import DIRECT, Work
 from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way
@@ -14,7 +14,7 @@ from reasonflux_agent.schema import Template
 
 OF_A_KIND = 3
 """Arms of one kind in a race at most: the shortest works."""
-MOST_ROWS = 20
+MOST_ROWS = 12
 """Rows of a group that a race uses at most."""
 CONTROLS = ("again", "placebo")
 FEWEST_ROWS = 3
@@ -52,6 +52,12 @@ class Standing:
         that comes from more rows.
         """
         return self.losses - self.wins, self.tokens / (len(self.tried) or 1)
+
+    @property
+    def gain(self) -> float:
+        """The probability that the arm wins more rows than it loses, given its rows so far and a flat prior."""
+        rows = self.wins + self.losses + 1
+        return float(sum(comb(rows, wins) for wins in range(self.wins + 1)) / 2**rows)
 
     def add(self, row: LearningRow, outcome: Outcome, baseline: Outcome) -> None:
         """Count the outcome of a row."""

@@ -35,7 +35,9 @@ async def solved(
     model: Scripted, hits: list[tuple[str, float]], held: list[Template], asynchronous: bool = False, **context: Any
 ) -> Solution:
     retriever = Finding(hits=tuple(hits))
-    flux = ReasonFlux(model, strategy=context.pop("strategy", "recall"), library=TemplateLibrary(tuple(held)), retriever=retriever, **context)
+    flux = ReasonFlux(
+        model, strategy=context.pop("strategy", "recall"), library=TemplateLibrary(tuple(held)), retriever=retriever, **context
+    )
     return await flux.asolve(PROBLEM) if asynchronous else flux.solve(PROBLEM)
 
 
