@@ -271,7 +271,7 @@ def test_wrong_programs_are_corrected_and_then_sampled() -> None:
 
 
 def test_the_teacher_is_asked_last_and_its_work_is_tried_last() -> None:
-    programs = Programs(lambda way, row: way.teacher or (way.kind == "program" and row.problem.split()[5] == "amber"))
+    programs = Programs(lambda way, row: way.teacher or (way.kind == "program" and row.problem.split()[6] == "amber"))
     programs.taught = True
     works = mine({"g": read_rows(rows(12))}, programs, float("inf"))
     assert sorted(work.taught for work in works) == [work.taught for work in works]
@@ -285,7 +285,7 @@ class Programs(Decided):
     """As Decided; its programs hold the problem's words."""
 
     def outcome(self, way: Way, row: LearningRow) -> Outcome:
-        program = f"```python\nprint('{row.problem.split()[5]}'[::-1])  # {row.problem}\n```\n```output\n{row.answer}\n```"
+        program = f"```python\nprint('{row.problem.split()[6]}'[::-1])  # {row.problem}\n```\n```output\n{row.answer}\n```"
         made = super().outcome(way, row)
         return made.model_copy(update={"text": program}) if way.kind in ("program", "repaired") else made
 
