@@ -1,8 +1,10 @@
-"""`reasonflux templates`: list, show and search the templates of a library; validate a library, and convert one."""
+"""`reasonflux templates`: list, show and search templates; validate a library; convert one from and to other formats."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +18,9 @@ from reasonflux_agent.errors import InputError, LibraryError
 if TYPE_CHECKING:
     from reasonflux_agent.templates import TemplateLibrary
 
-app = typer.Typer(help="Look into a template library, search it, check one, convert one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look into a template library, search it, check one, convert one from and to other formats.", no_args_is_help=True
+)
 
 Library = Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, a JSON file or a directory.")]
 File = Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")]
@@ -93,17 +97,48 @@ def validate(file: File) -> None:
 
 @app.command("import")
 def import_(
-    file: File,
+    source: Annotated[
+        Path,
+        typer.Argument(help="A JSON file or a directory of them, a folder of Agent Skills, or the JSON of a DSPy program."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", callback=file_to_write, help="Where the normalised library is written.")],
 ) -> None:
-    """Write a library in the official format, normalised."""
-    library = _load(file)
-    try:
+    """Write a library in the official format, normalised. Skills and demonstrations are unproven, whatever they say."""
+    from reasonflux_agent.templates import read_templates
+
+    library = read_templates(source)
+    with _writing(out):
         library.save(out)
-    except OSError as error:
-        raise InputError(f"The library cannot be written to {out}: {error}. Next: name another file with --out.") from None
     _summarize(library)
     typer.echo(f"Written to {out}.")
+
+
+@app.command()
+def export(
+    library: Annotated[str, typer.Argument(help="builtin, a plugin's name, a JSON file or a directory.")],
+    to: Annotated[str, typer.Option("--to", help="skills: a folder of Agent Skills; dspy: the JSON of a DSPy program.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder, or the JSON file, that is written.")],
+) -> None:
+    """Write a library as Agent Skills, or its worked examples as the demonstrations of a DSPy program."""
+    from reasonflux_agent.templates import export_demos, export_skills
+
+    if to not in ("skills", "dspy"):
+        raise InputError(f"--to {to!r} is no format that a library is exported to. There are: skills, dspy. Next: choose one.")
+    loaded = _load(library)
+    with _writing(out):
+        if to == "skills":
+            typer.echo(f"{len(export_skills(loaded, out))} skills written to {out}.")
+        else:
+            number = export_demos(loaded, out)
+            typer.echo(f"{number} demonstrations written to {out}. DSPy shows all of them in every prompt.")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"The library cannot be written to {out}: {error}. Next: give another place with --out.") from None
 
 
 def _load(source: str | Path) -> TemplateLibrary:
