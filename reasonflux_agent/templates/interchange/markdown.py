@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from reasonflux_agent.errors import LibraryError
@@ -21,9 +21,10 @@ _HEADING = re.compile(r"#{1,6} +(.*)")
 _MARKER = re.compile(r"(?:[-*+]|\d+[.)])(?: |$)")
 _PROGRAM = re.compile(r"^```python\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"^Program: \[(scripts/solve(?:-\d+)?\.py)\]\(\1\)$", re.MULTILINE)
-_WHEN = re.compile(r"\bwhen\b", re.IGNORECASE)
-_OF_EXAMPLE = re.compile("## worked example|### (?:problem|solution|answer)", re.IGNORECASE)
+_WHEN = re.compile(r"\bwhen\b(?!.*\bnot\b)", re.IGNORECASE)
 _STEPS = re.compile(r"\b(?:steps|instructions|workflow|procedure|process)\b", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"\bwhen\b|^## worked example$|^### (?:problem|solution|answer)$", re.IGNORECASE)
+"""Headings of what does not belong to the steps."""
 
 
 def skill_of(template: Template, name: str) -> tuple[str, dict[str, str]]:
@@ -80,9 +81,9 @@ def entry_of_skill(text: str, place: str, programs: Mapping[str, str]) -> tuple[
         told = {"skill": front["name"], "license": front.get("license"), "metadata": metadata}
         provenance = {field: value for field, value in told.items() if value}
         description = front["description"]
-        when = [line for heading, lines in sections if _WHEN.search(heading) for line in lines]
-        rest = [pair for pair in sections if not (_WHEN.search(pair[0]) or _OF_EXAMPLE.fullmatch(pair[0]))]
-        steps = [line for _, lines in [pair for pair in rest if _STEPS.search(pair[0])] or rest for line in (*lines, "")]
+        when = _below(sections, _WHEN)
+        rest = [line for heading, lines in sections if not _ELSEWHERE.search(heading) for line in (*lines, "")]
+        steps = _below(sections, _STEPS) or rest
 
     def inlined(found: re.Match[str]) -> str:
         if found[1] not in programs:
@@ -213,4 +214,19 @@ def _sections(body: str) -> list[tuple[str, list[str]]]:
             found.append((line.strip(), []))
         else:
             found[-1][1].append(line)
+    return found
+
+
+def _below(sections: Sequence[tuple[str, list[str]]], wanted: re.Pattern[str]) -> list[str]:
+    """Return the lines of the sections whose heading fits, and of the sections inside them, each of these after its heading."""
+    found, level = list[str](), 0
+    for heading, lines in sections:
+        depth = len(heading) - len(heading.lstrip("#"))
+        if level and depth > level:
+            found += ["", heading.lstrip("# "), "", *lines]
+        elif depth > 1 and wanted.search(heading):  # the title is no section
+            level = depth
+            found += ["", *lines]
+        else:
+            level = 0
     return found
