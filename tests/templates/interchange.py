@@ -50,8 +50,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
     max_leaves=4,
 )
-EXAMPLES = st.none() | st.builds(
-    Example, problem=TEXTS | st.just(""), steps=st.lists(TEXTS, max_size=4).map(tuple), answer=TEXTS | st.just("")
+WORKED = st.builds(Example, problem=TEXTS, steps=st.lists(TEXTS, min_size=1, max_size=4).map(tuple), answer=TEXTS)
+EXAMPLES = (
+    st.none()
+    | WORKED
+    | st.builds(Example, problem=TEXTS | st.just(""), steps=st.lists(TEXTS).map(tuple), answer=TEXTS | st.just(""))
 )
 TEMPLATES = st.builds(
     Template,
