@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -34,7 +35,7 @@ def put_library(store: BaseStore, library: TemplateLibrary) -> tuple[str, ...]:
     """Make a namespace of the store hold these templates, and no others; return the namespace.
 
     It is `("reasonflux", "templates", name of the library)`, with hyphens for dots; the keys are template ids, and the values
-    the fields of `schema.Template`. All changes are one batch. In async code, call it by `asyncio.to_thread`.
+    the fields of `schema.Template`. In async code, call it by `asyncio.to_thread`.
 
     >>> from langgraph.store.memory import InMemoryStore
     >>> store = InMemoryStore()
@@ -44,8 +45,9 @@ def put_library(store: BaseStore, library: TemplateLibrary) -> tuple[str, ...]:
     namespace = (*NAMESPACE, re.sub(r"\.+", "-", library.name) or "library")
     there = {item.key: item.value for item in _items(store, namespace) if item.namespace == namespace}
     wanted = {template.id: template.model_dump(mode="json") for template in library}
-    gone = [PutOp(namespace, id, None) for id in there if id not in wanted]
-    store.batch([*gone, *(PutOp(namespace, id, value, INDEXED) for id, value in wanted.items() if there.get(id) != value)])
+    changed = {id: value for id, value in wanted.items() if there.get(id) != value}
+    for batch in ([PutOp(namespace, id, None) for id in there if id not in wanted], *_batches(namespace, changed)):
+        store.batch(batch)
     return namespace
 
 
@@ -113,6 +115,21 @@ class StoreRetriever(BaseRetriever):
                 "Next: compile the graph with one (`compile(store=...)`), or give it: StoreRetriever(store=...)."
             )
         return store
+
+
+def _batches(namespace: tuple[str, ...], values: Mapping[str, dict[str, Any]]) -> list[list[PutOp]]:
+    """Return the puts in as few batches as keep equal texts apart: InMemoryStore cannot index a text twice in one batch."""
+    batches, texts = list[list[PutOp]](), list[set[str]]()
+    for id, value in values.items():
+        fields = INDEXED if value["name"] != value["description"] else INDEXED[:1]
+        own = {value[field] for field in fields}
+        number = next((number for number, known in enumerate(texts) if not known & own), len(batches))
+        if number == len(batches):
+            batches.append([])
+            texts.append(set())
+        batches[number].append(PutOp(namespace, id, value, fields))
+        texts[number] |= own
+    return batches
 
 
 def _items(store: BaseStore, namespace: tuple[str, ...]) -> list[Item]:
