@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reasonflux_agent.cli.commands import TextCommand
-from reasonflux_agent.cli.options import AsJson, file_to_write
+from reasonflux_agent.cli.options import AsJson, file_to_write, folder_to_write
 from reasonflux_agent.cli.report import print_json, print_table
 from reasonflux_agent.errors import InputError, LibraryError
 
@@ -116,21 +116,29 @@ def import_(
 @app.command()
 def export(
     library: Annotated[str, typer.Argument(help="builtin, a plugin's name, a JSON file or a directory.")],
-    to: Annotated[str, typer.Option("--to", help="skills: a folder of Agent Skills; dspy: the JSON of a DSPy program.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder, or the JSON file, that is written.")],
+    skills: Annotated[
+        Path | None, typer.Option(callback=folder_to_write, help="Write each template as an Agent Skill into this folder.")
+    ] = None,
+    dspy: Annotated[
+        Path | None,
+        typer.Option(
+            callback=file_to_write, help="Write the worked examples as demonstrations of a DSPy program: a JSON file."
+        ),
+    ] = None,
 ) -> None:
-    """Write a library as Agent Skills, or its worked examples as the demonstrations of a DSPy program."""
+    """Write a library in the format of another tool. `import` reads it back."""
     from reasonflux_agent.templates import export_demos, export_skills
 
-    if to not in ("skills", "dspy"):
-        raise InputError(f"--to {to!r} is no format that a library is exported to. There are: skills, dspy. Next: choose one.")
+    if not (skills or dspy):
+        raise InputError("No format was asked for. There are: --skills FOLDER, --dspy FILE. Next: give one of them, or both.")
     loaded = _load(library)
-    with _writing(out):
-        if to == "skills":
-            typer.echo(f"{len(export_skills(loaded, out))} skills written to {out}.")
-        else:
-            number = export_demos(loaded, out)
-            typer.echo(f"{number} demonstrations written to {out}. DSPy shows all of them in every prompt.")
+    if skills:
+        with _writing(skills):
+            typer.echo(f"{len(export_skills(loaded, skills))} skills written to {skills}.")
+    if dspy:
+        with _writing(dspy):
+            number = export_demos(loaded, dspy)
+        typer.echo(f"{number} demonstrations written to {dspy}. DSPy shows all of them in every prompt.")
 
 
 @contextmanager
@@ -138,7 +146,7 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"The library cannot be written to {out}: {error}. Next: give another place with --out.") from None
+        raise InputError(f"The library cannot be written to {out}: {error}. Next: name another place.") from None
 
 
 def _load(source: str | Path) -> TemplateLibrary:
