@@ -36,11 +36,11 @@ from reasonflux_agent.problem import is_unread, mark, read_problem
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.run import Run
-from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
+from reasonflux_agent.schema import Candidate, Plan, Solution, Template, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
 from reasonflux_agent.strategies.candidates import candidate, programmed
 from reasonflux_agent.strategies.recall import recall
-from reasonflux_agent.strategies.search import document_id, standing_out
+from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
@@ -150,11 +150,15 @@ async def begin(state: State, run: Run) -> Update:
 
 async def _known(problem: str, run: Run) -> bool:
     """Return whether a template that was learned from solved problems stands out for this one."""
-    library, used = run.parts.library, run.parts.strategy == PLANNING and run.context.setting.templates
-    if not used or not any("retrieval" in template.provenance for template in library):
+    from reasonflux_agent.templates.interchange.namespaces import StoreRetriever
+
+    library = run.parts.library
+    learned = isinstance(run.parts.retriever, StoreRetriever) or any("retrieval" in each.provenance for each in library)
+    if not learned or run.parts.strategy != PLANNING or not run.context.setting.templates:
         return False
-    first = [*map(document_id, standing_out((await run.search(problem))[:1]))]
-    return any(id in library and "retrieval" in library.get(id).provenance for id in first)
+    first = standing_out((await run.search(problem))[:1])
+    found = looked_up([*map(document_id, first)], foreign(first, library), library)
+    return any(isinstance(template, Template) and "retrieval" in template.provenance for template in found)
 
 
 def afresh(context: Context, known: bool = False) -> Update:

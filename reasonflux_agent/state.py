@@ -107,8 +107,8 @@ class Trajectory(Attempt, Attempted, total=False):
     """The trajectory T as a `schema.Plan` dict."""
     templates: list[str]
     """Ids of the templates in use: T_rag of all steps, in order of relevance."""
-    texts: dict[str, str]
-    """Id -> text of templates that the caller's retriever found and the library does not hold."""
+    texts: dict[str, Any]
+    """Id -> text, or `schema.Template` dict, of templates that the caller's retriever found or brought; not of the library."""
     seen: list[str]
     """Ids of all templates found so far; after a replacement of the plan, others are looked for."""
     results: list[JSON]
