@@ -1,8 +1,10 @@
 """The run's graph: direct samples (`draft`) and planned attempts, each a candidate, until the vote is settled.
 
-START → begin → draft × n ──────→ verify → END
-              ↘ attempt × wave ↗    │
-                   ↑________________│   (not settled, and attempts are left)
+START → begin → (restate →) draft × n ──────→ verify → END
+                          ↘ attempt × wave ↗    │
+                               ↑________________│   (not settled, and attempts are left)
+
+`restate` writes the last turn of a conversation as a problem of its own, where it may refer to the turns before it.
 
 `attempt` is the strategy's own graph; for the navigator: plan → retrieve → refine → solve_step ⇄ review → answer.
 """
@@ -11,27 +13,30 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from reasonflux_agent.context import Context
+from reasonflux_agent.conversation import Conversation, needs_context, read_conversation, system_prompt
 from reasonflux_agent.ending import WholeGraph
 from reasonflux_agent.errors import SpecError
-from reasonflux_agent.events import Begin, Concluded
+from reasonflux_agent.events import Begin, Concluded, Restated
 from reasonflux_agent.models import check_spec
 from reasonflux_agent.node import Node, add_router, sequence
 from reasonflux_agent.parts import Parts, resolve_models
 from reasonflux_agent.plugins import registered
-from reasonflux_agent.problem import is_unread, mark, read_problem
+from reasonflux_agent.problem import is_said, is_unread, mark, read_problem
 from reasonflux_agent.prompts import ParseError
 from reasonflux_agent.prompts.direct import DIRECT
+from reasonflux_agent.prompts.restate import LONGEST, flattened, restate_prompt
 from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
@@ -91,9 +96,15 @@ def create_reasonflux(
     )
     attempt = build(parts).compile(name=name).with_config(recursion_limit=STEPS_OF_ATTEMPT)
 
+    def after_begin(state: State) -> list[Send] | str:
+        is_follow_up = not is_unread(state) and needs_context(conversation(state))
+        return "restate" if is_follow_up else launch(state)
+
     def launch(state: State) -> list[Send] | str:
         if is_unread(state):
             return "begin"
+        if state.get("exhausted"):
+            return "verify"
         direct, planned = state["direct_samples"], state["wave"]
         share = direct + planned
         sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(direct)]
@@ -108,13 +119,15 @@ def create_reasonflux(
 
     graph = WholeGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", Node(parts, begin), input_schema=State)
+    graph.add_node("restate", Node(parts, restate), input_schema=State)
     # A subgraph, though it has one node: nodes that run at the same time in one graph can hold all threads of its pool
     # (`max_concurrency`, or cores + 4), and their model calls would never get a thread. A subgraph has its own pool.
     graph.add_node("draft", sequence(parts, draft).compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", Node(parts, partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
-    add_router(graph, "begin", launch, ["begin", "draft", "attempt", "verify"])
+    add_router(graph, "begin", after_begin, ["begin", "restate", "draft", "attempt", "verify"])
+    add_router(graph, "restate", launch, ["begin", "draft", "attempt", "verify"])
     graph.add_edge("draft", "verify")
     graph.add_edge("attempt", "verify")
     add_router(graph, "verify", after_verify, ["begin", "attempt", END])
@@ -127,14 +140,33 @@ async def begin(state: State, run: Run) -> Update:
     run.labels = run.labels.model_copy(update={"run": uuid.uuid4().hex})
     made_of = await run.load()
     await run.emit(Begin, problem=problem, context=run.context.model_dump(mode="json"), parts=made_of)
+    update: Update = {"run": run.labels.run, "problem": "", "asked": problem, "read": mark(state.get("messages") or [])}
+    if state.get("problem") and not is_said(state, problem):  # the history has it, and the next turn may refer to it
+        said = HumanMessage(problem, id=f"{run.labels.run}-problem")
+        # a dict, since a stream of messages shows the message objects of an update
+        update |= {"messages": [{"role": "user", "content": problem, "id": said.id}], "read": mark([said])}
+    return {**update, "system": system_prompt(state.get("messages") or []), **afresh(run.context)}
+
+
+def conversation(state: State) -> Conversation:
+    """Return the conversation that the run's problem ends."""
     messages = state.get("messages") or []
-    return {
-        "run": run.labels.run,
-        "problem": "",
-        "asked": problem,
-        "read": mark(messages),
-        **afresh(run.context),
-    }
+    for at in reversed(range(len(messages))):  # what answers the problem may stand behind it, when a run goes on past its limit
+        if isinstance(messages[at], HumanMessage) and mark(messages[at : at + 1]) == state.get("read"):
+            return read_conversation(messages, at)
+    return Conversation((), state["asked"], state.get("system") or "")
+
+
+async def restate(state: State, run: Run) -> Update:
+    """Navigator: the last turn as a problem of its own; else the whole conversation is the problem."""
+    said = conversation(state)
+    problem, by = flattened(said), "conversation"
+    if len(said.last) <= LONGEST:
+        with suppress(ParseError):
+            problem, _ = await run.ask(restate_prompt(said), tries=1)
+            by = "navigator"
+    await run.emit(Restated, turn=said.last, problem=problem, by=by)
+    return {"asked": problem}
 
 
 def afresh(context: Context) -> Update:
@@ -152,6 +184,7 @@ def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
     spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
         "run": state["run"],
+        "system": state.get("system") or "",
         "problem": state["asked"],
         "attempt": f"{kind} {sample}",
         "sample": sample,

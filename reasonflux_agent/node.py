@@ -67,6 +67,7 @@ class Node(Runnable[Any, Any]):
             share=state.get("share") or 1,
             sample=state.get("sample") or 0,
             actions=actions,
+            system=state.get("system") or "",
         )
         try:
             update = await self.body(state, run)
