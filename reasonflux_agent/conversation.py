@@ -106,23 +106,24 @@ KNOWN = frozenset(
         r"\w+",
         """
         a an the is are was in of to for from by and or with what which how many much find compute calculate evaluate
-        simplify solve determine please equal equals when if there can you tell me plus minus times over divided
-        multiplied raised squared cubed modulo mod sum product difference quotient remainder square cube root power
-        factorial absolute value equation equations expression percent percentage greatest common divisor least multiple
-        gcd lcm prime primes factors factorization number numbers integer integers digits average mean median sin cos
-        tan log ln sqrt frac cdot pi between consecutive zero one two three four five six seven eight nine ten eleven
-        twelve hundred thousand million convert km m cm mm mi ft kg g mg lb oz l ml h min s kilometre kilometres
-        kilometer kilometers metre metres meter meters centimetre centimetres centimeter centimeters millimetres
-        millimeters mile miles foot feet inch inches yard yards kilogram kilograms gram grams pound pounds ounce ounces
-        litre litres liter liters second seconds minute minutes hour hours day days week weeks month months year years
-        degrees celsius fahrenheit
+        simplify solve determine please equal equals when if there can you tell me add multiply divide subtract plus
+        minus times over divided multiplied raised squared cubed modulo mod sum product difference quotient remainder
+        square cube root power factorial absolute value equation equations expression percent percentage greatest common
+        divisor least multiple gcd lcm prime primes factors factorization number numbers integer integers digits average
+        mean median sin cos tan log ln sqrt frac cdot pi between consecutive zero one two three four five six seven
+        eight nine ten eleven twelve hundred thousand million convert km m cm mm mi ft kg g mg lb oz l ml h min s
+        kilometre kilometres kilometer kilometers metre metres meter meters centimetre centimetres centimeter
+        centimeters millimetres millimeters mile miles foot feet inch inches yard yards kilogram kilograms gram grams
+        pound pounds ounce ounces litre litres liter liters second seconds minute minutes hour hours day days week weeks
+        month months year years degrees celsius fahrenheit
         """,
     )
 )
-"""Words of complete calculations: no pronoun, no "now", and no verb that lacks its object ("add 10", "multiply by 3")."""
+"""Words of complete calculations: no pronoun, and no "now". "Add 3 and 4" is complete, "add 10" is not (`_BEGINS`)."""
 _BEGINS = re.compile(
     r"(?:please |can you |tell me )*"
-    r"(?:what|which|how|find|compute|calculate|evaluate|simplify|solve|determine|convert|is|are|if|[\d(√$\\-]*\d|\(|[a-z]\b)"
+    r"(?:what|which|how|find|compute|calculate|evaluate|simplify|solve|determine|convert|is|are|if|[\d(√$\\-]*\d|\(|[a-z]\b"
+    r"|(?:add|multiply|divide|subtract) \S*\d\S* (?:and|by|from|with) \S*\d)"
 )
 _DEFINITE = re.compile(r"\bthe (?:(?:[a-z]+ ){1,4}?(?:of|between|when|if)\b|(?:equations?|expression|numbers?|integers) \S*\d)")
 """`the sum of`, `the equation 2x`: what it is stands behind it."""
@@ -133,7 +134,7 @@ _UNARY = re.compile(
 """What takes one operand."""
 _BINARY = re.compile(
     r"\w *\)?[\^/*=×·÷%+-]+ *[\w(]|% of|\b(?:plus|minus|times|over|divided|multiplied|raised|modulo|mod|sum|product|difference"
-    r"|quotient|remainder|percent|divisor|multiple|gcd|lcm|average|mean|median|between)\b"
+    r"|quotient|remainder|percent|divisor|multiple|gcd|lcm|average|mean|median|between|add|multiply|divide|subtract)\b"
 )
 """What takes two."""
 

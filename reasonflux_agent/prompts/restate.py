@@ -16,23 +16,22 @@ TASK = """Task: rewrite the last message of a conversation as one problem that i
 names, units and wishes that it refers to, with their values. Do not solve it. Repeat a message that is complete already."""
 SHOWN: tuple[tuple[tuple[Turn, ...], str, str], ...] = (
     (
-        (
-            Turn("user", "A box holds 6 eggs. How many eggs are in 4 boxes?"),
-            Turn("assistant", "4 boxes hold 4 * 6 = 24 eggs. The answer is 24."),
-        ),
-        "And with 9 boxes?",
+        (Turn("user", "A box holds 6 eggs. How many are in 4 boxes?"), Turn("assistant", "4 * 6 = 24")),
+        "And in 9?",
         "A box holds 6 eggs. How many eggs are in 9 boxes?",
     ),
     (
-        (
-            Turn("user", "Please give all lengths in metres. How long is a rope of 2 km and 500 m?"),
-            Turn("assistant", "2 km are 2000 m, so the rope is 2500 m long."),
-        ),
-        "Cut off 300 m of it. How long is it then?",
-        "A rope is 2500 m long. How long is it after 300 m are cut off? Give the length in metres.",
+        (Turn("user", "Combien font 9 fois 8 ?"), Turn("assistant", "La réponse est 72.")),
+        "Et divisé par 6 ?",
+        "Combien font 72 divisé par 6 ?",
     ),
     (
-        (Turn("user", "Solve x + 4 = 9 for x."), Turn("assistant", "Subtract 4 from both sides: x = 5.")),
+        (Turn("user", "Answer in capital letters. Spell tree backwards."), Turn("assistant", "EERT")),
+        "Do the same with stone.",
+        "Spell stone backwards. Answer in capital letters.",
+    ),
+    (
+        (Turn("user", "Solve x + 4 = 9 for x."), Turn("assistant", "x = 5")),
         "Which prime numbers lie between 20 and 30?",
         "Which prime numbers lie between 20 and 30?",
     ),
@@ -40,6 +39,8 @@ SHOWN: tuple[tuple[tuple[Turn, ...], str, str], ...] = (
 """Our own conversations: turns, last message, and its restatement."""
 LONGEST = 1_200
 """Characters of a last turn at most that a model is asked to restate: a longer one would cost more than it is worth."""
+SHORT = 80
+"""Characters of a turn that says so little that, as it was, it may not be complete."""
 SMALL = {str(value) for value in (*range(13), 100)}
 """Numbers that a restatement may write for words: `twice`, `a dozen`, `percent`."""
 _LABEL = re.compile(r"\A\W*(?:restated |rewritten |complete )?(?:problem|message|question|task)\W*:\s*", re.IGNORECASE)
@@ -77,19 +78,26 @@ def render(said: Conversation) -> list[Message]:
 def parse(reply: str, said: Conversation) -> str:
     """Return the restated problem.
 
-    Raises ParseError if it is empty, lacks a number of the last turn, has one that nobody named, or is an answer.
+    Raises ParseError if it is empty, lacks a number of the last turn, has one that nobody named, or has no word of that turn
+    (then it is an answer); also for a short turn that comes back as it was, since it may refer to what was said before.
     """
     text = _LABEL.sub("", re.sub(r"^> ?", "", reply.strip(), flags=re.MULTILINE)).strip()
     if not re.search(r"\w", text):
         raise ParseError("it is empty.")
-    if "\\boxed" in text or "```" in text:
-        raise ParseError("it is an answer, not a problem.")
+    if "\\boxed" in text or "```" in text or not _words(said.last) & _words(text):
+        raise ParseError("it is an answer, not the last message as a problem.")
+    if _words(text) == _words(said.last) and len(numbers(text)) < 2 and len(text) < SHORT:
+        raise ParseError("it is the last message as it was, which may refer to the conversation.")
     if lost := numbers(said.last) - numbers(text):
         raise ParseError(f"it leaves out {', '.join(sorted(lost)[:5])} of the last message.")
     known = set().union(*(numbers(part) for part in (said.last, said.system, *(turn.text for turn in said.turns))))
     if new := numbers(text) - known - SMALL:
         raise ParseError(f"it names {', '.join(sorted(new)[:5])}, which nobody has said.")
     return text
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def restate_prompt(said: Conversation) -> Prompt[str]:
