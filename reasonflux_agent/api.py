@@ -185,9 +185,8 @@ class ReasonFlux:
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
     ) -> Iterator[AnyEvent]:
         """Yield the events of the run (see events.py) as they happen, from `Begin` to `Concluded`."""
-        for part in self.graph.stream(
-            {"problem": problem}, **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
-        ):
+        how = self._how(config, self._context({**context, "stream_calls": True}))
+        for part in self.graph.stream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True):
             if event := stream_event(part):
                 yield event
 
@@ -195,7 +194,7 @@ class ReasonFlux:
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
     ) -> AsyncIterator[AnyEvent]:
         """As `stream`, on the event loop."""
-        how = self._how(config, self._context(context))
+        how = self._how(config, self._context({**context, "stream_calls": True}))
         async with aclosing(self.graph.astream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True)) as parts:
             async for part in parts:
                 if event := stream_event(part):

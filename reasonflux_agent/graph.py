@@ -47,6 +47,8 @@ from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, w
 STEPS_OF_ATTEMPT = 10_000
 """LangGraph's recursion limit inside an attempt. The limits of the Context end an attempt long before it."""
 
+ANOTHER = "another problem was put in"
+"""Label of an edge back to `begin`."""
 Update = dict[str, Any]
 
 
@@ -126,11 +128,12 @@ def create_reasonflux(
     graph.add_node("attempt", attempt, input_schema=Attempt)
     graph.add_node("verify", Node(parts, partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
-    add_router(graph, "begin", after_begin, ["begin", "restate", "draft", "attempt", "verify"])
-    add_router(graph, "restate", launch, ["begin", "draft", "attempt", "verify"])
+    launched = {"begin": ANOTHER, "draft": "direct samples", "attempt": "planned attempts", "verify": "nothing to sample"}
+    add_router(graph, "begin", after_begin, {"restate": "may refer to earlier turns", **launched})
+    add_router(graph, "restate", launch, launched)
     graph.add_edge("draft", "verify")
     graph.add_edge("attempt", "verify")
-    add_router(graph, "verify", after_verify, ["begin", "attempt", END])
+    add_router(graph, "verify", after_verify, {"begin": ANOTHER, "attempt": "vote is open", END: "vote is settled"})
     return graph
 
 

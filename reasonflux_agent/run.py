@@ -188,7 +188,8 @@ class Run:
         spec = getattr(self.context, prompt.role)
         if self.system:
             messages = [{"role": "system", "content": self.system}, *messages]
-        wanted = Call(prompt.role, plain(messages), options, self.labels, spec, self.context.deadline, self._unit)
+        streamed, deadline = self.context.stream_calls, self.context.deadline
+        wanted = Call(prompt.role, plain(messages), options, self.labels, spec, deadline, streamed, self._unit)
         began, usage = time.monotonic(), Usage(calls=1)
         try:
             answer = await self.actions.call(wanted)
