@@ -14,9 +14,10 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 
 from reasonflux_agent.problem import text_of
 
-HISTORY = 6_000
-"""Characters of the earlier turns at most that a prompt holds; the newest ones count."""
-TURN = 1_600
+HISTORY = 4_000
+"""Characters of the earlier turns and the last one at most that a prompt holds: the oldest turns are left out. With a system
+prompt and a reply they fit into the 4,096 tokens that a call of the embedded model has."""
+TURN = 1_200
 """Characters of one earlier turn at most: of a longer one, its beginning and its end are kept."""
 SYSTEM = 4_000
 """Characters of the system prompt at most, in the same way."""
@@ -46,15 +47,15 @@ def read_conversation(messages: Sequence[AnyMessage], at: int) -> Conversation:
     Only texts are read: pictures, tool calls and the results of tools are left out. Raises InputError if that message is not
     text alone.
     """
-    turns: list[Turn] = []
-    left = HISTORY
+    turns, last = list[Turn](), text_of(messages[at]).strip()
+    left = max(TURN, HISTORY - len(last))
     for message in reversed(messages[:at]):
         if isinstance(message, HumanMessage | AIMessage) and (text := shortened(_text(message), TURN)):
             left -= len(text)
             if left < 0:
                 break
             turns.append(Turn("user" if isinstance(message, HumanMessage) else "assistant", text))
-    return Conversation(tuple(reversed(turns)), text_of(messages[at]).strip(), system_prompt(messages))
+    return Conversation(tuple(reversed(turns)), last, system_prompt(messages))
 
 
 def system_prompt(messages: Sequence[AnyMessage]) -> str:

@@ -43,7 +43,7 @@ SHORT = 80
 """Characters of a turn that says so little that, as it was, it may not be complete."""
 SMALL = {str(value) for value in (*range(13), 100)}
 """Numbers that a restatement may write for words: `twice`, `a dozen`, `percent`."""
-_LABEL = re.compile(r"\A\W*(?:restated |rewritten |complete )?(?:problem|message|question|task)\W*:\s*", re.IGNORECASE)
+_LABEL = re.compile(r"\A\W*(?:restated |rewritten |complete )?(?:problem|message|question|task)\W*:[\s*_]*", re.IGNORECASE)
 
 
 def quoted(text: str) -> str:
@@ -82,11 +82,12 @@ def parse(reply: str, said: Conversation) -> str:
     (then it is an answer); also for a short turn that comes back as it was, since it may refer to what was said before.
     """
     text = _LABEL.sub("", re.sub(r"^> ?", "", reply.strip(), flags=re.MULTILINE)).strip()
+    asked = _words(said.last)
     if not re.search(r"\w", text):
         raise ParseError("it is empty.")
-    if "\\boxed" in text or "```" in text or not _words(said.last) & _words(text):
+    if "\\boxed" in text or "```" in text or (asked and not asked & _words(text)):
         raise ParseError("it is an answer, not the last message as a problem.")
-    if _words(text) == _words(said.last) and len(numbers(text)) < 2 and len(text) < SHORT:
+    if _words(text) == asked and len(numbers(text)) < 2 and len(text) < SHORT:
         raise ParseError("it is the last message as it was, which may refer to the conversation.")
     if lost := numbers(said.last) - numbers(text):
         raise ParseError(f"it leaves out {', '.join(sorted(lost)[:5])} of the last message.")
@@ -97,7 +98,7 @@ def parse(reply: str, said: Conversation) -> str:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.casefold()))
+    return set(re.findall(r"[^\W\d_]+", text.casefold()))
 
 
 def restate_prompt(said: Conversation) -> Prompt[str]:

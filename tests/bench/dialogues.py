@@ -34,12 +34,14 @@ def is_right(row: Row, solution: Solution) -> bool:
 def solve(graph: Any, row: Row, *, alone: bool) -> Row:
     """Solve a row, its last turn `alone` or all of it; return the result."""
     given = {"messages": row["messages"][-1:] if alone else row["messages"]}
-    restated, state = None, {}
+    restated, refused, state = None, None, {}
     for mode, data in graph.stream(given, stream_mode=["custom", "values"]):
         if mode == "values":
             state = data
         elif data["type"] == "restated":
             restated = data
+        elif data["type"] == "unparsed":
+            refused = data["error"]
     solution = Solution.model_validate(state["solution"])
     return {
         "id": row["id"],
@@ -48,6 +50,7 @@ def solve(graph: Any, row: Row, *, alone: bool) -> Row:
         "answer": solution.answer,
         "restated": restated and restated["problem"],
         "by": restated and restated["by"],
+        "refused": refused,
         "calls": solution.total.calls,
         "tokens": solution.total.tokens,
         "seconds": solution.total.seconds,
