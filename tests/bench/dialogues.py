@@ -1,6 +1,6 @@
 """Follow-ups with and without their context: right answers, calls, and how well the rule of standing alone decides.
 
-`python -m tests.bench.dialogues [--model SPEC] [--max-tokens N] [--out FILE]` solves the dialogues of
+`python -m tests.bench.dialogues [--model SPEC] [--max-tokens N] [--at-once N] [--out FILE]` solves the dialogues of
 tests/measure/dialogues.jsonl twice with the strategy `direct`: as they are, and their last turn alone, which is what was solved
 before follow-ups were restated. A result is written to FILE as soon as it is there; a second call goes on after the last one.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def solve(graph: Any, row: Row, *, alone: bool) -> Row:
         "calls": solution.total.calls,
         "tokens": solution.total.tokens,
         "seconds": solution.total.seconds,
+        "seconds_restating": solution.usage["restate"].seconds if "restate" in solution.usage else 0,
     }
 
 
@@ -68,7 +70,7 @@ def summary(rows: list[Row], results: list[Row]) -> dict[str, Any]:
         "right_after": sum(after[row["id"]]["right"] for row in done),
         "lost": [row["id"] for row in done if before[row["id"]]["right"] and not after[row["id"]]["right"]],
         "calls_added": sum(after[row["id"]]["calls"] - before[row["id"]]["calls"] for row in done),
-        "seconds_restating": round(sum(after[i].get("seconds", 0) - before[i].get("seconds", 0) for i in restated), 1),
+        "seconds_restating": sorted(round(after[i]["seconds_restating"], 1) for i in restated),
         "restated_by_navigator": sum(after[i]["by"] == "navigator" for i in restated),
         "whole_conversation": sum(after[i]["by"] == "conversation" for i in restated),
         "false_skips": [row["id"] for row in done if not row["alone"] and row["id"] not in restated],
@@ -81,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model")
     parser.add_argument("--max-tokens", type=int, default=400)
+    parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("dialogues-results.jsonl"))
     given = parser.parse_args()
     rows = dialogues()
@@ -88,12 +91,11 @@ def main() -> None:
     done = {(result["id"], result["alone"]) for result in results}
     context = Context(effort="low", max_tokens=given.max_tokens)
     graph = create_reasonflux(strategy="direct", navigator=given.model, context=context).compile()
-    for row in rows:
-        for alone in (True, False):
-            if (row["id"], alone) not in done:
-                results.append(solve(graph, row, alone=alone))
-                with given.out.open("a") as file:
-                    file.write(json.dumps(results[-1], ensure_ascii=False) + "\n")
+    due = [(row, alone) for alone in (False, True) for row in rows if (row["id"], alone) not in done]
+    with ThreadPoolExecutor(given.at_once) as pool, given.out.open("a") as file:
+        for result in pool.map(lambda one: solve(graph, one[0], alone=one[1]), due):
+            results.append(result)
+            print(json.dumps(result, ensure_ascii=False), file=file, flush=True)
     print(json.dumps(summary(rows, results), indent=1))
 
 
