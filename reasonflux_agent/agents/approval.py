@@ -7,6 +7,7 @@ since such UIs edit an argument as a text.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from reasonflux_agent.errors import InputError
@@ -60,6 +61,9 @@ def _lines(asked: JSON) -> str:
 
 
 def _edited(text: str, asked: JSON) -> list[JSON]:
+    """Return the steps of an edited text, one a line; its numbers do not count, since lines are moved without them."""
+    lines = [bare for line in text.splitlines() if (bare := re.sub(r"^\s*\d+[.)]", "", line).strip())]
+    text = "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
     try:
         steps, before = read_plan(text).steps, read_plan(_lines(asked)).steps
     except ParseError as error:
