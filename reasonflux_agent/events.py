@@ -256,8 +256,8 @@ def _lines(event: Event) -> Iterator[str]:
             models = " and ".join(dict.fromkeys((parts["navigator"], parts["solver"])))
             yield f"Effort {context['effort']}, model {models}, library {parts['library']}"
         case Restated(problem=problem, by=by):
-            yield "Problem, restated" if by == "navigator" else "Problem: the whole conversation"
-            yield problem
+            yield "Problem, restated" if by == "navigator" else "Problem: the last message with the whole conversation"
+            yield problem if by == "navigator" else ""
         case PlanDrawn(plan=plan) | PlanRefined(plan=plan):
             yield "Trajectory" if isinstance(event, PlanDrawn) else "Refined trajectory"
             yield from outline(plan)

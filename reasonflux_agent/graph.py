@@ -166,8 +166,8 @@ async def restate(state: State, run: Run) -> Update:
     problem, by = flattened(said), "conversation"
     if len(said.last) <= LONGEST:
         with suppress(ParseError):
-            problem, _ = await run.ask(restate_prompt(said), tries=1)
-            by = "navigator"
+            restated, reply = await run.ask(restate_prompt(said), tries=1)
+            problem, by = (problem, by) if reply.truncated else (restated, "navigator")
     await run.emit(Restated, turn=said.last, problem=problem, by=by)
     return {"asked": problem}
 

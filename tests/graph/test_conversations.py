@@ -82,6 +82,13 @@ def test_a_restatement_of_no_use_costs_one_call_and_the_conversation_is_the_prob
     assert restated.problem in asked.asked[-1][1]
 
 
+def test_a_restatement_that_the_token_limit_cut_is_of_no_use() -> None:
+    cut = AIMessage("Add 10 to 7, where", response_metadata={"finish_reason": "length"})
+    (restated,) = told(built(model(cut)), {"messages": [*TURNS, HumanMessage(ADD)]}, Restated)
+    assert restated.by == "conversation"
+    assert describe(restated) == "Problem: the last message with the whole conversation"
+
+
 def test_a_long_turn_is_not_restated_by_a_model() -> None:
     asked = model()
     (restated,) = told(built(asked), {"messages": [*TURNS, HumanMessage(f"{ADD} {'Think. ' * 300}")]}, Restated)
