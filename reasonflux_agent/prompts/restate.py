@@ -79,7 +79,8 @@ def parse(reply: str, said: Conversation) -> str:
     """Return the restated problem.
 
     Raises ParseError if it is empty, lacks a number of the last turn, has one that nobody named, or has no word of that turn
-    (then it is an answer); also for a short turn that comes back as it was, since it may refer to what was said before.
+    (then it is an answer); also if it says nothing that a short turn does not say, or has none of the numbers that were said,
+    since then it may refer to them.
     """
     text = _LABEL.sub("", re.sub(r"^> ?", "", reply.strip(), flags=re.MULTILINE)).strip()
     asked = _words(said.last)
@@ -87,11 +88,14 @@ def parse(reply: str, said: Conversation) -> str:
         raise ParseError("it is empty.")
     if "\\boxed" in text or "```" in text or (asked and not asked & _words(text)):
         raise ParseError("it is an answer, not the last message as a problem.")
-    if _words(text) == asked and len(numbers(text)) < 2 and len(text) < SHORT:
-        raise ParseError("it is the last message as it was, which may refer to the conversation.")
+    adds_nothing = _words(text) <= asked and numbers(text) <= numbers(said.last) and len(text) < SHORT
+    if adds_nothing and not (_words(text) == asked and len(numbers(text)) > 1):
+        raise ParseError("it says no more than the last message, which may refer to the conversation.")
     if lost := numbers(said.last) - numbers(text):
         raise ParseError(f"it leaves out {', '.join(sorted(lost)[:5])} of the last message.")
     known = set().union(*(numbers(part) for part in (said.last, said.system, *(turn.text for turn in said.turns))))
+    if known and not numbers(text):
+        raise ParseError("it has none of the numbers that were said.")
     if new := numbers(text) - known - SMALL:
         raise ParseError(f"it names {', '.join(sorted(new)[:5])}, which nobody has said.")
     return text

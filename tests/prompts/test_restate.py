@@ -195,12 +195,23 @@ def test_a_restatement_is_read(reply: str, problem: str | None) -> None:
         ("$\\boxed{57}$: add 10 to that", "an answer"),
         ("```python\nprint(47 + 10)  # add\n```", "an answer"),
         ("10, 47", "an answer"),
-        ("now add 10 to that", "as it was"),
+        ("now add 10 to that", "no more than"),
+        ("Add 10.", "no more than"),
     ],
 )
 def test_a_restatement_of_no_use_is_refused(reply: str, says: str) -> None:
     with pytest.raises(ParseError, match=says):
         restate_prompt(ADDED).parse(reply)
+
+
+def test_a_restatement_without_the_numbers_is_refused() -> None:
+    roots = Conversation(
+        (Turn("user", "Find the roots of x^2 - 5x + 6 = 0."), Turn("assistant", "2, 3")), "What is their sum?", ""
+    )
+    with pytest.raises(ParseError, match="none of the numbers"):
+        restate_prompt(roots).parse("What is the sum of the roots?")
+    words = Conversation((Turn("user", "Which word is longer, tree or stone?"), Turn("assistant", "stone")), "Spell it.", "")
+    assert restate_prompt(words).parse("Spell it, the word stone.") == "Spell it, the word stone."
 
 
 def test_what_is_complete_may_come_back_as_it_was() -> None:
