@@ -78,15 +78,16 @@ def render(said: Conversation) -> list[Message]:
 def parse(reply: str, said: Conversation) -> str:
     """Return the restated problem.
 
-    Raises ParseError if it is empty, lacks a number of the last turn, has one that nobody named, or has no word of that turn
-    (then it is an answer); also if it says nothing that a short turn does not say, or has none of the numbers that were said,
-    since then it may refer to them.
+    Raises ParseError if it is empty, lacks a number of the last turn or names one that nobody said; if it shares no word and no
+    number with that turn, since then it is an answer; and if it says nothing that a short turn does not say, or has none of the
+    numbers that were said, since then it may still refer to them.
     """
     text = _LABEL.sub("", re.sub(r"^> ?", "", reply.strip(), flags=re.MULTILINE)).strip()
     asked = _words(said.last)
     if not re.search(r"\w", text):
         raise ParseError("it is empty.")
-    if "\\boxed" in text or "```" in text or (asked and not asked & _words(text)):
+    shares = bool(asked & _words(text) or numbers(said.last))  # its numbers must all be there, see below
+    if "\\boxed" in text or "```" in text or not shares or not re.search(r"[^\W\d_]|\d\W*[-+*/^=×÷·]", text):
         raise ParseError("it is an answer, not the last message as a problem.")
     adds_nothing = _words(text) <= asked and numbers(text) <= numbers(said.last) and len(text) < SHORT
     if adds_nothing and not (_words(text) == asked and len(numbers(text)) > 1):

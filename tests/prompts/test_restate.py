@@ -175,6 +175,8 @@ def test_the_examples_are_what_the_prompt_asks_for() -> None:
     ("reply", "problem"),
     [
         ("What is 47 + 10?\nAdd them.", "What is 47 + 10?\nAdd them."),
+        ("What is 47 + 10?", None),
+        ("47 + 10", None),
         ("**Restated problem:** Add 10 to 47.", "Add 10 to 47."),
         ("> Add 10 to 47.\n> State it.", "Add 10 to 47.\nState it."),
         ("Now double the sum of 38, 9 and 10, that is 2 times it.", None),
@@ -225,3 +227,11 @@ def test_the_whole_conversation_as_a_problem() -> None:
         "Answer this last message:\nNow add 10 to that."
     )
     assert flattened(ADDED._replace(turns=())) == "Now add 10 to that."
+
+
+def test_a_list_of_words_that_answers_is_refused() -> None:
+    said = Conversation(
+        (Turn("user", "Sort pear, apple, fig."), Turn("assistant", "apple, fig, pear")), "In reverse order.", ""
+    )
+    with pytest.raises(ParseError, match="an answer"):
+        restate_prompt(said).parse("pear, fig, apple")
