@@ -70,9 +70,11 @@ class State(InputState, OutputState, Attempted, total=False):
     run: Annotated[str, latest]
     """Id of the run, and name of its record."""
     asked: str
-    """The problem of the run."""
+    """The problem of the run; of a follow-up in a conversation, its restatement."""
+    system: Annotated[str, latest]
+    """The system prompt of the conversation; empty if there is none."""
     read: str
-    """Identifies the message that was last when the run began; see `graph.begin`."""
+    """Identifies the message that was last when the run began; see `stages.begin`."""
     direct_samples: int
     """Direct samples to launch."""
     sampled: int
@@ -88,6 +90,8 @@ class Attempt(TypedDict, total=False):
 
     run: Annotated[str, latest]
     """Id of the run."""
+    system: Annotated[str, latest]
+    """The system prompt of the conversation, which begins each prompt; empty if there is none."""
     problem: str
     """The problem x. (In the run's state its channel takes several values.)"""
     attempt: Annotated[str, latest]
