@@ -13,7 +13,10 @@ from reasonflux_agent.templates import TemplateLibrary
 
 TRAIN = LearningRow(problem="A train goes 60 km/h for 2.5 hours. How far does it go?", answer="150")
 SORTING = LearningRow(problem="Sort the following words: List: pear apple fig cherry", answer="apple cherry fig pear")
-FORM = "Your task is to sort words in ascending order. Your output looks like this: word_1, word_2, word_3. Now sort these: {}"
+FORM = (
+    "Your task is to sort words in ascending or descending order using ASCII ordering. Your output should be a list of words that "
+    "looks like this: word_1, word_2, word_3. Now sort these words, and return them as a list: {}"
+)
 NUMBERED = LearningRow(problem=FORM.format("pear, apple, cherry"), answer="apple, cherry, pear")
 TRUTH = LearningRow(problem="Fidel tells the truth. Jerry says Fidel lies. Does Jerry tell the truth?", answer="no")
 
@@ -44,9 +47,6 @@ def test_what_all_problems_say_is_no_data() -> None:
     assert is_hard_coded(honest, NUMBERED)
     assert not is_hard_coded(honest, NUMBERED, common)
     assert is_hard_coded("print('apple, cherry, pear')", NUMBERED, common)
-    assert is_hard_coded(
-        "word = 'ascending order'\nprint('apple' + ', cherry' + ', pear')", NUMBERED, {*common, "apple", "cherry"}
-    )
 
 
 def test_a_program_is_shown_as_a_turn_and_survives_the_file(tmp_path: Path) -> None:
