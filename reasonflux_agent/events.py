@@ -109,6 +109,9 @@ class Token(Event):
     type: Literal["token"] = "token"
     role: str = ""
     text: str
+    """Empty for a piece of the thought."""
+    thought: str = ""
+    """A piece of what the model thinks before it replies, where its server tells that apart."""
 
 
 class Unparsed(Event):
