@@ -109,9 +109,8 @@ class Token(Event):
     type: Literal["token"] = "token"
     role: str = ""
     text: str
-    """Empty for a piece of the thought."""
     thought: str = ""
-    """A piece of what the model thinks before it replies, where its server tells that apart."""
+    """A piece of the thought before the reply, where the server tells it apart; `text` is empty then."""
 
 
 class Unparsed(Event):

@@ -22,7 +22,7 @@ from reasonflux_agent.schema import Candidate, Solution, Usage
 from reasonflux_agent.serving.answer import cut_at
 from reasonflux_agent.serving.housekeeping import is_housekeeping
 from reasonflux_agent.serving.refused import JSON, closing
-from reasonflux_agent.serving.requests import ChatRequest
+from reasonflux_agent.serving.requests import ChatRequest, Names
 from reasonflux_agent.serving.schemas import misfit
 from reasonflux_agent.serving.telling import Teller, answering_node
 from reasonflux_agent.verify.grading import aequivalent
@@ -74,7 +74,7 @@ class Completer:
 
     runner: Runner
     timeout: float
-    names: dict[str, tuple[str, str | None]]
+    names: Names
 
     async def pieces(self, ask: ChatRequest) -> AsyncGenerator[Piece, None]:
         """Yield a Begun, then the pieces of the reply, then a Done. Raises what a run raises; Refused and InputError first."""

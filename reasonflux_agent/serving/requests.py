@@ -14,6 +14,8 @@ from reasonflux_agent.context import EFFORTS, Context
 from reasonflux_agent.serving.messages import conversation_of, problem_of
 from reasonflux_agent.serving.refused import JSON, Refused, read_object, unknown
 
+Names = dict[str, tuple[str, str | None]]
+"""Model name -> (strategy, effort)."""
 PREFIX = "reasonflux"
 NAVIGATOR, DIRECT = "navigator", "direct"
 """The strategies of the model `reasonflux`: the first; the second where a request wants no reasoning."""
@@ -121,7 +123,7 @@ class ChatRequest(BaseModel):
         """The graph's messages: the texts of system prompts and earlier turns, then the problem. Raises Refused."""
         return conversation_of(self.messages)
 
-    def run(self, names: dict[str, tuple[str, str | None]]) -> tuple[str, JSON]:
+    def run(self, names: Names) -> tuple[str, JSON]:
         """Return the strategy, and the fields of the Context that the request sets. Raises Refused."""
         own = self.reasonflux or {}
         if unknown := own.keys() - FIELDS:
@@ -142,27 +144,29 @@ class ChatRequest(BaseModel):
         return strategy, {name: value for name, value in given.items() if value is not None}
 
 
-def model_names(strategies: Iterable[str]) -> dict[str, tuple[str, str | None]]:
+def model_names(strategies: Iterable[str]) -> Names:
     """Return model name -> (strategy, effort). A name without an effort leaves it to the request or the server's default."""
     chosen = {PREFIX: NAVIGATOR, **{f"{PREFIX}-{name}": name for name in strategies}}
     efforts: tuple[str | None, ...] = (None, *EFFORTS)
     return {f"{name}-{effort}" if effort else name: (chosen[name], effort) for name in chosen for effort in efforts}
 
 
-def listed(names: dict[str, tuple[str, str | None]]) -> list[str]:
+def listed(names: Names) -> list[str]:
     """Return the names that a client shows to choose from: `reasonflux` with each effort, and each other strategy."""
     short = [name for name, (strategy, _) in names.items() if name == PREFIX or strategy == NAVIGATOR]
     short = [name for name in short if not name.startswith(f"{PREFIX}-{NAVIGATOR}")]
     return [*short, *(name for name, (strategy, effort) in names.items() if strategy != NAVIGATOR and not effort)]
 
 
-def unknown_model(name: str, names: Iterable[str]) -> Refused:
+def unknown_model(name: str, names: Names) -> Refused:
     """Return the error for a name that no model has."""
-    text = f"The model {name!r} does not exist. There are: {', '.join(names)}."
+    text = (
+        f"The model {name!r} does not exist. There are: {', '.join(listed(names))}; and each strategy with an effort behind it."
+    )
     return Refused(text, status=404, param="model", code="model_not_found")
 
 
-def read_request(body: bytes, names: Iterable[str], *, strict: bool = False) -> ChatRequest:
+def read_request(body: bytes, names: Names, *, strict: bool = False) -> ChatRequest:
     """Return the request in `body`, for one of the model `names`. Raises Refused, which names the parameter at fault.
 
     Parameters without a meaning here are left out, and `ignored` names them; if `strict`, they are refused.
@@ -170,10 +174,16 @@ def read_request(body: bytes, names: Iterable[str], *, strict: bool = False) -> 
     return request_of(read_object(body), names, strict=strict)
 
 
-def request_of(given: JSON, names: Iterable[str], *, strict: bool = False) -> ChatRequest:
+def request_of(given: JSON, names: Names, *, strict: bool = False) -> ChatRequest:
     """As `read_request`, for a body that is read already."""
     kept = {name: value for name, value in given.items() if name not in IGNORED and name not in INERT}
     idle = [name for name, harmless in INERT.items() if (value := given.get(name)) is not None and value not in harmless]
+    for name in {"tool_choice", "function_call"} & {*idle}:
+        text = (
+            f"{name!r} demands the call of a tool, and no tool is ever called here. Next: leave it out, or say 'auto'; for an "
+        )
+        text += "answer in a form of your own, give a JSON schema as 'response_format'."
+        raise Refused(text, param=name, code="unsupported_parameter")
     if not strict:
         idle += [name for name in kept if name not in ChatRequest.model_fields]
         kept = {name: kept[name] for name in kept if name not in idle}
@@ -187,12 +197,6 @@ def request_of(given: JSON, names: Iterable[str], *, strict: bool = False) -> Ch
     elif idle:
         text = f"{idle[0]!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out."
         raise Refused(text, param=idle[0], code="unsupported_parameter")
-    for name in {"tool_choice", "function_call"} & {*idle}:
-        text = (
-            f"{name!r} demands the call of a tool, and no tool is ever called here. Next: leave it out, or say 'auto'; for an "
-        )
-        text += "answer in a form of your own, give a JSON schema as 'response_format'."
-        raise Refused(text, param=name, code="unsupported_parameter")
     try:
         request = ChatRequest.model_validate(kept)
     except ValidationError as error:

@@ -6,13 +6,12 @@ Source of the shapes: the public API reference of OpenAI. Nothing is stored: a c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from reasonflux_agent.serving.completing import Done
 from reasonflux_agent.serving.refused import JSON, Refused, error_of, read_object, unread
 from reasonflux_agent.serving.replies import about, event, finish
-from reasonflux_agent.serving.requests import PREFIX, ChatRequest, request_of
+from reasonflux_agent.serving.requests import PREFIX, ChatRequest, Names, request_of
 
 STORED = ("previous_response_id", "conversation", "background", "prompt")
 """Parameters that need a store on the server."""
@@ -22,7 +21,7 @@ SAME = ("model", "stream", "temperature", "reasoning", "tools", "tool_choice", P
 ECHOED = ("instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "temperature", "tool_choice", "top_p")
 
 
-def read_response_request(body: bytes, names: Iterable[str], *, strict: bool = False) -> tuple[ChatRequest, JSON]:
+def read_response_request(body: bytes, names: Names, *, strict: bool = False) -> tuple[ChatRequest, JSON]:
     """Return (the request in the form of chat completions, the body as it was). Raises Refused."""
     given = read_object(body)
     for name in STORED:

@@ -102,7 +102,6 @@ class Teller:
                 # a model that does not stream tells its whole reply now
                 content = "" if event.call in self._shown else answer.token(reply.text)[1]
                 silent = event.model_copy(update={"reply": None if event.call in self._shown else _thought(reply)})
-                self._shown.add(event.call)
                 return content + answer.call_ended(), silent
             case ProgramRun():
                 return answer.printed(event.output, event.error), event
@@ -115,6 +114,7 @@ class Teller:
             case CallEnded(reply=reply):
                 if reply and event.call not in self._open and event.call not in self._shown:
                     self._write(event, reply.reasoning, reply.text)
+                self._shown.add(event.call)
                 if section := self._open.pop(event.call, None):
                     section.ended = True
                     section.text += "" if reply or not event.error else " (the call failed)"
