@@ -39,7 +39,9 @@ def read_response_request(body: bytes, names: Names, *, strict: bool = False) ->
     elif form:
         chat["response_format"] = form
     try:
-        return request_of(chat, names, strict=strict), given
+        ask = request_of(chat, names, strict=strict)
+        _ = ask.problem  # refused here, where its place has another name
+        return ask, given
     except Refused as error:
         if (error.param or "").startswith("messages"):
             error.param = "input"

@@ -82,6 +82,8 @@ class Teller:
         if self._answering and event.node == self._answering:
             content, event = self._written(event)
         self._narrate(event)
+        if content and (thought := self._open.pop(event.call, None)):
+            thought.ended = True  # the answer begins: its thought is over
         return self._due(), content
 
     def end(self, final: str) -> str:
