@@ -241,6 +241,7 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0, pace: fl
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # clients that connect at the same moment
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             if not isinstance(sys.exc_info()[1], ConnectionError):  # a client may hang up
