@@ -79,7 +79,7 @@ def _object(value: dict[str, Any], schema: dict[str, Any], place: str, inner: di
     assert isinstance(known, dict)
     required = schema.get("required")
     for name in required if isinstance(required, list) else ():
-        if name not in value:
+        if isinstance(name, str) and name not in value:
             return f"{place} lacks the field {name!r}."
     others = schema.get("additionalProperties", True)
     for name, item in value.items():
