@@ -9,34 +9,18 @@ name `reasonflux_<type>`, and as a line of a record. `read_event` makes it typed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from reasonflux_agent.labels import PREFIX as PREFIX
+from reasonflux_agent.labels import Labels as Labels
+from reasonflux_agent.labels import labels_of as labels_of
 from reasonflux_agent.models import Reply
 from reasonflux_agent.schema import Plan, Review, Solution, StepResult
 
 JSON = dict[str, Any]
-PREFIX = "reasonflux_"
-"""Begins the name of every callback event and metadata label of this package."""
-
-
-class Labels(BaseModel):
-    """Where in a run something happens. Model calls carry these fields as callback metadata, with `PREFIX` before each name."""
-
-    model_config = ConfigDict(frozen=True)
-
-    run: str
-    """Id of the run; its record has the same name."""
-    attempt: str = ""
-    """`draft 0`, `attempt 2`: the branch of the run; empty for the run's own nodes."""
-    node: str = ""
-    """Name of the node."""
-    unit: str = ""
-    """One pass through the node. A resumed run that repeats the pass gives it the same name."""
-    call: str = ""
-    """Id of the model call that this is, or that it follows from; empty if there was none in this pass."""
 
 
 class Event(Labels):
@@ -61,6 +45,18 @@ class Begin(Event):
     """The fields of the run's `Context`."""
     parts: dict[str, str] = {}
     """What the run is made of: `navigator`, `solver`, `library`."""
+
+
+class Restated(Event):
+    """The last turn of a conversation was written as a problem of its own."""
+
+    type: Literal["restated"] = "restated"
+    turn: str
+    """What the user said last."""
+    problem: str
+    """What the run solves in its place."""
+    by: Literal["navigator", "conversation"] = "navigator"
+    """`conversation`: the navigator's words are of no use, and the problem is the whole conversation."""
 
 
 class PlanDrawn(Event):
@@ -188,6 +184,7 @@ class Note(Event):
 
 AnyEvent = Annotated[
     Begin
+    | Restated
     | PlanDrawn
     | TemplatesFound
     | PlanRefined
@@ -235,13 +232,6 @@ def json_schema() -> JSON:
     return _READER.json_schema()
 
 
-def labels_of(metadata: Mapping[str, Any] | None) -> Labels | None:
-    """Return the labels that a model call carries in its callback metadata; None for a call outside a run of ours."""
-    given = metadata or {}
-    found = {name: given[PREFIX + name] for name in Labels.model_fields if PREFIX + name in given}
-    return Labels(**found) if found.get("run") else None
-
-
 def template_name(id: str) -> str:
     """Return the readable end of a template's id: `algebra/sums/pairing-terms` gives `Pairing terms`."""
     return id.rsplit("/", 1)[-1].replace("-", " ").capitalize()
@@ -267,6 +257,9 @@ def _lines(event: Event) -> Iterator[str]:
         case Begin(parts=parts, context=context):
             models = " and ".join(dict.fromkeys((parts["navigator"], parts["solver"])))
             yield f"Effort {context['effort']}, model {models}, library {parts['library']}"
+        case Restated(problem=problem, by=by):
+            yield "Problem, restated" if by == "navigator" else "Problem: the last message with the whole conversation"
+            yield problem if by == "navigator" else ""
         case PlanDrawn(plan=plan) | PlanRefined(plan=plan):
             yield "Trajectory" if isinstance(event, PlanDrawn) else "Refined trajectory"
             yield from outline(plan)

@@ -158,6 +158,7 @@ class Runner:
         """
         graph = self.graphs[strategy]
         config: RunnableConfig = {"callbacks": [*self._recorders, *callbacks]}
+        context = context.model_copy(update={"stream_calls": streamed})
         how: JSON = {"context": context, "stream_mode": ["custom", *(["messages"] if streamed else [])], "subgraphs": True}
         if kept:
             graph = graph.copy({"checkpointer": kept.saver})

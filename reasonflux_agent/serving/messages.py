@@ -35,10 +35,10 @@ def problem_of(messages: list[JSON]) -> str:
 
 
 def conversation_of(messages: list[JSON]) -> list[dict[str, str]]:
-    """Return `role` and `content` of each message that has a text, the problem last. Raises Refused as `problem_of` does."""
+    """Return `role` and `content` (a text) of each message, the problem last. Raises Refused as `problem_of` does."""
     at = _last(messages)
-    said = [(ROLES[turn["role"]], _said(turn)) for turn in (*messages[:at], *messages[at + 1 :]) if _known(turn)]
-    told = [{"role": role, "content": text} for role, text in said if text.strip()]
+    others = (*messages[:at], *messages[at + 1 :])
+    told = [{"role": ROLES[turn["role"]], "content": _said(turn)} for turn in others if _known(turn)]
     return [*told, {"role": "user", "content": problem_of(messages)}]
 
 

@@ -125,7 +125,7 @@ class Teller:
             case ProgramRun() if event.call in self._shown:  # its code was told
                 said = f"failed: {event.error}" if event.error else f"printed: {event.output.strip()}"
                 self._queue.append(_Section("", f"The program {said}", ended=True))
-            case _ if event.type in WRITTEN and event.call in self._shown:
+            case _ if event.type in WRITTEN and event.call in self._shown and getattr(event, "by", "") != "conversation":
                 pass
             case _ if not self._answer.told and (text := describe(event)):
                 self._queue.append(_Section("", text, ended=True))
