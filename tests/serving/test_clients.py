@@ -134,10 +134,11 @@ def test_out_of_time_is_the_best_answer_so_far(client: openai.OpenAI) -> None:
 
 def test_langchains_client_invokes_and_streams(server: Server) -> None:
     model = ChatOpenAI(model=MODEL, base_url=server.url, api_key="unused", stream_usage=True)
-    reply = model.invoke(PROBLEM)
+    turns = [("system", "Be brief."), ("human", PROBLEM)]
+    reply = model.invoke(turns)
     assert reply.text.endswith("\\boxed{5}$.")
     assert reply.usage_metadata["total_tokens"] > 50
-    chunks = list(model.stream([("system", "Be brief."), ("human", PROBLEM)]))
+    chunks = list(model.stream(turns))
     assert "".join(chunk.text for chunk in chunks) == reply.text
     assert [chunk.usage_metadata["total_tokens"] for chunk in chunks if chunk.usage_metadata] == [
         reply.usage_metadata["total_tokens"]
