@@ -253,7 +253,7 @@ CHECKS = (
     Check("usage counted", True, Probe.usage, "a server that fills `usage`; vLLM does"),
     Check("token limit", True, Probe.limit, "a server that honours `max_tokens` and says finish_reason `length`; vLLM does"),
     Check("streams with usage", True, Probe.stream, "a server that knows stream_options.include_usage; vLLM does"),
-    Check("several at once", True, Probe.at_once, "--max-num-seqs 256; less: --max-concurrency here"),
+    Check("several at once", True, Probe.at_once, "--max-num-seqs 256; less: --concurrency here"),
     Check("plans in form", False, Probe.plans, "a larger navigator, or one trained for it (training/)"),
     Check("cached tokens", False, Probe.cached, "--enable-prefix-caching --enable-prompt-tokens-details"),
     Check("log-probabilities", False, Probe.logprobs, "--max-logprobs 20 (0 forbids them)"),
