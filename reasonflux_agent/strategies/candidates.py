@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from reasonflux_agent.events import CandidateMade, ProgramRun
@@ -52,13 +53,16 @@ async def candidate(
     return made
 
 
-async def solve(run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = True, **given: Any) -> tuple[str, Reply]:
+async def solve(
+    run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = True, prints: bool = False, **given: Any
+) -> tuple[str, Reply]:
     """Ask the solver, and show it what its programs print (tool-integrated reasoning, as in ToRA).
 
     A model that writes a program tends to imagine its output. So the reply stops behind the program, the program is run in
     isolation, and the reply goes on from the real output: to the final answer, or to the result of a step that is not the
     `last`. After a program that fails, a model that cannot use the error (`models.reads_errors`) replies anew, sampled; others
-    are shown the error. The result is the joined text.
+    are shown the error. With `prints` what the program prints is the answer, and no call follows. The result is the joined
+    text.
     """
     messages = prompt.render(**given)
     joined = ""
@@ -80,6 +84,8 @@ async def solve(run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = Tr
             continue
         shown = printed(result.output, result.error)
         joined += cut + shown
+        if prints and not failed:
+            return f"{joined}\\boxed{{{await run.compute(partial(printed_answer, result.output))}}}", reply
         messages = [*messages, *_continue(cut, shown, last)]
     raise AssertionError("unreachable")
 
@@ -87,6 +93,12 @@ async def solve(run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = Tr
 def printed(output: str, error: str | None) -> str:
     """Return what the text of a solution says below a program that was run."""
     return f"\n```output\n{error or output}\n```\n"
+
+
+def printed_answer(output: str) -> str:
+    """Return the answer that a program prints: its last line, without a label (`Total: 10:30`)."""
+    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
+    return extract_answer(last) or re.sub(r"^.*[A-Za-z] ?: ", "", last)
 
 
 def _behind_program(text: str) -> str:
@@ -116,10 +128,8 @@ async def programmed(run: Run, problem: str, *, sampled: bool) -> Candidate:
         if result.output and not result.error:
             break
         sampled = True  # the next try is another program
-    lines = [line for line in result.output.strip().splitlines() if line.strip()]
-    answer = lines[-1].strip() if lines and not result.error else ""
+    answer = "" if result.error else await run.compute(lambda: printed_answer(result.output))
     text = f"```python\n{code}\n```\n```output\n{result.error or result.output}\n```\n"
     if not answer:
         return Candidate(source="program", text=text, answer=None, checks={"answered": False})
-    answer = await run.compute(lambda: extract_answer(answer) or re.sub(r"^.*[A-Za-z] ?: ", "", answer))  # `Total: 10:30`
     return await candidate(run, "program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply)

@@ -14,15 +14,16 @@ from reasonflux_agent.node import sequence
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts.solve import SOLVE, worked_examples
 from reasonflux_agent.run import Run
-from reasonflux_agent.schema import Plan, Step
+from reasonflux_agent.schema import Plan, Step, Template
 from reasonflux_agent.state import Trajectory
-from reasonflux_agent.strategies.candidates import candidate, solve
+from reasonflux_agent.strategies.candidates import candidate, printed_answer, solve
 from reasonflux_agent.strategies.direct import reason as reason_directly
 from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out
+from reasonflux_agent.verify.grading import equivalent
 
 
 def recall(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """Return the graph of one attempt: one search, then one call, and one more for each program in the reply."""
+    """Return the graph of one attempt: one search, then one call; one more if a program fails, or does not print the answer."""
     return sequence(parts, retrieve, reason)
 
 
@@ -47,5 +48,14 @@ async def reason(state: Trajectory, run: Run) -> dict[str, Any]:
     if not templates:
         return await reason_directly(state, run)
     problem, plan = state["problem"], Plan(**state["plan"])
-    text, reply = await solve(run, SOLVE, sampled=state["sample"] > 0, problem=problem, templates=templates)
+    prints = await run.compute(lambda: all(map(prints_answer, templates)))
+    text, reply = await solve(run, SOLVE, sampled=state["sample"] > 0, prints=prints, problem=problem, templates=templates)
     return {"candidates": [await candidate(run, "recall", problem, text, reply=reply, plan=plan)]}
+
+
+def prints_answer(template: Template | str) -> bool:
+    """Return whether the program in a template's worked example prints the example's answer as it is."""
+    if isinstance(template, str) or not template.example:
+        return False
+    output = "\n".join(template.example.steps).rpartition("```output\n")[2].partition("\n```")[0]
+    return bool(output) and equivalent(printed_answer(output), template.example.answer, problem=template.example.problem)

@@ -80,6 +80,29 @@ async def test_without_a_template_it_is_a_direct_solution(hits: Any, context: An
     assert solution.candidates[0].source == "direct"
 
 
+def printing(output: str) -> Template:
+    steps = ("```python\nprint(1 + 1)\n```", f"```output\n{output}\n```")
+    return template("a").model_copy(update={"example": Example(problem="What is 1 + 1?", steps=steps, answer="2")})
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(("output", "calls"), [("2", 1), ("Sum: 2", 1), ("2 apples and 3 pears", 2)])
+async def test_no_call_follows_a_program_that_prints_the_answer(output: str, calls: int, asynchronous: bool) -> None:
+    line: Line = lambda prompt, _: "So it is \\boxed{7}." if "printed:" in prompt else PROGRAM  # noqa: E731
+    model = Scripted({"reason": line})
+    solution = await solved(model, [("a", 1.0)], [printing(output)], asynchronous)
+    assert len(model.nodes) == calls
+    assert solution.answer == "7"
+    assert "```output\n7\n```" in solution.text
+
+
+async def test_a_call_follows_a_program_that_fails() -> None:
+    lines = iter(["```python\n1 / 0\n```", PROGRAM])
+    model = Scripted({"reason": lambda *_: next(lines)})
+    assert (await solved(model, [("a", 1.0)], [printing("2")])).answer == "7"
+    assert len(model.nodes) == 2
+
+
 async def test_a_template_is_shown_with_the_one_that_it_was_learned_with() -> None:
     model = Scripted()
     solution = await solved(model, [("a", 1.0)], [template("a", shown_with="b"), template("b"), template("c")])
