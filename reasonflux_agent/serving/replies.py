@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 
 from reasonflux_agent.errors import InputError, ModelError
-from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed, describe
+from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed
 from reasonflux_agent.runs.runner import Busy
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.requests import JSON, PREFIX, ChatRequest, Refused
+from reasonflux_agent.wording import describe
 
 RETRY_AFTER = 5
 """Seconds that a client is told to wait, if the queue is full or the server ends."""
