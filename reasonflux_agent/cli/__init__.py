@@ -14,7 +14,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from reasonflux_agent import __version__
-from reasonflux_agent.cli import batch, learn, lm_eval, mcp, models, plugins, resume, serve, solve, templates, threads, ui
+from reasonflux_agent.cli import (
+    batch,
+    feedback,
+    learn,
+    lm_eval,
+    mcp,
+    models,
+    plugins,
+    resume,
+    serve,
+    solve,
+    templates,
+    threads,
+    ui,
+)
 from reasonflux_agent.cli import eval as evaluation
 from reasonflux_agent.cli.commands import Commands, Plain
 from reasonflux_agent.cli.exits import EPILOG, code_of, explain
@@ -33,6 +47,7 @@ app = typer.Typer(
 app.command(epilog=EPILOG, cls=solve.SolveCommand)(solve.solve)
 app.command(epilog=EPILOG, cls=RunCommand)(batch.batch)
 app.command(epilog=EPILOG)(learn.learn)
+app.command(epilog=EPILOG)(feedback.feedback)
 app.command(cls=RunCommand)(serve.serve)
 app.command(cls=RunCommand)(ui.ui)
 app.command(cls=RunCommand)(mcp.mcp)

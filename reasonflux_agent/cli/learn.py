@@ -13,6 +13,7 @@ import typer
 from reasonflux_agent.cli import options
 from reasonflux_agent.cli.exits import UNPROVEN, going_on
 from reasonflux_agent.cli.options import HOW, LIMITS, OUTPUT
+from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,8 @@ NOTHING = "nothing was tried: no reply was right and no row has a solution, or t
 
 def learn(
     examples: Annotated[
-        Path, typer.Argument(help="JSON lines with a 'problem' and an 'answer', perhaps a 'solution' and a 'group'.")
-    ],
+        Path | None, typer.Argument(help="JSON lines with a 'problem' and an 'answer', perhaps a 'solution' and a 'group'.")
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -36,6 +37,10 @@ def learn(
             rich_help_panel=OUTPUT,
         ),
     ] = Path("learned.json"),
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(help="Learn from marked run records too: a record, or a folder of them; may be given several times."),
+    ] = None,
     model: options.Model = None,
     library: Annotated[
         str | None,
@@ -62,8 +67,10 @@ def learn(
     from reasonflux_agent.learning.learner import learn as learn_from
     from reasonflux_agent.parts import resolve_models
 
+    if examples is None and not records:
+        raise InputError("There is nothing to learn from. Next: give a file of solved problems, or --records DIR.")
     if dry_run:
-        for line in _foreseen(forecast(examples, library, budget)):
+        for line in _foreseen(forecast(examples, library, budget, records or ())):
             typer.echo(line)
         return
     settings = Context.from_env()
@@ -71,7 +78,7 @@ def learn(
     options.load_models({"solver": solver})
     with going_on(), redirect_stdout(sys.stderr), JobProgress() as progress:
         limits: dict[str, Any] = {"budget": budget, "concurrency": concurrency}
-        learned = learn_from(examples, out, model=solver, library=library, watcher=progress, **limits)
+        learned = learn_from(examples, out, records=records or (), model=solver, library=library, watcher=progress, **limits)
     for line in _report(learned, out):
         typer.echo(line)
     raise typer.Exit(0 if learned.proven else UNPROVEN)

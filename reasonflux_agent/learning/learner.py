@@ -16,6 +16,7 @@ from reasonflux_agent.jobs.running import Watcher
 from reasonflux_agent.learning.choosing import choose
 from reasonflux_agent.learning.mining import DIRECT, mine
 from reasonflux_agent.learning.racing import Standing
+from reasonflux_agent.learning.records import Paths
 from reasonflux_agent.learning.rows import Fold, LearningRow, read_rows, split
 from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Solver, Trial, Way, key_of
 from reasonflux_agent.learning.statistics import BASELINE, Claim, claim, power, smallest_effect
@@ -70,9 +71,10 @@ class Forecast:
 
 
 def learn(
-    rows: Rows,
-    out: str | Path,
+    rows: Rows | None = None,
+    out: str | Path = "learned.json",
     *,
+    records: Paths = (),
     model: BaseChatModel | str | None = None,
     library: TemplateLibrary | str | Path | None = None,
     budget: int | None = None,
@@ -82,7 +84,8 @@ def learn(
 ) -> Learned:
     """Learn a library from solved rows, write it to `out`, and say whether it is shown to help.
 
-    `rows`: a JSONL file, or mappings, with `problem`, `answer`, and perhaps `solution` and `group`. `library`: one to start
+    `rows`: a JSONL file, or mappings, with `problem`, `answer`, and perhaps `solution` and `group`; None if there are only
+    `records`: run records, or folders of them, that are marked as right or wrong (docs/feedback.md). `library`: one to start
     from; those of its templates that are found for the rows have to win their place, the others stay. `budget`: model calls at
     most, not counting retries. `context`: fields of the Context, such as `max_tokens`.
 
@@ -96,7 +99,7 @@ def learn(
     settings = Context.from_env(**{"seed": 0, **context, "direct_samples": 0, "trajectories": 1, "templates": 1})
     _, spec = resolve_models(settings.navigator, model or settings.solver)
     settings = settings.model_copy(update={"navigator": None, "solver": None})
-    kept, given = read_rows(rows), _given(library)
+    kept, given = read_rows(rows, records), _given(library)
     _refuse(kept, given, budget)
     rehearsed = _rehearse(kept, given, budget)
     with Solver(spec, Path(out), settings, concurrency, watcher) as solver:
@@ -107,9 +110,11 @@ def learn(
     return _written(learned, Path(out))
 
 
-def forecast(rows: Rows, library: TemplateLibrary | str | Path | None = None, budget: int | None = None) -> Forecast:
+def forecast(
+    rows: Rows | None, library: TemplateLibrary | str | Path | None = None, budget: int | None = None, records: Paths = ()
+) -> Forecast:
     """Return what `learn` would cost with these rows, and could show. No model is called. Raises InputError."""
-    kept, given = read_rows(rows), _given(library)
+    kept, given = read_rows(rows, records), _given(library)
     _refuse(kept, given, budget)
     folds = split(kept)
     tested = sum(len(test) for _, test in folds)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError, field_validator
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.learning.records import Paths, rows_of_records
 from reasonflux_agent.runs.journal import read_rows as read_lines
 from reasonflux_agent.schema import Value
 
@@ -54,14 +55,15 @@ class LearningRow(Value):
         return hashlib.sha256(json.dumps([self.problem, self.answer]).encode()).hexdigest()[:12]
 
 
-def read_rows(rows: str | Path | Iterable[Mapping[str, Any]]) -> list[LearningRow]:
+def read_rows(rows: str | Path | Iterable[Mapping[str, Any]] | None, records: Paths = ()) -> list[LearningRow]:
     """Return the rows of a JSONL file, or those given, without near-copies, in an order that their texts decide.
 
-    Raises InputError that names the row and the field, and for fewer than FEWEST different rows.
+    `records`: run records, or folders of them; those that are marked give rows too (`rows_of_records`). Raises InputError that
+    names the row and the field, and for fewer than FEWEST different rows.
     """
-    name, given = (str(rows), _lines(Path(rows))) if isinstance(rows, str | Path) else ("rows", rows)
+    name, given = (str(rows), _lines(Path(rows))) if isinstance(rows, str | Path) else ("rows", rows or ())
     read = []
-    for number, row in enumerate(given, 1):
+    for number, row in enumerate([*given, *(rows_of_records(records) if records else ())], 1):
         try:
             read.append(LearningRow.model_validate(row))
         except ValidationError as error:

@@ -25,12 +25,12 @@ def mark(path: Path, *, correct: bool, answer: str | None = None, comment: str =
     run, solution = record.begin.run, record.solution
     if solution is None:
         raise InputError(f"The run {run} cannot be marked: it has not ended. Next: mark it when it has, or resume it.")
-    if correct and solution.answer is None:
+    own, given = (solution.answer or "").strip(), (answer or "").strip()
+    if correct and not own:
         raise InputError(
             f"The run {run} cannot be marked as right: it states no answer. Next: mark it as wrong, with the right answer if "
             "you know it."
         )
-    own, given = (solution.answer or "").strip(), (answer or "").strip()
     if given and given == own and not correct:
         raise InputError(
             f"The run {run} cannot be marked as wrong with the right answer {given[:80]!r}: that is its own answer. Next: mark "
@@ -43,7 +43,7 @@ def mark(path: Path, *, correct: bool, answer: str | None = None, comment: str =
     try:
         append_line(path, to_line(made.to_json()))
     except OSError as error:
-        raise InputError(f"The record {path} cannot be written: {error.strerror}. Next: make it writable.") from None
+        raise InputError(f"The record of the run {run} cannot be written: {error.strerror}. Next: make it writable.") from None
     return made
 
 
@@ -56,6 +56,11 @@ class TakesFeedback:
     """Gives `feedback` to a class whose runs are recorded."""
 
     _recorder: Recorder | None
+
+    @property
+    def records(self) -> Path | None:
+        """The folder of the runs' records; None if none are kept."""
+        return self._recorder.directory if self._recorder else None
 
     def feedback(self, run: Solution | Path | str, *, correct: bool, answer: str | None = None, comment: str = "") -> Feedback:
         """Mark a finished run as right or wrong. The last mark of a run counts; `learn(records=...)` uses it.

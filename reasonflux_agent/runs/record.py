@@ -1,7 +1,7 @@
 """The run record: one JSON-lines file a run, written line by line as things happen, so that a killed run leaves a readable one.
 
-Line 1 is the header: `format`, `version`, `package` and the `Begin` event. Each further line is one event (events.py). A
-finished run ends with its `Concluded`; marks (`Feedback`) may follow. docs/record.md describes the format. Training reads nothing
+Line 1 is the header: `format`, `version`, `package` and the `Begin` event. Each further line is one event (events.py). The
+`Concluded` ends a finished run; marks (`Feedback`) may follow it. docs/record.md describes the format. Training reads nothing
 else.
 """
 

@@ -1,4 +1,4 @@
-"""The HTTP application: `/v1/chat/completions`, `/v1/models`, `/healthz`, `/metrics`."""
+"""The HTTP application: `/v1/chat/completions`, `/v1/feedback`, `/v1/models`, `/healthz`, `/metrics`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reasonflux_agent.errors import InputError, MissingExtraError
 from reasonflux_agent.events import AnyEvent, Concluded
 from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.schema import Solution
+from reasonflux_agent.serving.feedback import marked, read_feedback
 from reasonflux_agent.serving.replies import Writer, error_of, reasoning
 from reasonflux_agent.serving.requests import JSON, ChatRequest, Refused, model_names, read_request, unknown_model
 
@@ -21,6 +22,7 @@ try:
     from prometheus_client import CONTENT_TYPE_LATEST
     from sse_starlette.sse import EventSourceResponse
     from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
     from starlette.requests import Request
@@ -29,7 +31,7 @@ try:
     from starlette.types import Message, Receive, Scope, Send
 
     from reasonflux_agent.serving.metrics import Metrics
-    from reasonflux_agent.serving.middleware import CLOSED, RequestMiddleware, closing, error_response, log, read_body
+    from reasonflux_agent.serving.middleware import CLOSED, RequestMiddleware, closing, error_response, log, read_json_body
     from reasonflux_agent.serving.server import LAST_WORDS
 except ModuleNotFoundError as error:
     raise MissingExtraError("The HTTP server", str(error.name), "serve") from None
@@ -66,6 +68,10 @@ def create_app(
             raise unknown_model(name, names)
         return JSONResponse(about(name))
 
+    async def feedback(request: Request) -> Response:
+        given = read_feedback(await read_json_body(request, max_body))
+        return JSONResponse(await run_in_threadpool(marked, runner, given))
+
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -74,6 +80,7 @@ def create_app(
 
     routes = [
         Route("/v1/chat/completions", _Chat(runner, timeout, metrics, names, max_body), methods=["POST"]),
+        Route("/v1/feedback", feedback, methods=["POST"]),
         Route("/v1/models", models),
         Route("/v1/models/{name}", model),
         Route("/healthz", health),
@@ -92,7 +99,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = f"{request.method} {request.url.path} is not served."
     if status == 404:
-        text += " There are: POST /v1/chat/completions, GET /v1/models, GET /healthz, GET /metrics."
+        text += " There are: POST /v1/chat/completions, POST /v1/feedback, GET /v1/models, GET /healthz, GET /metrics."
     return error_response(Refused(text, status=status))
 
 
@@ -108,7 +115,7 @@ class _Chat:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, facts = Request(scope, receive), scope["state"]["facts"]
-        ask = read_request(await self._body(request), self.names)
+        ask = read_request(await read_json_body(request, self.max_body), self.names)
         facts |= {"model": ask.model, "stream": bool(ask.stream)}
         async with AsyncExitStack() as stack:
             response = await whole(self._answer(ask, scope, stack), unless=_gone(receive))
@@ -116,12 +123,6 @@ class _Chat:
                 await response(scope, receive, send)
             else:
                 facts["status"] = CLOSED
-
-    async def _body(self, request: Request) -> bytes:
-        # a page of another site can make a browser send any other type without asking first
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refused("The body must be JSON: send it with 'Content-Type: application/json'.", status=415)
-        return await read_body(request, self.max_body)
 
     async def _answer(self, ask: ChatRequest, scope: Scope, stack: AsyncExitStack) -> Response:
         """Return the response; the `stack` holds the run of one that streams."""

@@ -125,7 +125,7 @@ def unknown_model(name: str, names: Iterable[str]) -> Refused:
 
 def read_request(body: bytes, names: Iterable[str]) -> ChatRequest:
     """Return the request in `body`, for one of the model `names`. Raises Refused, which names the parameter at fault."""
-    given = _object(body)
+    given = read_object(body)
     for name, harmless in INERT.items():
         if (value := given.pop(name, None)) is not None and value not in harmless:
             text = f"{name!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out."
@@ -133,7 +133,7 @@ def read_request(body: bytes, names: Iterable[str]) -> ChatRequest:
     try:
         request = ChatRequest.model_validate({name: value for name, value in given.items() if name not in IGNORED})
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise refusal(error, ChatRequest) from None
     if request.model not in names:
         raise unknown_model(request.model, names)
     if request.stream_options and not request.stream:
@@ -141,7 +141,8 @@ def read_request(body: bytes, names: Iterable[str]) -> ChatRequest:
     return request
 
 
-def _object(body: bytes) -> JSON:
+def read_object(body: bytes) -> JSON:
+    """Return the JSON object in a request's body. Raises Refused."""
     try:
         given = json.loads(body.decode(), parse_constant=_no_number)
         json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair is legal in JSON, and no text
@@ -161,18 +162,17 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number in JSON")
 
 
-def _refusal(error: ValidationError) -> Refused:
-    """OpenAI's answer to the first thing that does not fit."""
+def refusal(error: ValidationError, kind: type[BaseModel]) -> Refused:
+    """Return OpenAI's answer to the first thing that does not fit a request of this kind."""
     first = error.errors(include_url=False, include_context=False)[0]
     # where a value may have several types, the path names the type that was tried: no part of the client's path
     place = [str(p) for p in first["loc"] if not isinstance(p, str) or (p.isidentifier() and p not in ("str",))]
     param = ".".join(place)
     if first["type"] != "extra_forbidden":
         return Refused(f"{param}: {first['msg']}.", param=param, code="invalid_value")
-    known = ", ".join(ChatRequest.model_fields)
-    return _unknown(
-        param, f" Those that are read: {known}. Fields of the run's context go into 'reasonflux'." if len(place) == 1 else ""
-    )
+    known = ", ".join(kind.model_fields)
+    context = " Fields of the run's context go into 'reasonflux'." if kind is ChatRequest else ""
+    return _unknown(param, f" Those that are read: {known}.{context}" if len(place) == 1 else "")
 
 
 def _unknown(param: str, hint: str) -> Refused:

@@ -8,7 +8,6 @@ import htpy as h
 from markupsafe import Markup
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.events import Feedback
 from reasonflux_agent.runs.record import Record
 from reasonflux_agent.serving.ui.pages import place, when
 from reasonflux_agent.serving.ui.prose import formula, inline, render
@@ -24,6 +23,7 @@ def mark_form(record: Record) -> Markup:
     solution, mark = record.solution, record.feedback
     if solution is None:
         return render(None)
+    known = (mark.answer or "") if mark and not mark.correct else ""
     action = f"{place(record.begin.run)}/feedback"
 
     def button(value: str, text: str) -> h.Node:
@@ -33,14 +33,20 @@ def mark_form(record: Record) -> Markup:
     return render(
         h.section(".card.mark", aria_labelledby=MARK)[
             h.h2(id=MARK, tabindex=-1)["Is the answer right?"],
-            [_said(mark), h.p[inline(mark.comment)] if mark.comment else None] if mark else None,
+            [
+                h.p[
+                    f"Marked as {RIGHT if mark.correct else WRONG} on {when(mark.time)}.",
+                    [" The right answer: ", formula(known), "."] if known else None,
+                ],
+                h.p[inline(mark.comment)] if mark.comment else None,
+            ]
+            if mark
+            else None,
             h.form(method="post", action=action)[button(RIGHT, "The answer is right")] if solution.answer else None,
             h.form(method="post", action=action)[
                 h.label[
                     "The right answer, if you know it",
-                    h.input(
-                        type="text", name="answer", autocomplete="off", value=mark and not mark.correct and mark.answer or ""
-                    ),
+                    h.input(type="text", name="answer", autocomplete="off", value=known),
                 ],
                 button(WRONG, "The answer is wrong" if solution.answer else "Keep the right answer"),
             ],
@@ -49,14 +55,6 @@ def mark_form(record: Record) -> Markup:
             ],
         ]
     )
-
-
-def _said(mark: Feedback) -> h.Node:
-    known = mark.answer if not mark.correct else None
-    return h.p[
-        f"Marked as {RIGHT if mark.correct else WRONG} on {when(mark.time)}.",
-        [" The right answer: ", formula(known), "."] if known else None,
-    ]
 
 
 def read_mark(form: Form) -> dict[str, Any]:

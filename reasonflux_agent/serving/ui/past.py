@@ -39,9 +39,8 @@ def search(runs: Runs, query: str) -> tuple[list[Row], int]:
     """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
     rows = sorted(_rows(runs), key=lambda row: row.begun, reverse=True)
     wanted = query.casefold()
-    return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty} {r.mark}".casefold()][:SHOWN], len(
-        rows
-    )
+    found = [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty} {r.mark}".casefold()]
+    return found[:SHOWN], len(rows)
 
 
 def _rows(runs: Runs) -> Iterator[Row]:
