@@ -35,7 +35,7 @@ def rows_of_records(paths: Paths) -> list[dict[str, Any]]:
             rows[problem] = {"problem": problem, "answer": mark.answer, **({"group": group} if isinstance(group, str) else {})}
             continue
         left_out["marked wrong without a right answer"] += 1
-        if record.solution and rows.get(problem, {}).get("answer") == record.solution.answer:
+        if problem in rows and record.solution and rows[problem]["answer"] == record.solution.answer:
             del rows[problem]  # an earlier mark calls this answer right
     counts = ", ".join(f"{count} {why}" for why, count in left_out.items())
     if not rows:

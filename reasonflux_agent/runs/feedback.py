@@ -39,7 +39,7 @@ def mark(path: Path, *, correct: bool, answer: str | None = None, comment: str =
     if max(len(given), len(comment)) > LONGEST:
         raise InputError(f"An answer or a comment has at most {LONGEST:,} characters. Next: give the final answer alone.")
     known = given or (own if correct else None)
-    made = Feedback(run=run, time=round(time.time(), 3), correct=correct, answer=known, comment=comment.strip())
+    made = Feedback(run=run, time=round(time.time(), 6), correct=correct, answer=known, comment=comment.strip())
     try:
         append_line(path, to_line(made.to_json()))
     except OSError as error:

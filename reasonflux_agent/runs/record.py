@@ -137,8 +137,9 @@ class Record:
 
     @property
     def feedback(self) -> Feedback | None:
-        """The last mark of the Solution as right or wrong; None if it has none."""
-        return next((event for event in reversed(self.events) if isinstance(event, Feedback)), None)
+        """The last mark of the Solution as right or wrong; None if it has none. A mark before it was of an earlier Solution."""
+        last = next((event for event in reversed(self.events) if isinstance(event, Feedback | Concluded)), None)
+        return last if isinstance(last, Feedback) else None
 
 
 def read_record(path: str | Path) -> Record:
@@ -192,7 +193,7 @@ def _once(events: Sequence[AnyEvent]) -> list[AnyEvent]:
     """Drop the events that a resumed run wrote again, after it had repeated work whose result a kill took. The later counts.
 
     A failed call and the call that replaced it are both kept. A run that went on past its limit told everything again; of what
-    it had told before, its calls count. Marks from before are dropped too: they were about another Solution.
+    it had told before, its calls count.
     """
     last = {key: index for index, event in enumerate(events) if (key := _identity(event))}
     events = [event for index, event in enumerate(events) if last.get(_identity(event), index) == index]

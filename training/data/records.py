@@ -88,8 +88,8 @@ def from_records(
 ) -> tuple[Build, list[Result]]:
     """Return a build with its records worked on, and a result for each record.
 
-    `work` gets the finished runs whose problem is in --gold, or that are marked with the right answer. Its results get `problem` and `seconds`, those of the run's model
-    calls. Raises InputError, and RecordError for a damaged record.
+    `work` gets the finished runs whose problem is in --gold, or whose mark has the right answer. Its results get `problem` and
+    `seconds`, those of the run's model calls. Raises InputError, and RecordError for a damaged record.
     """
     source = [args.gold] if args.gold else []
     files, gold = _record_files(args.records), {_evened(item.problem): item for path in source for item in load(str(path))}
