@@ -36,6 +36,7 @@ RUN_BY = {
     "grading.md": "tests/grading/test_examples.py",
     "retrieval.md": "tests/retrieval/test_docs.py",
     "learning.md": "tests/learning/test_docs.py",
+    "feedback.md": "tests/learning/test_records.py",
 }
 """Page of docs/ with Python in it -> the test that runs it."""
 BLOCKS = re.findall(r"^### ([^\n]+)\n(?:(?!^##).)*?```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,16 @@ def test_a_deployment_learns_from_its_own_traffic(tmp_path: Path) -> None:
         learned = learn(records=tmp_path / "records", out=tmp_path / "mine.json", model=f"vllm:fake@{url}")
     assert learned.proven
     assert learned.claim.rows == 24
+
+
+def test_the_block_of_the_page_marks_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    with serve_fake() as url:
+        monkeypatch.setenv("REASONFLUX_MODEL", f"vllm:fake@{url}")
+        exec(block, {})  # noqa: S102  # our own page
+    assert rows_of_records("runs") == [
+        {"problem": "What is 3 + 4?", "answer": "7", "group": "sums"},
+        {"problem": "What is 8 + 9?", "answer": "17", "group": "sums"},
+    ]
