@@ -39,7 +39,7 @@ def learn(
     ] = Path("learned.json"),
     records: Annotated[
         list[Path] | None,
-        typer.Option(help="Learn from marked run records too: a record, or a folder of them; may be given several times."),
+        typer.Option(exists=True, help="Marked run records to learn from: a record or a folder; may be given several times."),
     ] = None,
     model: options.Model = None,
     library: Annotated[
