@@ -32,6 +32,14 @@ def register_verifiers(register: Register) -> None:
 
 
 @hookimpl
+def register_scorers(register: Register) -> None:
+    """`gym`: the scorers of reasoning-gym's families."""
+    from reasonflux_agent.jobs.evaluation import gym
+
+    register(gym.NAME, gym.score)
+
+
+@hookimpl
 def register_benchmarks(register: Register) -> None:
     """Those that the papers report on, and GSM8K."""
     from reasonflux_agent.jobs.evaluation.benchmarks import BENCHMARKS

@@ -1,10 +1,13 @@
 """The run's graph: direct samples (`draft`) and planned attempts, each a candidate, until the vote is settled.
 
 START → begin → draft × n ──────→ verify → END
-              ↘ attempt × wave ↗    │
+              → attempt × wave ↗    │
+              ↘ recall ────────↗    │
                    ↑________________│   (not settled, and attempts are left)
 
 `attempt` is the strategy's own graph; for the navigator: plan → retrieve → refine → solve_step ⇄ review → answer.
+`recall` is what the navigator does first where a learned template stands out for the problem: no plan, one or two calls. The
+other attempts follow only if its solution fails a verifier; at effort high they are made at once.
 """
 
 from __future__ import annotations
@@ -36,11 +39,16 @@ from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, Solution, Usage, how_sure
 from reasonflux_agent.state import Attempt, InputState, OutputState, State
 from reasonflux_agent.strategies.candidates import candidate, programmed
+from reasonflux_agent.strategies.recall import recall
+from reasonflux_agent.strategies.search import document_id, standing_out
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.voting import NO_VOTES, Tally, heaviest, settled, tally, wave
 
 STEPS_OF_ATTEMPT = 10_000
 """LangGraph's recursion limit inside an attempt. The limits of the Context end an attempt long before it."""
+
+PLANNING = "navigator"
+"""The strategy that plans, and that begins with a learned template where one stands out."""
 
 Update = dict[str, Any]
 
@@ -91,20 +99,18 @@ def create_reasonflux(
     )
     attempt = build(parts).compile(name=name).with_config(recursion_limit=STEPS_OF_ATTEMPT)
 
+    def launched(state: State) -> list[Send]:
+        samples = range(state["sampled"] - state["wave"], state["sampled"])
+        due = [("draft", sample) for sample in range(state["direct_samples"])]
+        due += [("attempt", sample) for sample in samples]
+        due += [("recall", 0)] if state.get("recalling") else []
+        return [Send(kind, _attempt(state, kind, sample, len(due))) for kind, sample in due]
+
     def launch(state: State) -> list[Send] | str:
-        if is_unread(state):
-            return "begin"
-        direct, planned = state["direct_samples"], state["wave"]
-        share = direct + planned
-        sends = [Send("draft", _attempt(state, "draft", sample, share)) for sample in range(direct)]
-        sends += [Send("attempt", _attempt(state, "attempt", sample, share)) for sample in range(planned)]
-        return sends or "verify"
+        return "begin" if is_unread(state) else launched(state) or "verify"
 
     def after_verify(state: State) -> list[Send] | str:
-        if is_unread(state):
-            return "begin"
-        samples = range(state["sampled"] - state["wave"], state["sampled"])
-        return [Send("attempt", _attempt(state, "attempt", sample, state["wave"])) for sample in samples] or END
+        return "begin" if is_unread(state) else launched(state) or END
 
     graph = WholeGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
     graph.add_node("begin", Node(parts, begin), input_schema=State)
@@ -112,12 +118,17 @@ def create_reasonflux(
     # (`max_concurrency`, or cores + 4), and their model calls would never get a thread. A subgraph has its own pool.
     graph.add_node("draft", sequence(parts, draft).compile(name="draft"), input_schema=Attempt)
     graph.add_node("attempt", attempt, input_schema=Attempt)
+    ends = ["begin", "draft", "attempt", "verify"]
+    if name == PLANNING:
+        graph.add_node("recall", recall(parts).compile(name="recall"), input_schema=Attempt)
+        graph.add_edge("recall", "verify")
+        ends.append("recall")
     graph.add_node("verify", Node(parts, partial(verify, strategy=name), "verify"), input_schema=State)
     graph.add_edge(START, "begin")
-    add_router(graph, "begin", launch, ["begin", "draft", "attempt", "verify"])
+    add_router(graph, "begin", launch, ends)
     graph.add_edge("draft", "verify")
     graph.add_edge("attempt", "verify")
-    add_router(graph, "verify", after_verify, ["begin", "attempt", END])
+    add_router(graph, "verify", after_verify, [end for end in ends if end != "verify"] + [END])
     return graph
 
 
@@ -133,18 +144,33 @@ async def begin(state: State, run: Run) -> Update:
         "problem": "",
         "asked": problem,
         "read": mark(messages),
-        **afresh(run.context),
+        **afresh(run.context, await _known(problem, run)),
     }
 
 
-def afresh(context: Context) -> Update:
-    """Return the state of a run that has solved nothing yet."""
+async def _known(problem: str, run: Run) -> bool:
+    """Return whether a template that was learned from solved problems stands out for this one."""
+    library, used = run.parts.library, run.parts.strategy == PLANNING and run.context.setting.templates
+    if not used or not any("retrieval" in template.provenance for template in library):
+        return False
+    first = [*map(document_id, standing_out((await run.search(problem))[:1]))]
+    return any(id in library and "retrieval" in library.get(id).provenance for id in first)
+
+
+def afresh(context: Context, known: bool = False) -> Update:
+    """Return the state of a run that has solved nothing yet. `known`: whether to begin with a learned template."""
+    cleared = dict.fromkeys(("candidates", "usage", "exhausted", "elapsed"))
+    due = _due(context) if not known or context.effort == "high" else {"direct_samples": 0, "sampled": 0, "wave": 0}
+    return {**due, "recalling": known, "solution": {}, **cleared}
+
+
+def _due(context: Context) -> Update:
+    """Return the direct samples and attempts that are launched first."""
     setting = context.setting
     # at effort auto the direct samples come first, and decide whether to plan
     planned = wave(NO_VOTES, setting.trajectories) if context.early_stop else setting.trajectories
     first = 0 if context.effort == "auto" and setting.direct_samples else planned
-    cleared = dict.fromkeys(("candidates", "usage", "exhausted", "elapsed"))
-    return {"direct_samples": setting.direct_samples, "sampled": first, "wave": first, "solution": {}, **cleared}
+    return {"direct_samples": setting.direct_samples, "sampled": first, "wave": first, "recalling": False}
 
 
 def _attempt(state: State, kind: str, sample: int, share: int) -> Attempt:
@@ -183,20 +209,27 @@ async def verify(state: State, run: Run, strategy: str) -> Update:
     standing = await tally(candidates, partial(run.same, problem=state["asked"]))
     setting, exhausted = run.context.setting, state.get("exhausted") or ""
     left = 0 if exhausted else setting.trajectories - state["sampled"]
-    if run.context.effort == "auto" and not state["sampled"] and setting.direct_samples:
+    if state.get("recalling") and run.context.effort != "high":
+        sound = [made for made in candidates if made.answer is not None and all(made.checks.values())]
+        due = _due(run.context)
+        done = bool(sound or exhausted or not (due["direct_samples"] or due["wave"]))
+        if not done:
+            return {**due, "problem": ""}
+    elif run.context.effort == "auto" and not state["sampled"] and setting.direct_samples:
         # planning is needless if the direct samples agree and pass all verifiers, or one is proven
         done = left == 0 or (standing.weight >= setting.direct_samples and standing.weight > standing.runner_up)
     else:
         reviews = setting.reviews if run.context.granularity == "whole" else 0
         over = run.context.early_stop and settled(standing, left * (1 + reviews) * heaviest(candidates))
         done = left == 0 or over
+    launched: Update = {"direct_samples": 0, "recalling": False, "problem": ""}
     if not done:
         count = wave(standing, left) if run.context.early_stop else left
-        return {"sampled": state["sampled"] + count, "wave": count, "problem": ""}
+        return {**launched, "sampled": state["sampled"] + count, "wave": count}
     solution = conclude(state["asked"], candidates, standing, state.get("usage") or [], exhausted, strategy)
     await run.emit(Concluded, solution=solution)
     message = AIMessage(solution.text or "No solution was found.", id=run.labels.run, name="reasonflux")
-    return {"solution": solution, "messages": [message], "wave": 0, "problem": ""}
+    return {**launched, "solution": solution, "messages": [message], "wave": 0}
 
 
 def conclude(

@@ -31,5 +31,10 @@ def register_verifiers(register: Register) -> None:
 
 
 @hookspec
+def register_scorers(register: Register) -> None:
+    """`register("name", score)`: score(row, answer) -> float, for tasks with many right answers; right only at 1.0."""
+
+
+@hookspec
 def register_benchmarks(register: Register) -> None:
     """`register("name", Benchmark(...))`: a data set of problems with answers (see jobs/evaluation/benchmarks.py)."""

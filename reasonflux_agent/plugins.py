@@ -11,8 +11,8 @@ from pluggy import PluginManager
 from reasonflux_agent import hookspecs
 from reasonflux_agent.errors import PluginError
 
-Kind = Literal["libraries", "strategies", "verifiers", "benchmarks"]
-KINDS: tuple[Kind, ...] = ("libraries", "strategies", "verifiers", "benchmarks")
+Kind = Literal["libraries", "strategies", "verifiers", "scorers", "benchmarks"]
+KINDS: tuple[Kind, ...] = ("libraries", "strategies", "verifiers", "scorers", "benchmarks")
 
 
 @cache

@@ -88,6 +88,8 @@ class State(InputState, OutputState, Attempted, total=False):
     """Planned attempts launched so far."""
     wave: int
     """Attempts launched in the last wave; 0 ends the run."""
+    recalling: bool
+    """Whether an attempt that begins with a learned template is due."""
 
 
 class Attempt(TypedDict, total=False):
@@ -98,7 +100,7 @@ class Attempt(TypedDict, total=False):
     problem: str
     """The problem x. (In the run's state its channel takes several values.)"""
     attempt: Annotated[str, latest]
-    """Name of the attempt in the run: `draft 0`, `attempt 2`."""
+    """Name of the attempt in the run: `draft 0`, `attempt 2`, `recall 0`."""
     sample: Annotated[int, latest]
     """Number of the attempt, or of the draft (texts and programs alternate); the first of each kind is greedy."""
     spent: Annotated[JSON, latest]

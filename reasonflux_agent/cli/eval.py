@@ -80,6 +80,7 @@ def run(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    scorer: options.ScorerName = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do again what failed (a model's error, not a wrong answer).")
     ] = False,
@@ -110,6 +111,7 @@ def run(
                 concurrency=concurrency,
                 retry_failed=retry_failed,
                 cache=cache,
+                scorer=scorer,
                 watcher=watcher,
                 **given.fields | {"seed": seed},
             )

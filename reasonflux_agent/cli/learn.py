@@ -6,7 +6,7 @@ import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,10 @@ NOTHING = "nothing was tried: no reply was right and no row has a solution, or t
 
 def learn(
     examples: Annotated[
-        Path | None, typer.Argument(help="JSON lines with a 'problem' and an 'answer', perhaps a 'solution' and a 'group'.")
+        list[str] | None,
+        typer.Argument(
+            help="JSON lines with a 'problem' and an 'answer', perhaps a 'solution' and a 'group'; or benchmarks, as for eval."
+        ),
     ] = None,
     out: Annotated[
         Path,
@@ -41,15 +44,34 @@ def learn(
         list[Path] | None,
         typer.Option(exists=True, help="Marked run records to learn from: a record or a folder; may be given several times."),
     ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--test", help="Rows that the claim rests on; else some or all of the examples are tested.", rich_help_panel=HOW
+        ),
+    ] = None,
     model: options.Model = None,
+    teacher: options.Teacher = None,
     library: Annotated[
         str | None,
         typer.Option(
             "--library", "-L", help="A library to start from: builtin, a plugin's name, or a path.", rich_help_panel=HOW
         ),
     ] = None,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Start from the library at --out, and use only rows that are new.", rich_help_panel=HOW),
+    ] = False,
+    scorer: options.ScorerName = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where NAME.jsonl or NAME_dev.jsonl of a benchmark lie.")
+    ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Model calls at most, not counting retries.", rich_help_panel=LIMITS)
+        str | None,
+        typer.Option(
+            help="At most so many calls (400), tokens ('200k tokens') or minutes ('30 min'), not counting retries.",
+            rich_help_panel=LIMITS,
+        ),
     ] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Rows at once.", rich_help_panel=LIMITS)] = 4,
     dry_run: Annotated[
@@ -65,22 +87,42 @@ def learn(
     from reasonflux_agent.context import Context
     from reasonflux_agent.learning.learner import forecast
     from reasonflux_agent.learning.learner import learn as learn_from
+    from reasonflux_agent.learning.records import with_records
+    from reasonflux_agent.learning.report import write_report
     from reasonflux_agent.parts import resolve_models
 
-    if examples is None and not records:
+    rows = with_records(examples or (), records or ())
+    if not rows:
         raise InputError("There is nothing to learn from. Next: give a file of solved problems, or --records DIR.")
     if dry_run:
-        for line in _foreseen(forecast(examples, library, budget, records or ())):
+        foreseen = forecast(
+            rows, test=test or (), library=library, update=out if update else None, budget=budget, data_dir=data_dir
+        )
+        for line in _foreseen(foreseen):
             typer.echo(line)
         return
     settings = Context.from_env()
     _, solver = resolve_models(settings.navigator, model or settings.solver)
-    options.load_models({"solver": solver})
+    options.load_models({"solver": solver} | ({"navigator": teacher} if teacher else {}))
     with going_on(), redirect_stdout(sys.stderr), JobProgress() as progress:
-        limits: dict[str, Any] = {"budget": budget, "concurrency": concurrency}
-        learned = learn_from(examples, out, records=records or (), model=solver, library=library, watcher=progress, **limits)
+        learned = learn_from(
+            rows,
+            out,
+            test=test or (),
+            model=solver,
+            teacher=teacher,
+            library=library,
+            update=update,
+            budget=budget,
+            scorer=scorer,
+            data_dir=data_dir,
+            concurrency=concurrency,
+            watcher=progress,
+        )
     for line in _report(learned, out):
         typer.echo(line)
+    page, _ = write_report(learned, out)
+    typer.echo(f"Report: {page} and {page.with_suffix('.html').name}", err=True)
     raise typer.Exit(0 if learned.proven else UNPROVEN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from functools import cache, cached_property
 from inspect import Parameter, Signature
@@ -63,6 +64,27 @@ def _writable(param: typer.CallbackParam, path: Path, folder: Path) -> Path:
         ) from None
 
 
+def _scorer(name: str | None) -> str | None:
+    """Return the name of a scorer, which exists; a module of the current folder may hold it. Raises InputError."""
+    if name:
+        from reasonflux_agent.verify.scoring import load_scorer
+
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.insert(0, here)
+        load_scorer(name)
+    return name
+
+
+ScorerName = Annotated[
+    str | None,
+    typer.Option(
+        "--scorer",
+        callback=_scorer,
+        metavar="NAME",
+        help="What decides if an answer is right: a plugin's scorer, or module:function, called with (row, answer).",
+        rich_help_panel=HOW,
+    ),
+]
 Strategy = Annotated[
     str, typer.Option(help="navigator, direct, recall, original, propose, or a plugin's.", rich_help_panel=HOW)
 ]
@@ -81,6 +103,7 @@ def _spec(help: str) -> Any:
 
 
 _DEFAULT = f"\\[default: REASONFLUX_MODEL, else local:{DEFAULT}, {KNOWN[DEFAULT].size / 1e9:.1f} GB, fetched once]"
+Teacher = _spec("Solves examples that the model cannot, so that its work can be shown to the model.")
 Model = Annotated[
     str | None,
     typer.Option(

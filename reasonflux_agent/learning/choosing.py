@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reasonflux_agent.learning.calibration import calibrated
-from reasonflux_agent.learning.mining import Work, name_of
+from reasonflux_agent.learning.mining import mine, name_of
+from reasonflux_agent.learning.outcomes import Outcomes
 from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
 from reasonflux_agent.learning.rows import LearningRow, by_group
-from reasonflux_agent.learning.solving import Outcomes
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
 from reasonflux_agent.strategies.search import document_id, standing_out
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
+
+MINING = 0.5
+"""The share of the calls that mining may take; the races have the rest."""
+SURE = 0.85
+"""The probability to help (`Standing.gain`) that an arm needs for its place in the library: 2:0 has it, 3:1 has not."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,12 @@ class Choice:
     """Group -> the arm that is in the library."""
 
 
-def choose(
-    rows: Sequence[LearningRow], works: Sequence[Work], given: TemplateLibrary | None, solver: Outcomes, calls: float
-) -> Choice:
-    """Return the library that these rows and the work on them choose, for about so many calls at most. Raises ModelError."""
+def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: Outcomes, calls: float) -> Choice:
+    """Return the library that these rows choose, for about so many calls at most. Raises ModelError."""
     limit = solver.spent + calls
     rows = sorted(rows, key=lambda row: row.id)  # one order, whatever the fold: an arm meets the same rows first
     groups = by_group(rows)
+    works = mine(groups, solver, MINING * calls)
     found = _found(given, groups)
     arms: dict[str, list[Arm]] = {}
     for group, members in groups.items():
@@ -46,7 +50,7 @@ def choose(
         controls = controls_of([arm for name, others in arms.items() if name != group for arm in others])
         races[group] = race(arms[group], controls, members, solver, share)
     firsts = {group: standings[0] for group, standings in races.items()}
-    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.wins > first.losses}
+    winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.gain >= SURE}
     tried = {template.id for templates in found.values() for template in templates}
     kept = {template.id: template for template in given or () if template.id not in tried}
     learned: dict[str, Template] = {}

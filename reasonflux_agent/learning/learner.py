@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,28 @@ from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.running import Watcher
 from reasonflux_agent.learning.choosing import choose
-from reasonflux_agent.learning.mining import DIRECT, mine
+from reasonflux_agent.learning.mining import DIRECT
+from reasonflux_agent.learning.outcomes import CALLS, USUAL, Budget, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.learning.racing import Standing
-from reasonflux_agent.learning.records import Paths
-from reasonflux_agent.learning.rows import Fold, LearningRow, read_rows, split
-from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Solver, Trial, Way, key_of
+from reasonflux_agent.learning.records import Paths, with_records
+from reasonflux_agent.learning.rows import Fold, LearningRow, Rows, enough, read_rows, split, without_copies
+from reasonflux_agent.learning.solving import Solver
 from reasonflux_agent.learning.statistics import BASELINE, Claim, claim, power, smallest_effect
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.verify.scoring import load_scorer
 
-Rows = str | Path | Iterable[Mapping[str, Any]]
-MINING = 0.5
-"""The share of the calls for learning that mining may take; the races have the rest."""
 EFFECTS = (0.1, 0.2, 0.3, 0.5)
 """Effects whose probability to be proven a forecast states."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A row that chose nothing, solved with the library and without it."""
+
+    row: LearningRow
+    with_it: Outcome
+    without: Outcome
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,7 @@ class Learned:
 
     library: TemplateLibrary | None
     """The library that was written; None: no template is left, and nothing was written."""
-    claim: Claim
-    """What the rows say that chose nothing."""
+    tested: list[Tested]
     sealed: bool
     """Whether the claim is of this very library, on a sealed hold-out; else it is of the procedure, cross-fitted."""
     winners: dict[str, Standing]
@@ -46,6 +54,17 @@ class Learned:
     """Group -> how all arms and controls stood."""
     calls: int
     """Calls behind it, those of earlier runs of the same command included."""
+
+    @cached_property
+    def claim(self) -> Claim:
+        """What the tested rows say."""
+        return _claim(self.tested)
+
+    @cached_property
+    def by_group(self) -> dict[str, Claim]:
+        """Group -> what its tested rows say."""
+        groups = sorted({each.row.group for each in self.tested})
+        return {group: _claim([each for each in self.tested if each.row.group == group]) for group in groups}
 
     @property
     def proven(self) -> bool:
@@ -70,24 +89,49 @@ class Forecast:
     """The smallest effect that would be proven with a probability of 80 %."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is learned from, and tested on."""
+
+    rows: list[LearningRow]
+    """All rows but those of a given test."""
+    folds: list[Fold]
+    given: TemplateLibrary | None = None
+    budget: Budget | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the claim rests on one sealed hold-out."""
+        return len(self.folds) == 1
+
+
 def learn(
-    rows: Rows | None = None,
+    rows: Rows = (),
     out: str | Path = "learned.json",
     *,
     records: Paths = (),
+    test: Rows = (),
     model: BaseChatModel | str | None = None,
+    teacher: BaseChatModel | str | None = None,
     library: TemplateLibrary | str | Path | None = None,
-    budget: int | None = None,
+    update: bool = False,
+    budget: int | str | None = None,
+    scorer: str | None = None,
+    data_dir: str | Path | None = None,
     concurrency: int = 4,
     watcher: Watcher | None = None,
     **context: Any,
 ) -> Learned:
     """Learn a library from solved rows, write it to `out`, and say whether it is shown to help.
 
-    `rows`: a JSONL file, or mappings, with `problem`, `answer`, and perhaps `solution` and `group`; None if there are only
-    `records`: run records, or folders of them, that are marked as right or wrong (docs/feedback.md). `library`: one to start
-    from; those of its templates that are found for the rows have to win their place, the others stay. `budget`: model calls at
-    most, not counting retries. `context`: fields of the Context, such as `max_tokens`.
+    `rows`: a JSONL file, the name of a benchmark (found in `data_dir`, see `eval`), or mappings, with `problem`, `answer`, and
+    perhaps `solution`, `group` and `scorer`; or several of these. `records`: marked run records, or folders of them, which give
+    rows too (docs/feedback.md). `test`: rows that the claim rests on; without them some of `rows` are set aside, or all are
+    tested in turn. `teacher`: a model whose work is shown where `model` is not right itself.
+    `library`: one to start from; those of its templates that are found for the rows have to win their place, the others stay.
+    `update`: start from the library at `out`, and use only rows that it has not seen. `budget`: at most so many model calls
+    (`400`), tokens (`"200k tokens"`) or minutes (`"30 min"`), not counting retries. `scorer` decides what is right (see
+    verify/scoring.py). `context`: fields of the Context, such as `max_tokens`.
 
     The same call goes on where the last one was stopped (see `solving`). Raises InputError for what cannot be used, before any
     model call, and ModelError when the model's server is gone.
@@ -99,82 +143,117 @@ def learn(
     settings = Context.from_env(**{"seed": 0, **context, "direct_samples": 0, "trajectories": 1, "templates": 1})
     _, spec = resolve_models(settings.navigator, model or settings.solver)
     settings = settings.model_copy(update={"navigator": None, "solver": None})
-    kept, given = read_rows(rows, records), _given(library)
-    _refuse(kept, given, budget)
-    rehearsed = _rehearse(kept, given, budget)
-    with Solver(spec, Path(out), settings, concurrency, watcher) as solver:
+    task = task_of(with_records(rows, records), test, library, Path(out) if update else None, budget, data_dir)
+    if scorer:
+        load_scorer(scorer)
+    rehearsed = _rehearse(task)
+    with Solver(spec, Path(out), settings, concurrency, watcher, teacher, scorer) as solver:
         if watcher:
             before = len(solver.journal.rows)
             watcher.begin(solver.journal, before, max(before, len(rehearsed.counted)))
-        learned = learn_with(solver, kept, given, budget)
+        learned = learn_with(solver, task)
     return _written(learned, Path(out))
 
 
 def forecast(
-    rows: Rows | None, library: TemplateLibrary | str | Path | None = None, budget: int | None = None, records: Paths = ()
+    rows: Rows,
+    *,
+    test: Rows = (),
+    library: TemplateLibrary | str | Path | None = None,
+    update: str | Path | None = None,
+    budget: int | str | None = None,
+    data_dir: str | Path | None = None,
 ) -> Forecast:
     """Return what `learn` would cost with these rows, and could show. No model is called. Raises InputError."""
-    kept, given = read_rows(rows, records), _given(library)
-    _refuse(kept, given, budget)
-    folds = split(kept)
-    tested = sum(len(test) for _, test in folds)
+    task = task_of(rows, test, library, Path(update) if update else None, budget, data_dir)
+    tested = sum(len(test) for _, test in task.folds)
     return Forecast(
-        rows=len(kept),
-        groups=len({row.group for row in kept}),
+        rows=len(task.rows),
+        groups=len({row.group for row in task.rows}),
         tested=tested,
-        sealed=len(folds) == 1,
-        calls=_rehearse(kept, given, budget).spent,
+        sealed=task.sealed,
+        calls=_rehearse(task).calls,
         shows={effect: power(tested, effect) for effect in EFFECTS},
         smallest=smallest_effect(tested),
     )
 
 
-def learn_with(solver: Outcomes, rows: list[LearningRow], given: TemplateLibrary | None, budget: int | None) -> Learned:
+def task_of(
+    rows: Rows,
+    test: Rows = (),
+    library: TemplateLibrary | str | Path | None = None,
+    update: Path | None = None,
+    budget: int | str | None = None,
+    data_dir: str | Path | None = None,
+) -> Task:
+    """Return what to learn from. `update` is a library whose rows are left out, and to start from.
+
+    Raises InputError for rows that are too few or that a given template was chosen on, and for a budget that is too small.
+    """
+    learning = read_rows(rows, data_dir)
+    known = {row.id for row in learning}
+    tested = [row for row in without_copies([*learning, *read_rows(test, data_dir)]) if row.id not in known]
+    if update and update.exists():
+        library = TemplateLibrary.load(update)
+        old = _seen(library)
+        learning, tested = ([row for row in some if row.id not in old] for some in (learning, tested))
+    enough(tested or learning)
+    given = library if library is None or isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
+    if count := len(_seen(given) & {row.id for row in (*learning, *tested)}):
+        raise InputError(
+            f"The library to start from was learned from {count} of these {len(learning) + len(tested)} rows, so they cannot "
+            "test it. Next: give other rows, use --update, or start from another library."
+        )
+    folds = [(learning, tested)] if tested else split(learning)
+    task = Task(learning, folds, given, None if budget is None else Budget.parse(budget))
+    least = _of_claim(folds, _Rehearsal()) + len(learning)
+    if task.budget and task.budget.unit == "calls" and task.budget.amount < least:
+        raise InputError(
+            f"A budget of {budget} calls is too small for {len(learning)} rows: the claim and one reply a row may take "
+            f"{least:.0f}. Next: give that many, or fewer rows."
+        )
+    return task
+
+
+def learn_with(solver: Outcomes, task: Task) -> Learned:
     """Return what is learned from rows whose outcomes `solver` knows; nothing is written. Raises ModelError.
 
     Each fold's library is chosen on its learning rows alone, and tested on rows that only this test sees. With a sealed
     hold-out that library is the result; cross-fitted, the result is chosen on all rows, and the test is one of the procedure.
     """
-    folds, pairs = split(rows), list[tuple[Outcome, Outcome]]()
-    sealed = len(folds) == 1
-    choices = folds if sealed else [*folds, (rows, [])]
-    limit = float("inf") if budget is None else budget
-    works = mine(choices[-1][0], solver, MINING * (limit - _of_claim(folds, solver)))
+    tested = list[Tested]()
+    choices = task.folds if task.sealed else [*task.folds, (task.rows, [])]
+    limit = task.budget.amount if task.budget else float("inf")
+    solver.unit = task.budget.unit if task.budget else "calls"
     for number, (learning, test) in enumerate(choices):
-        left = limit - solver.spent - _of_claim(folds[number:], solver)
+        left = limit - solver.spent - _of_claim(task.folds[number:], solver)
         # half of what is left: the folds have most of their trials in common, so the first one pays for most of them
-        chosen = choose(learning, works, given, solver, left / 2 if number < len(choices) - 1 else left)
+        chosen = choose(learning, task.given, solver, left / 2 if number < len(choices) - 1 else left)
         without = solver.solve([(DIRECT, row) for row in test])
         way = Way("library", chosen.library.templates) if chosen.library else DIRECT
-        pairs += zip(solver.solve([(way, row) for row in test]), without, strict=True)
-    shown = claim([(a.right, b.right) for a, b in pairs], [(a.tokens, b.tokens) for a, b in pairs])
-    return Learned(chosen.library, shown, sealed, chosen.winners, chosen.races, solver.spent)
+        with_it = solver.solve([(way, row) for row in test])
+        tested += [Tested(*each) for each in zip(test, with_it, without, strict=True)]
+    return Learned(chosen.library, tested, task.sealed, chosen.winners, chosen.races, solver.calls)
 
 
-def _of_claim(folds: Sequence[Fold], solver: Outcomes) -> int:
-    """The calls that the claim of these folds still takes at most."""
+def _claim(tested: Sequence[Tested]) -> Claim:
+    return claim(
+        [(each.with_it.right, each.without.right) for each in tested],
+        [(each.with_it.tokens, each.without.tokens) for each in tested],
+    )
+
+
+def _of_claim(folds: Sequence[Fold], solver: Outcomes) -> float:
+    """What the claim of these folds still costs at most, in the solver's unit."""
     tested = [row for _, test in folds for row in test]
-    return sum(CALLS["library"] + CALLS["direct"] * (key_of((DIRECT, row)) not in solver.counted) for row in tested)
+    return solver.price("library") * len(tested) + solver.price("direct") * sum(
+        key_of((DIRECT, row)) not in solver.counted for row in tested
+    )
 
 
-def _given(library: TemplateLibrary | str | Path | None) -> TemplateLibrary | None:
-    return library if library is None or isinstance(library, TemplateLibrary) else TemplateLibrary.load(library)
-
-
-def _refuse(rows: Sequence[LearningRow], given: TemplateLibrary | None, budget: int | None) -> None:
-    """Raise InputError for a budget that no claim can be made with, and for rows that a given template was chosen on."""
-    least = _of_claim(split(rows), _Rehearsal()) + len(rows)
-    if budget is not None and budget < least:
-        raise InputError(
-            f"A budget of {budget} calls is too small for {len(rows)} rows: the claim and one reply a row may take {least}. "
-            "Next: give that many, or fewer rows."
-        )
-    seen = {id for template in given or () for id in template.provenance.get("seen", ())}
-    if known := sum(row.id in seen for row in rows):
-        raise InputError(
-            f"The library to start from was learned from {known} of these {len(rows)} rows, so they cannot test it. "
-            "Next: give other rows, or start from another library."
-        )
+def _seen(library: TemplateLibrary | None) -> set[str]:
+    """Ids of the rows that a library was learned from."""
+    return {id for template in library or () for id in template.provenance.get("seen", ())}
 
 
 def _written(learned: Learned, out: Path) -> Learned:
@@ -189,7 +268,7 @@ def _written(learned: Learned, out: Path) -> Learned:
         library.save(out)
     except OSError as error:
         raise InputError(f"The library cannot be written to {out}: {error}. Next: name another file.") from None
-    return Learned(**{**vars(learned), "library": library})
+    return replace(learned, library=library)
 
 
 class _Rehearsal(Outcomes):
@@ -203,12 +282,19 @@ class _Rehearsal(Outcomes):
     def _outcome(self, key: str, trial: Trial) -> Outcome:
         way, row = trial
         right = random.Random(key).random() < BASELINE
-        text = f"```python\n{row.problem}\n```\n```output\n{row.answer}\n```" if way.kind == "program" else row.answer
+        text = (
+            f"```python\n{row.problem}\n```\n```output\n{row.answer}\n```"
+            if way.kind in ("program", "repaired")
+            else row.answer
+        )
         calls = CALLS[way.kind]
-        return Outcome(right=right, sound=True, answer=row.answer, text=text, templates=(), calls=calls, tokens=0)
+        tokens, minutes = int(calls * USUAL["tokens"]), calls * USUAL["minutes"]
+        return Outcome(
+            right=right, sound=True, answer=row.answer, text=text, templates=(), calls=calls, tokens=tokens, minutes=minutes
+        )
 
 
-def _rehearse(rows: list[LearningRow], given: TemplateLibrary | None, budget: int | None) -> Outcomes:
+def _rehearse(task: Task) -> Outcomes:
     rehearsal = _Rehearsal()
-    learn_with(rehearsal, rows, given, budget)
+    learn_with(rehearsal, task)
     return rehearsal

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reasonflux_agent.learning.outcomes import Outcomes, Way
 from reasonflux_agent.learning.rows import LearningRow
-from reasonflux_agent.learning.solving import Outcomes, Way
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates.cleaning import Counts
@@ -18,8 +18,18 @@ from reasonflux_agent.templates.lexical import words
 from reasonflux_agent.templates.reading import entry_of, parse
 from reasonflux_agent.verify.programs import extract_program
 
-TEXTS, PROGRAMS = 3, 2
-"""Replies in text, and by program, that are asked for a row at most: the first is greedy, and the first right one is enough."""
+Kind = Literal["text", "program", "solution"]
+
+ENOUGH = 4
+"""Works of one kind, text or program, after which no more of it are asked for in a group."""
+AT_ONCE = 8
+"""Rows of a group that are asked at a time, the shortest problems first."""
+SAMPLES = 3
+"""Replies in each way that are asked for a row at most; the first is greedy."""
+HOPELESS = 16
+"""Greedy texts of a group after which no further text is asked for, if none is right."""
+KINDS: dict[str, Kind] = {"program": "program", "direct": "text", "repaired": "program"}
+"""Way -> the kind of work that it makes."""
 CHAPTER = "Learned"
 DIRECT = Way("direct")
 PROGRAM_FLOW = (
@@ -31,8 +41,6 @@ PROGRAM_FLOW = (
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SEPARATOR = re.compile(r"(?<=\d)[,_](?=\d{3}\b)")
 
-Kind = Literal["text", "program", "solution"]
-
 
 @dataclass(frozen=True)
 class Work:
@@ -42,11 +50,13 @@ class Work:
     """`text` and `program` are the model's own, graded right; `solution` is the row's."""
     row: LearningRow
     steps: tuple[str, ...]
+    taught: bool = False
+    """Whether it is the teacher's."""
 
     @property
-    def place(self) -> tuple[bool, int, str]:
+    def place(self) -> tuple[bool, bool, int, str]:
         """What sorts works as they are tried: the model's own first, the shorter the better."""
-        return self.kind == "solution", sum(map(len, self.steps)), self.row.id
+        return self.kind == "solution", self.taught, sum(map(len, self.steps)), self.row.id
 
     def template(self, name: str) -> Template:
         """Return it as a template of this name, in the very form in which the library's file gives it back."""
@@ -65,29 +75,54 @@ class Work:
         return parse(document.encode(), "a learned template", Counts())[0]
 
 
-def mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:
-    """Return the work on these rows that can be shown, those first that are tried first; spend about `calls` at most.
+def mine(groups: Mapping[str, Sequence[LearningRow]], solver: Outcomes, calls: float) -> list[Work]:
+    """Return the work on the rows of each group that can be shown, those first that are tried first.
 
-    For each row: a text and a program that are right, asked for until one is, greedily first. Where the model is never right,
-    the row's own solution, if there is one. A row's work depends on no other row. Raises ModelError.
+    Each group has an equal share of about `calls` calls; what one leaves is for the next. Raises ModelError.
     """
-    limit, found = solver.spent + calls, dict[tuple[str, str], Work]()
-    # a program for every row comes before a second text for some
-    asked = [("direct", 0), ("program", 0), *((kind, sample) for sample in range(1, TEXTS) for kind in ("direct", "program"))]
-    for kind, sample in asked:
-        if kind == "program" and (sample >= PROGRAMS or not solver.programs):
-            continue
-        made: Kind = "program" if kind == "program" else "text"
-        way = Way(kind, sample=sample)
-        missing = [(way, row) for row in rows if (made, row.id) not in found]
-        trials = solver.affordable(missing, limit - solver.spent)
-        for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
-            if outcome.right and outcome.sound and (steps := _steps(made, row, outcome.text)):
-                found[made, row.id] = Work(made, row, steps)
+    limit, works = solver.spent + calls, list[Work]()
+    for number, members in enumerate(groups.values()):
+        share = (limit - solver.spent) / (len(groups) - number)
+        works += _mine(members, solver, share)
+    return sorted((work for work in works if demonstrate(work.template("x"))), key=lambda work: work.place)
+
+
+def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:
+    """Return the work on the rows of one group, found for about so many calls.
+
+    Some rows at a time are asked for a program, a text, and a correction of the programs that are wrong: often only the form
+    of the answer is. What a program is worth is seen on other rows. It ends with ENOUGH programs; with ENOUGH texts, when
+    every row was asked once; else, when every row was asked for SAMPLES replies, and the teacher for one.
+    """
+    limit, found, asked = solver.spent + calls, dict[tuple[Kind, str], Work](), dict[str, int]()
+    rows = sorted(rows, key=lambda row: (len(row.problem), row.id))
+    parts = [rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE)]
+    passes = [(sample, False) for sample in range(SAMPLES)] + [(0, True)] * solver.taught
+    names = [*KINDS] if solver.programs else ["direct"]
+
+    def count(kind: Kind) -> int:
+        return sum(of == kind for of, _ in found)
+
+    for sample, taught in passes:
+        if count("text") >= ENOUGH and (sample or taught):
+            break
+        for part in parts:
+            if count("program") >= ENOUGH:
+                break
+            for name in names:
+                kind, way = KINDS[name], Way(name, sample=sample, teacher=taught)
+                hopeless = name == "direct" and not taught and not count("text") and asked.get(name, 0) >= HOPELESS
+                if count(kind) >= ENOUGH or hopeless:
+                    continue
+                missing = [(way, row) for row in part if (kind, row.id) not in found]
+                trials = solver.affordable(missing, limit - solver.spent)
+                asked[name] = asked.get(name, 0) + len(trials)
+                for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
+                    if outcome.right and outcome.sound and (steps := _steps(kind, row, outcome.text)):
+                        found[kind, row.id] = Work(kind, row, steps, taught)
     solved = {row for _, row in found}
     given = [row for row in rows if row.solution.strip() and row.id not in solved]
-    works = [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]
-    return sorted((work for work in works if demonstrate(work.template("x"))), key=lambda work: work.place)
+    return [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]
 
 
 def _steps(kind: Kind, row: LearningRow, text: str) -> tuple[str, ...]:

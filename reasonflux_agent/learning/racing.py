@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from math import ceil, log2
+from math import ceil, comb, log2
 
 from reasonflux_agent.learning.mining import DIRECT, Work
+from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way
 from reasonflux_agent.learning.rows import LearningRow
-from reasonflux_agent.learning.solving import Outcome, Outcomes, Trial, Way
 from reasonflux_agent.schema import Template
 
-OF_A_KIND = 4
+OF_A_KIND = 3
 """Arms of one kind in a race at most: the shortest works."""
+MOST_ROWS = 12
+"""Rows of a group that a race uses at most."""
 CONTROLS = ("again", "placebo")
 FEWEST_ROWS = 3
 """Rows that every arm is tried on before any is dropped."""
@@ -51,6 +53,12 @@ class Standing:
         """
         return self.losses - self.wins, self.tokens / (len(self.tried) or 1)
 
+    @property
+    def gain(self) -> float:
+        """The probability that the arm wins more rows than it loses, given its rows so far and a flat prior."""
+        rows = self.wins + self.losses + 1
+        return float(sum(comb(rows, wins) for wins in range(self.wins + 1)) / 2**rows)
+
     def add(self, row: LearningRow, outcome: Outcome, baseline: Outcome) -> None:
         """Count the outcome of a row."""
         self.wins += outcome.right > baseline.right
@@ -63,7 +71,7 @@ def arms_of(name: str, works: Sequence[Work], given: Sequence[Template]) -> list
     """Return the arms of a group that is called `name`: its shortest works, the two shortest of a kind together, and `given`
     templates; of each kind the first, then of each the second."""
     kinds = [[Arm("given", Way("shown", (template,)), frozenset(template.provenance.get("rows", ()))) for template in given]]
-    for kind in ("text", "program", "solution"):
+    for kind in ("program", "text", "solution"):
         some = [work for work in works if work.kind == kind][:OF_A_KIND]
         kinds.append([Arm(kind, Way("shown", (work.template(name),)), frozenset({work.row.id})) for work in some])
         if kind != "solution" and len(some) > 1:
@@ -103,6 +111,7 @@ def race(
     All arms see the rows in the same order, each without its own rows. About `calls` calls are made at most: fewer arms begin
     where these do not suffice, and the race ends with what is known. Raises ModelError.
     """
+    rows = rows[:MOST_ROWS]
     limit, standings, out = solver.spent + calls, [Standing(arm) for arm in arms], list[Standing]()
     checks = [Standing(control) for control in controls]
 

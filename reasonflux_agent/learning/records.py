@@ -10,6 +10,7 @@ from typing import Any
 
 from reasonflux_agent.errors import InputError, RecordError
 from reasonflux_agent.events import Feedback
+from reasonflux_agent.learning.rows import Rows
 from reasonflux_agent.runs.feedback import is_mark
 from reasonflux_agent.runs.record import Record, read_record
 
@@ -46,6 +47,12 @@ def rows_of_records(paths: Paths) -> list[dict[str, Any]]:
     if counts:
         log.warning("Of the records, %d give a row; left out: %s.", len(rows), counts)
     return list(rows.values())
+
+
+def with_records(rows: Rows, records: Paths) -> Rows:
+    """Return what is learned from: `rows`, and those of marked `records`, if there are any."""
+    given = [rows] if isinstance(rows, str | Path) else rows
+    return [*given, *rows_of_records(records)] if records else given
 
 
 def _records(named: Iterable[Path], left_out: Counter[str]) -> Iterator[Record]:

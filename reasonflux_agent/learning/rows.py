@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, field_validator
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.learning.records import Paths, rows_of_records
+from reasonflux_agent.jobs.evaluation.benchmarks import load, title
 from reasonflux_agent.runs.journal import read_rows as read_lines
 from reasonflux_agent.schema import Value
+from reasonflux_agent.verify.scoring import check_scorer, score
 
 FEWEST = 6
 """Rows below which nothing can be shown: six wins and no loss are the least that an exact test at 5 % accepts."""
@@ -28,7 +29,7 @@ COPY = 0.9
 class LearningRow(Value):
     """A solved problem."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     problem: str
     answer: str
@@ -36,6 +37,8 @@ class LearningRow(Value):
     """A worked solution, if there is one. It is shown where the model itself is never right."""
     group: str = ""
     """The kind of problem; rows of one group share a template. Without any, all rows are one group."""
+    scorer: str | None = None
+    """The registered scorer that decides whether an answer is right; None: the grader."""
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -54,31 +57,59 @@ class LearningRow(Value):
         """What the row is called in the ledger and in a template's provenance: a digest of problem and answer."""
         return hashlib.sha256(json.dumps([self.problem, self.answer]).encode()).hexdigest()[:12]
 
+    def score(self, answer: str | None, scorer: str | None = None) -> bool | None:
+        """Return whether an answer is right; None where that could not be decided (see `verify.scoring.score`)."""
+        return score(self.model_dump(), answer, scorer)
 
-def read_rows(rows: str | Path | Iterable[Mapping[str, Any]] | None, records: Paths = ()) -> list[LearningRow]:
-    """Return the rows of a JSONL file, or those given, without near-copies, in an order that their texts decide.
 
-    `records`: run records, or folders of them; those that are marked give rows too (`rows_of_records`). Raises InputError that
-    names the row and the field, and for fewer than FEWEST different rows.
+Rows = str | Path | Iterable[Mapping[str, Any] | str | Path]
+"""A file of JSON lines, the name of a benchmark, rows, or several of these."""
+
+
+def read_rows(rows: Rows, data_dir: str | Path | None = None) -> list[LearningRow]:
+    """Return all rows, without near-copies, in an order that their texts decide.
+
+    Benchmarks are named as for `eval` (`gsm8k:0-50`, `gym:base_conversion:0-40`). The group of such a row is its own, else its
+    subject, else the benchmark. Raises InputError that names the row and the field.
     """
-    name, given = (str(rows), _lines(Path(rows))) if isinstance(rows, str | Path) else ("rows", rows or ())
-    read = []
-    for number, row in enumerate([*given, *(rows_of_records(records) if records else ())], 1):
-        try:
-            read.append(LearningRow.model_validate(row))
-        except ValidationError as error:
-            fault = error.errors()[0]
-            field = ".".join(map(str, fault["loc"])) or "row"
-            raise InputError(
-                f"{name}, row {number}: {field!r}: {fault['msg']}. "
-                "A row has `problem` and `answer`, and may have `solution` and `group`, all texts. Next: correct it."
-            ) from None
-    kept = without_copies(sorted(read, key=lambda row: row.id))
-    if len(kept) < FEWEST:
-        raise InputError(
-            f"{name}: {len(kept)} different row(s) of {len(read)}; fewer than {FEWEST} can show nothing. Next: give more rows."
-        )
-    return kept
+    given = [rows] if isinstance(rows, str | Path) else rows
+    read = [row for number, source in enumerate(given, 1) for row in _read(source, number, data_dir)]
+    return without_copies(sorted(read, key=lambda row: row.id))
+
+
+def enough(rows: Sequence[LearningRow]) -> None:
+    """Raise InputError if there are fewer than FEWEST rows."""
+    if len(rows) < FEWEST:
+        raise InputError(f"There are {len(rows)} different row(s); fewer than {FEWEST} can show nothing. Next: give more rows.")
+
+
+def _read(source: Mapping[str, Any] | str | Path, number: int, data_dir: str | Path | None) -> Iterator[LearningRow]:
+    if isinstance(source, Mapping):
+        yield _row(source, f"rows, row {number}")
+    elif str(source).endswith(".jsonl"):
+        for number, row in enumerate(_lines(Path(source)), 1):
+            yield _row(row, f"{source}, row {number}")
+    else:
+        for item in load(str(source), data_dir):
+            group = item.row.get("group") or item.subject or title(str(source))
+            about = {"problem": item.problem, "answer": item.answer, "unit": item.unit, "group": group}
+            yield _row({**item.row, **about}, f"{source}, row {item.id}")
+
+
+def _row(row: Mapping[str, Any], where: str) -> LearningRow:
+    try:
+        if row.get("scorer") is not None:
+            check_scorer(row["scorer"])
+        return LearningRow.model_validate(row)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        said = f"{'.'.join(map(str, fault['loc'])) or 'row'!r}: {fault['msg']}"
+    except (ValueError, AttributeError) as error:
+        said = str(error)
+    raise InputError(
+        f"{where}: {said}. A row has `problem` and `answer`, and may have `solution`, `group` and `scorer`, all texts. "
+        "Next: correct it."
+    )
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

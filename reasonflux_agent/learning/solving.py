@@ -8,11 +8,10 @@ that a run which was killed in the middle of a row repeats no finished call.
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
@@ -30,58 +29,24 @@ from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.jobs.evaluation.benchmarks import digest
 from reasonflux_agent.jobs.evaluation.cache import opened, refuse_unnamed
 from reasonflux_agent.jobs.running import Watcher, run_all
-from reasonflux_agent.learning.rows import LearningRow
+from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.models.failures import fault
 from reasonflux_agent.node import sequence
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import Run
 from reasonflux_agent.runs.journal import Journal, Row
-from reasonflux_agent.schema import Solution, Template, Value
+from reasonflux_agent.schema import Solution, Template
 from reasonflux_agent.session import with_session
 from reasonflux_agent.strategies import programmed
 from reasonflux_agent.templates import TemplateLibrary
-from reasonflux_agent.verify.grading import grade
 
-CALLS = {"direct": 1, "program": 1, "shown": 2, "library": 2}
-"""Way of solving -> the calls expected for a row. An empty reply, a failed program and a second program take one more each."""
+REPAIR = (
+    "{problem}\n\nThis program was written for the problem:\n\n{text}\n\nBut the right answer is: {answer}\n"
+    "Correct the program. It must compute the right answer from the data of the problem, and print it in exactly this form."
+)
 APART = 1_000
 """Distance between the seeds of two samples of a row: more than one solution uses."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to solve a row: `direct` or by `program`, without the library; with certain templates `shown`; by a `library`."""
-
-    kind: str
-    templates: tuple[Template, ...] = ()
-    sample: int = 0
-    """0 is greedy; each other number is a sample of its own."""
-    again: bool = False
-    """The greedy reply once more, and not from the cache: the noise of the server."""
-
-    @cached_property
-    def id(self) -> str:
-        """What the way is called in the ledger."""
-        parts = [self.kind, *([digest(self.templates)[:12]] if self.templates else []), str(self.sample)]
-        return "/".join([*parts, *(["again"] if self.again else [])])
-
-
-class Outcome(Value):
-    """The result of solving a row in one way."""
-
-    right: bool
-    sound: bool
-    """Whether the text fails no verifier: its arithmetic recomputes, it is whole."""
-    answer: str | None
-    text: str
-    templates: tuple[str, ...]
-    """Ids of the templates that were shown."""
-    calls: int
-    tokens: int
-
-
-Trial = tuple[Way, LearningRow]
 
 
 class _Showing(BaseRetriever):
@@ -102,49 +67,6 @@ def _by_program(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     return sequence(parts, compute)
 
 
-class Outcomes(ABC):
-    """Hands out the outcomes of trials, and counts the calls behind each once."""
-
-    model_name: str
-    """What the model is called in provenances."""
-    programs = True
-    """Whether programs of the model may run."""
-
-    def __init__(self) -> None:
-        self.spent = 0
-        """Calls behind all outcomes that were handed out, also those that an earlier run paid for."""
-        self.counted: set[str] = set()
-        """Keys of these outcomes."""
-
-    def solve(self, trials: Sequence[Trial]) -> list[Outcome]:
-        """Return the outcome of each trial. Raises ModelError."""
-        asked = {key_of(trial): trial for trial in trials}
-        found = self.outcomes(asked)
-        self.spent += sum(found[key].calls for key in asked.keys() - self.counted)
-        self.counted |= asked.keys()
-        return [found[key_of(trial)] for trial in trials]
-
-    def affordable(self, trials: Sequence[Trial], calls: float) -> list[Trial]:
-        """Return the first of the trials, as many as so many calls pay for. An outcome that was handed out before is free."""
-        kept = []
-        for trial in trials:
-            calls -= CALLS[trial[0].kind] * (key_of(trial) not in self.counted)
-            if calls < 0:
-                break
-            kept.append(trial)
-        return kept
-
-    @abstractmethod
-    def outcomes(self, trials: Mapping[str, Trial]) -> dict[str, Outcome]:
-        """Return the outcomes of trials, by their keys."""
-
-
-def key_of(trial: Trial) -> str:
-    """Return what a trial is called in the ledger."""
-    way, row = trial
-    return f"{way.id}/{row.id}"
-
-
 class Solver(Outcomes):
     """Solves rows with a model, several at once, and keeps the outcomes; a context manager.
 
@@ -152,14 +74,22 @@ class Solver(Outcomes):
     """
 
     def __init__(
-        self, model: BaseChatModel | str, out: Path, context: Context, concurrency: int = 4, watcher: Watcher | None = None
+        self,
+        model: BaseChatModel | str,
+        out: Path,
+        context: Context,
+        concurrency: int = 4,
+        watcher: Watcher | None = None,
+        teacher: BaseChatModel | str | None = None,
+        scorer: str | None = None,
     ) -> None:
         super().__init__()
-        self.programs = context.programs
+        self.programs, self.taught, self.scorer = context.programs, teacher is not None, scorer
         self.context, self.concurrency, self.watcher = context, concurrency, watcher or Watcher()
         self._model, self._out = load_model(model), out
+        self._teacher = self._model if teacher is None else load_model(teacher)
         self.model_name = describe(self._model)
-        refuse_unnamed([self._model])
+        refuse_unnamed([self._model, self._teacher])
         self._graphs: dict[str, Any] = {}
         self._building, self._open = threading.Lock(), ExitStack()
 
@@ -167,6 +97,10 @@ class Solver(Outcomes):
         """Raises InputError where a journal is in use, or holds outcomes of another model or other settings."""
         context = self.context.model_dump(mode="json", exclude={"navigator", "solver"})
         settings = {"package": __version__, "model": self.model_name, "context": context}
+        if self.taught:
+            settings["teacher"] = describe(self._teacher)
+        if self.scorer:
+            settings["scorer"] = self.scorer
         header = {"format": "reasonflux-ledger", "version": 1, "settings": settings}
         with ExitStack() as opening:
             ledger = Journal(self._out.with_suffix(".ledger.jsonl"), itemgetter("key"), header=header)
@@ -187,9 +121,10 @@ class Solver(Outcomes):
         way, row = trial
         seed = (self.context.seed or 0) + APART * way.sample
         context = self.context.model_copy(update={"seed": seed, "greedy": way.sample == 0})
+        begun = time.monotonic()
         try:
             config = with_session({}, cache=None if way.again else self._replies)
-            state = self._graph(way).invoke({"problem": row.problem}, config, context=context)
+            state = self._graph(way).invoke({"problem": self._problem(trial)}, config, context=context)
             solution = Solution.model_validate(state["solution"])
         except ReasonFluxError as error:
             if fault(error) != "problem":
@@ -197,25 +132,35 @@ class Solver(Outcomes):
             solution = Solution(problem=row.problem, answer=None, text="", status="unanswered")  # too long, say: it is wrong
         usage = solution.total
         outcome = Outcome(
-            right=grade(solution.answer, row.answer, problem=row.problem),
+            right=bool(row.score(solution.answer, self.scorer)),
             sound=all(passed for candidate in solution.candidates for passed in candidate.checks.values()),
             answer=solution.answer,
             text=solution.text,
             templates=solution.templates,
             calls=usage.calls,
             tokens=usage.tokens,
+            minutes=round((time.monotonic() - begun) / 60 / self.concurrency, 6),
         )
         return {"key": key, "row": row.id, "group": row.group, "way": way.id, "outcome": outcome.model_dump(mode="json")}
 
+    def _problem(self, trial: Trial) -> str:
+        """Return what is asked: the row's problem, and for a repair the wrong program too."""
+        way, row = trial
+        if way.kind != "repaired":
+            return row.problem
+        wrong = self.journal.rows.get(key_of((replace(way, kind="program"), row)))
+        text = wrong["outcome"]["text"].partition("\n\\boxed{")[0] if wrong else ""
+        return REPAIR.format(problem=row.problem, text=text or "(none)", answer=row.answer)
+
     def _graph(self, way: Way) -> Any:
-        name = f"{way.kind} {digest(way.templates)}"
+        name = f"{way.kind} {way.teacher} {digest(way.templates)}"
         with self._building:
             if name not in self._graphs:
-                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program}
+                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program, "repaired": _by_program}
                 library = TemplateLibrary(way.templates, "learned") if way.templates else TemplateLibrary.builtin()
                 graph = create_reasonflux(
                     strategy=strategies.get(way.kind, "recall"),
-                    solver=self._model,
+                    solver=self._teacher if way.teacher else self._model,
                     library=library,
                     retriever=_Showing(template=way.templates[0]) if way.kind == "shown" else None,
                 )

@@ -28,7 +28,6 @@ class Finding(BaseRetriever):
     hits: tuple[tuple[str, float], ...]
 
     def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
-        assert query == PROBLEM
         return [Document(id=id, page_content=id, metadata={"lead": lead}) for id, lead in self.hits]
 
 
@@ -36,7 +35,9 @@ async def solved(
     model: Scripted, hits: list[tuple[str, float]], held: list[Template], asynchronous: bool = False, **context: Any
 ) -> Solution:
     retriever = Finding(hits=tuple(hits))
-    flux = ReasonFlux(model, strategy="recall", library=TemplateLibrary(tuple(held)), retriever=retriever, **context)
+    flux = ReasonFlux(
+        model, strategy=context.pop("strategy", "recall"), library=TemplateLibrary(tuple(held)), retriever=retriever, **context
+    )
     return await flux.asolve(PROBLEM) if asynchronous else flux.solve(PROBLEM)
 
 
@@ -96,3 +97,60 @@ async def test_the_first_attempt_is_greedy_and_the_others_are_samples() -> None:
     model = Sampled()
     await solved(model, [("a", 1.0)], [template("a")], trajectories=2, seed=5)
     assert sorted(model.drawn) == [("reason", 0.0, 5), ("reason", 0.7, 6)]
+
+
+LEARNED = {"retrieval": {"scores": "x", "floor": 0.1, "lead": 0.1}}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("effort", ["low", "medium", "auto"])
+async def test_the_navigator_begins_with_a_learned_template(effort: Any, asynchronous: bool) -> None:
+    model = Scripted()
+    held = [template("a", **LEARNED)]
+    solution = await solved(model, [("a", 1.0)], held, asynchronous, strategy="navigator", effort=effort)
+    assert model.nodes == ["reason"]
+    assert "What is 1 + 1, a?" in model.prompts("reason")[0]
+    assert (solution.answer, solution.templates, solution.strategy) == ("7", ("a",), "navigator")
+    assert [made.attempt for made in solution.candidates] == ["recall 0"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_if_a_verifier_fails_the_usual_attempts_follow(asynchronous: bool) -> None:
+    model = Scripted({"reason": "3 + 4 = 8, thus \\boxed{8}."})
+    solution = await solved(model, [("a", 1.0)], [template("a", **LEARNED)], asynchronous, strategy="navigator")
+    assert model.nodes[0] == "reason"
+    assert sorted(model.nodes[1:]) == ["draft", "draft", "plan", "solve_step"]
+    assert solution.answer == "7"
+    assert solution.usage["reason"].calls == 1
+
+
+async def test_at_effort_high_it_is_one_attempt_of_several() -> None:
+    model = Scripted()
+    await solved(model, [("a", 1.0)], [template("a", **LEARNED)], strategy="navigator", effort="high", early_stop=False)
+    assert model.nodes.count("reason") == 1
+    assert model.nodes.count("plan") == 3
+    assert model.nodes.count("draft") == 2
+
+
+@pytest.mark.parametrize(
+    ("hits", "provenance", "context"),
+    [
+        ([("a", 1.0)], {}, {}),
+        ([("a", 0.9)], LEARNED, {}),
+        ([("a", 1.0)], LEARNED, {"templates": 0}),
+        ([("a", 1.0)], LEARNED, {"strategy": "direct"}),
+    ],
+    ids=["not learned", "does not stand out", "templates are off", "another strategy"],
+)
+async def test_else_the_run_is_the_usual_one(hits: Any, provenance: Any, context: Any) -> None:
+    model = Scripted()
+    solution = await solved(model, hits, [template("a", **provenance)], **{"strategy": "navigator", **context})
+    assert "recall 0" not in [made.attempt for made in solution.candidates]
+
+
+async def test_a_run_without_other_attempts_ends_with_what_was_recalled() -> None:
+    model = Scripted({"reason": "3 + 4 = 8, thus \\boxed{8}."})
+    only = {"direct_samples": 0, "trajectories": 0}
+    solution = await solved(model, [("a", 1.0)], [template("a", **LEARNED)], strategy="navigator", **only)
+    assert model.nodes == ["reason"]
+    assert (solution.answer, solution.status) == ("8", "answered")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.learning.learner import Learned, forecast, learn_with
-from reasonflux_agent.learning.racing import FEWEST_ROWS, rounds_of
+from reasonflux_agent.learning.learner import Learned, forecast, learn_with, task_of
+from reasonflux_agent.learning.outcomes import CALLS, Outcome, Outcomes, Trial, Way, key_of
+from reasonflux_agent.learning.racing import FEWEST_ROWS, MOST_ROWS, rounds_of
 from reasonflux_agent.learning.rows import LearningRow, read_rows
-from reasonflux_agent.learning.solving import CALLS, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
 from tests.learning.tasks import METHOD, WORDS, rows
@@ -41,7 +41,7 @@ class Decided(Outcomes):
 
 def learned_by(right: Right, given: list[dict[str, Any]], library: TemplateLibrary | None = None) -> tuple[Learned, Decided]:
     decided = Decided(right)
-    return learn_with(decided, read_rows(given), library, None), decided
+    return learn_with(decided, task_of(given, library=library)), decided
 
 
 def by_chance(seed: int, share: float) -> Right:
@@ -69,7 +69,7 @@ def test_templates_that_help_are_learned_and_proven() -> None:
     about = template.provenance
     assert about["groups"] == ["letters backwards"]
     assert (about["losses"], about["model"], about["arm"]) == (0, "decided", "text")
-    assert 0 < about["wins"] < about["tried"] == 29
+    assert 0 < about["wins"] < about["tried"] == MOST_ROWS - 1
     assert len(about["rows"]) == 1
     assert about["retrieval"]["scores"] == "wordllama hybrid"
 
@@ -90,8 +90,8 @@ def test_what_a_fold_chooses_does_not_depend_on_the_outcomes_of_its_test_rows() 
     """The first fold's test rows have their outcomes turned over: its library stays the same."""
     from reasonflux_agent.learning.rows import split
 
-    given = read_rows(rows(25))
-    test = {row.id for row in split(given)[0][1]}
+    given = rows(25)
+    test = {row.id for row in split(read_rows(given))[0][1]}
 
     def right(way: Way, row: LearningRow) -> bool:
         return bool(way.templates) or int(row.id, 16) % 3 == 0
@@ -102,7 +102,7 @@ def test_what_a_fold_chooses_does_not_depend_on_the_outcomes_of_its_test_rows() 
     libraries = []
     for decide in (right, other):
         decided = Decided(decide)
-        learn_with(decided, given, None, None)
+        learn_with(decided, task_of(given))
         libraries.append(next(way.id for way, row in decided.trials if way.kind == "library" and row.id in test))
     assert libraries[0] == libraries[1]
 
@@ -177,7 +177,7 @@ def test_a_sealed_hold_out_tests_the_very_library() -> None:
 @pytest.mark.parametrize("budget", [110, 150, 250])
 def test_a_budget_is_kept(budget: int) -> None:
     decided = Decided(lambda way, row: bool(way.templates) or int(row.id, 16) % 3 == 0)
-    learned = learn_with(decided, read_rows(rows(25)), None, budget)
+    learned = learn_with(decided, task_of(rows(25), budget=budget))
     assert decided.spent == learned.calls <= budget
     assert learned.claim.rows == 25
 
@@ -185,7 +185,7 @@ def test_a_budget_is_kept(budget: int) -> None:
 def test_no_program_is_run_where_programs_are_off() -> None:
     decided = Decided(by_chance(3, 0.4))
     decided.programs = False
-    learn_with(decided, read_rows(rows(10)), None, None)
+    learn_with(decided, task_of(rows(10)))
     assert {way.kind for way, _ in decided.trials} >= {"direct", "shown"}
     assert "program" not in {way.kind for way, _ in decided.trials}
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from reasonflux_agent import ReasonFlux, learn
 from reasonflux_agent.cli import app
 from reasonflux_agent.errors import InputError, RecordError
-from reasonflux_agent.learning.records import rows_of_records
+from reasonflux_agent.learning.records import rows_of_records, with_records
 from reasonflux_agent.learning.rows import read_rows
 from reasonflux_agent.testing import FakeModel, serve_fake
 from tests.learning.tasks import respond, rows, write
@@ -34,7 +34,7 @@ def test_marked_records_give_the_rows(tmp_path: Path) -> None:
     found = rows_of_records(tmp_path)
     assert found == rows(8)  # in the order of the marks
     assert rows_of_records([*tmp_path.iterdir()]) == found
-    assert read_rows(None, tmp_path) == read_rows(rows(8))
+    assert read_rows(with_records((), tmp_path)) == read_rows(rows(8))
 
 
 def test_without_a_group_a_row_has_none(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
 def test_rows_of_a_file_and_of_records_are_learned_together(tmp_path: Path) -> None:
     solved(tmp_path / "records", 5)
     examples = write(tmp_path / "examples.jsonl", rows(10)[4:])  # one is in both
-    assert read_rows(examples, tmp_path / "records") == read_rows(rows(10))
+    assert read_rows(with_records(examples, tmp_path / "records")) == read_rows(rows(10))
     told = CliRunner().invoke(app, ["learn", str(examples), "--records", str(tmp_path / "records"), "--dry-run"])
     assert told.output.startswith("10 rows in 1 group(s)")
 

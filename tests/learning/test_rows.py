@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.learning.learner import task_of
 from reasonflux_agent.learning.rows import FOLDS, SEALED_ABOVE, LearningRow, read_rows, split, without_copies
 from tests.learning.tasks import rows, write
 
@@ -35,8 +36,8 @@ def test_a_row_of_no_use_is_named(bad: dict[str, object], said: str) -> None:
 
 
 def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(InputError, match=r"5 different row\(s\) of 10.*Next"):
-        read_rows([*rows(5), *rows(5)])
+    with pytest.raises(InputError, match=r"There are 5 different row\(s\).*Next"):
+        task_of([*rows(5), *rows(5)])
 
 
 def test_copies_are_dropped_and_other_numbers_are_no_copy() -> None:

@@ -16,7 +16,6 @@ from reasonflux_agent.events import AnyEvent, CallEnded, Reviewed, StepDone
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.runs.record import Record, read_record, reading
 from reasonflux_agent.schema import Candidate, Plan, Solution
-from reasonflux_agent.verify.grading import grade
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,8 @@ def hours(results: Iterable[Result]) -> float:
 
 
 def is_right(answer: str | None, item: Item) -> bool:
-    """Return whether an answer is the gold one, with its unit or without."""
-    return grade(answer, item.answer, item.unit, problem=item.problem)
+    """Return whether an answer is right, by the row's scorer or by the grader."""
+    return bool(item.score(answer))
 
 
 def _record_files(paths: Sequence[Path]) -> dict[str, Path]:

@@ -1,7 +1,8 @@
-"""Problems with known answers: the benchmarks of the papers by name, and any JSON-lines file with `problem` and `answer`.
+"""Problems with known answers: the benchmarks of the papers by name, any JSON-lines file, and reasoning-gym's families.
 
-Rows of such a file: `problem`, `answer`; optional `id`, `subject`, `level`, `unit`, and `distractors` (the wrong options of
-a multiple-choice question whose right option is `answer`; they are shuffled by the seed, and the answer becomes a letter).
+Rows of such a file: `problem`, `answer`; optional `id`, `subject`, `level`, `unit`, `scorer` (the name of a registered one),
+`group` (the kind of problem), `solution`, and `distractors` (the wrong options of a multiple-choice question whose right option
+is `answer`; they are shuffled by the seed, and the answer becomes a letter). A scorer gets all fields of the row.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import random
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from reasonflux_agent.errors import DownloadError, InputError, MissingExtraError
+from reasonflux_agent.jobs.evaluation import gym
+from reasonflux_agent.verify.scoring import check_scorer, score
 
 JSON = dict[str, Any]
 FIELDS = ("id", "problem", "answer", "subject", "level", "unit")
+GENERATED = f"{gym.NAME}:"
 _RANGE = re.compile(r"(.+):(\d+)-(\d+)")
 
 
@@ -38,6 +42,12 @@ class Item:
     level: int | str | None = None
     unit: str | None = None
     """The unit of the answer, which a solution may state or leave out."""
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The row that it was read from, with `problem` and `answer` as above: what a scorer gets."""
+
+    def score(self, answer: str | None, scorer: str | None = None) -> bool | None:
+        """Return whether an answer is right; None where that could not be decided (see `verify.scoring.score`)."""
+        return score({**self.row, "problem": self.problem, "answer": self.answer, "unit": self.unit}, answer, scorer)
 
 
 @dataclass(frozen=True)
@@ -103,18 +113,22 @@ BENCHMARKS: dict[str, Benchmark] = {
 def title(name: str) -> str:
     """What a benchmark is called in results: `gsm8k` for `gsm8k:0-50`, `mine` for `data/mine.jsonl`."""
     plain = match[1] if (match := _RANGE.fullmatch(name)) else name
-    return Path(plain).stem if plain.endswith(".jsonl") else plain
+    return Path(plain).stem if plain.endswith(".jsonl") else plain.removeprefix(GENERATED)
 
 
 def load(name: str, data_dir: str | Path | None = None, limit: int | None = None, seed: int = 0) -> list[Item]:
     """The problems of a benchmark: all, or the first `limit`; of `NAME:100-150` those from the 101st to the 150th.
 
-    NAME is a registered benchmark or a path to a JSON-lines file. A registered one is read from `data_dir` (NAME.jsonl or
-    NAME_dev.jsonl), else from the cache ($REASONFLUX_CACHE/benchmarks), else from the hub, and then cached.
-    Raises InputError naming file, line and field; MissingExtraError without `datasets`, DownloadError without the hub.
+    NAME is a registered benchmark, a path to a JSON-lines file, or `gym:FAMILY` (see gym.py). A registered one is read from
+    `data_dir` (NAME.jsonl or NAME_dev.jsonl), else from the cache ($REASONFLUX_CACHE/benchmarks), else from the hub, and then
+    cached. Raises InputError naming file, line and field; MissingExtraError without `datasets` or reasoning-gym, DownloadError
+    without the hub.
     """
     match = _RANGE.fullmatch(name)
     plain, rows = (match[1], slice(int(match[2]), int(match[3]))) if match else (name, slice(None))
+    if plain.startswith(GENERATED):
+        made = gym.rows(plain.removeprefix(GENERATED), *((rows.start, rows.stop) if match else ()))
+        return [_item(row, row["id"], seed) for row in made][: limit if limit is None else max(0, limit)]
     path = _file(plain, Path(data_dir).expanduser() if data_dir is not None else None)
     found = list(_read(path, title(plain), seed))
     items = found[rows][: limit if limit is None else max(0, limit)]
@@ -125,8 +139,16 @@ def load(name: str, data_dir: str | Path | None = None, limit: int | None = None
 
 def digest(value: object) -> str:
     """SHA-256 of a value made of items, pydantic values and what JSON knows."""
-    plain = json.dumps(value, sort_keys=True, default=lambda v: v.model_dump() if isinstance(v, BaseModel) else asdict(v))
-    return hashlib.sha256(plain.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> JSON:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    found = asdict(value)
+    if "scorer" not in found.get("row", {"scorer"}):
+        del found["row"]  # the grader sees the other fields alone
+    return found
 
 
 def _file(name: str, data_dir: Path | None) -> Path:
@@ -213,7 +235,9 @@ def _item(row: object, id: str, seed: int) -> Item:
     for key in ("problem", "answer"):
         if not given.get(key):
             raise ValueError(f"field {key!r}: it is missing or empty; the row has {', '.join(row) or 'no field'}")
-    item = Item(**{"id": id, **given})
+    if row.get("scorer") is not None:
+        check_scorer(row["scorer"])
+    item = Item(**{"id": id, **given}, row=row)
     wrong = row.get("distractors")
     return item if wrong is None else _lettered(item, wrong, seed)
 
@@ -227,4 +251,4 @@ def _lettered(item: Item, wrong: object, seed: int) -> Item:
     letters = "ABCDEFGHIJ"
     listed = "\n".join(f"{letter}. {options[index]}" for letter, index in zip(letters, order, strict=False))
     problem = f"{item.problem}\n\n{listed}\n\nExactly one option is right. The answer is its letter."
-    return Item(item.id, problem, letters[order.index(0)], item.subject, item.level)
+    return replace(item, problem=problem, answer=letters[order.index(0)], unit=None)

@@ -24,29 +24,35 @@ LEGEND = "✓ right, ✗ wrong, ∅ no answer, ! failed, – not done; one mark 
 MARKS = {"right": "✓", "wrong": "✗", "no answer": "∅", "failed": "!"}
 
 
-def html(run: EvaluationRun, prices: Prices | None = None) -> str:
-    """Tables, figures, and every problem with the answers to it. `prices`: per million tokens, adds the costs."""
+def document(title: str, settings: Sequence[tuple[str, str]], *body: h.Node) -> str:
+    """Return a page: its title, what holds for all of it, and its sections."""
     style = Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
-    settings = [h.div[h.dt[name], h.dd[value]] for name, value in [*run.settings, ("rows", run.progress)]]
     head = h.head[
         h.meta(charset="utf-8"),
         h.meta(name="viewport", content="width=device-width, initial-scale=1"),
         h.meta(http_equiv="Content-Security-Policy", content=POLICY),
         h.meta(name="color-scheme", content="light dark"),
-        h.title[run.title],
+        h.title[title],
         h.style[style],
     ]
+    about = h.dl[(h.div[h.dt[name], h.dd[value]] for name, value in settings)]
+    return str(h.html(lang="en")[head, h.body[h.header[h.h1[title], about], h.main[body]]])
+
+
+def html(run: EvaluationRun, prices: Prices | None = None) -> str:
+    """Tables, figures, and every problem with the answers to it. `prices`: per million tokens, adds the costs."""
     problems = h.section[
         h.h2["Problems"],
         h.p(".note")[LEGEND],
         h.label(".filter")[h.input(type="checkbox", id="differ"), " only problems on which the methods differ"],
         (_problems(run, benchmark) for benchmark in run.benchmarks),
     ]
-    main = h.main[h.div(".figures")[_figures(run)], map(_table, tables(run, prices)), problems]
-    return str(h.html(lang="en")[head, h.body[h.header[h.h1[run.title], h.dl[settings]], main]])
+    settings = [*run.settings, ("rows", run.progress)]
+    return document(run.title, settings, h.div(".figures")[_figures(run)], map(table_section, tables(run, prices)), problems)
 
 
-def _table(table: Table) -> h.Element:
+def table_section(table: Table) -> h.Element:
+    """Return a table with its title and note."""
     head = [h.th(scope="col", class_="label" if n < table.labels else None)[text] for n, text in enumerate(table.head)]
     body = [h.tr[(_cell(text, n < table.labels) for n, text in enumerate(row))] for row in table.rows]
     return h.section[h.h2[table.title], _grid(table.title, head, body), table.note and h.p(".note")[table.note]]
@@ -75,17 +81,18 @@ def _figures(run: EvaluationRun) -> Iterator[h.Element]:
             "means over the runs that ended; a failed one is wrong, and does not tell what it spent."
         )
         if points:
-            yield _figure(title, [scaling(points, title, wide)], caption, wide)
+            yield figure(title, [scaling(points, title, wide)], caption, wide)
         levels = [(m, i, by(lambda row: row.level or "", rows)) for m, i, rows in methods]
         names = sorted({level for *_, groups in levels for level in groups if level}, key=natural)
         if names:
             groups = [(name, [(m, i, accuracy(g[name])) for m, i, g in levels if name in g]) for name in names]
             legend = h.ul(".legend")[(h.li(class_=f"m{i % COLOURS}")[m] for m, i, _ in levels)]
             title = f"{benchmark}: accuracy by level"
-            yield _figure(title, [legend, bars(groups, "level", title)], "Whiskers are 95 % intervals.", wide)
+            yield figure(title, [legend, bars(groups, "level", title)], "Whiskers are 95 % intervals.", wide)
 
 
-def _figure(title: str, body: Sequence[h.Element], caption: str, wide: bool) -> h.Element:
+def figure(title: str, body: Sequence[h.Element], caption: str, wide: bool = False) -> h.Element:
+    """Return a figure with its caption."""
     return h.figure(class_="wide" if wide else None)[h.div(".scroll")[body], h.figcaption[h.b[title], " ", caption]]
 
 

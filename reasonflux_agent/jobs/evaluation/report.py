@@ -29,9 +29,9 @@ def write_report(path: str | Path, prices: Prices | None = None) -> tuple[Path, 
 
 def markdown(run: EvaluationRun, prices: Prices | None = None) -> str:
     """The report's tables in GitHub's Markdown. `prices`: per million tokens, adds the costs."""
-    settings = [f"- {_plain(name)}: {_plain(value)}" for name, value in run.settings]
-    parts = [f"# {_plain(run.title)}", "\n".join([*settings, f"- rows: {_plain(run.progress)}"])]
-    parts += [_markdown_table(table) for table in tables(run, prices)]
+    settings = [f"- {plain(name)}: {plain(value)}" for name, value in run.settings]
+    parts = [f"# {plain(run.title)}", "\n".join([*settings, f"- rows: {plain(run.progress)}"])]
+    parts += [markdown_table(table) for table in tables(run, prices)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -87,8 +87,8 @@ def compare(run_a: EvaluationRun, run_b: EvaluationRun, method_a: str | None = N
         Table("Problems that only one has right", ["benchmark", "method", "right in", "problems"], changed, labels=4),
         Table("Settings that differ", ["setting", "A", "B"], differs, labels=1),
     ]
-    head = f"# Comparison of two runs\n\n- A: {_plain(str(run_a.path))}\n- B: {_plain(str(run_b.path))}"
-    return "\n\n".join([head, *(_markdown_table(part) for part in parts if part.rows)]) + "\n"
+    head = f"# Comparison of two runs\n\n- A: {plain(str(run_a.path))}\n- B: {plain(str(run_b.path))}"
+    return "\n\n".join([head, *(markdown_table(part) for part in parts if part.rows)]) + "\n"
 
 
 def _methods(run_a: EvaluationRun, run_b: EvaluationRun, method_a: str | None, method_b: str | None) -> list[tuple[str, str]]:
@@ -129,14 +129,15 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _plain(text: str) -> str:
-    """Text as it is in Markdown: nothing of it is markup."""
+def plain(text: str) -> str:
+    """Return text as it is in Markdown: nothing of it is markup."""
     text = " ".join(escape(text, quote=False).split())
     return re.sub(r"([\\`*_|~]|(?<=\])[(\[])", r"\\\1", text)
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """Return a table with its title and note."""
     rule = ["---" if column < table.labels else "---:" for column in range(len(table.head))]
-    head, *rows = [[_plain(cell) for cell in row] for row in (table.head, *table.rows)]
+    head, *rows = [[plain(cell) for cell in row] for row in (table.head, *table.rows)]
     lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
-    return "\n".join([f"## {_plain(table.title)}", "", *lines, *(["", _plain(table.note)] if table.note else [])])
+    return "\n".join([f"## {plain(table.title)}", "", *lines, *(["", plain(table.note)] if table.note else [])])

@@ -28,6 +28,7 @@ from reasonflux_agent.parts import DEFAULT_MODEL
 from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.verify.scoring import load_scorer
 
 PATIENCE = 60.0
 """Seconds in which a server must show that it is there."""
@@ -58,6 +59,7 @@ async def evaluate(
     concurrency: int = 8,
     retry_failed: bool = False,
     cache: str | Path | None = None,
+    scorer: str | None = None,
     watcher: Watcher | None = None,
     **context: Any,
 ) -> Path:
@@ -71,11 +73,15 @@ async def evaluate(
     `cache` is a file of replies (see cache.py): calls that it holds are not made again, with the tokens and seconds that they
     took when they were made. A call is found once it has ended, so a problem is then solved by one method after another.
 
+    `scorer` decides what is right (see verify/scoring.py).
+
     Raises InputError for what cannot be run (also: a folder of another evaluation, or in use), ModelError when the model's
     server is gone; a later call goes on from there.
     """
     if repeats < 1 or concurrency < 1:
         raise InputError(f"repeats={repeats}, concurrency={concurrency}: both are 1 or more.")
+    if scorer:
+        load_scorer(scorer)
     asked = check_methods([parse_method(name) for name in methods])
     items: dict[str, list[Item]] = {}
     for name in benchmarks:
@@ -112,14 +118,14 @@ async def evaluate(
             },
             "seed": seed,
             "repeats": repeats,
-        }
+        } | ({"scorer": scorer} if scorer else {})
         path = Path(out) if out else Path("evaluations") / f"{'-'.join(items)}-{digest(configuration)[:8]}"
         folder = stack.enter_context(hold(path, configuration))
         if cache and not folder.settings.get("cached"):
             folder.note("cached", True)
         if retry_failed:
             folder.journal.forget(lambda row: bool(row["error"]))
-        run = _Run(folder, solvers, loaded, replies, seed, repeats == 1, watcher or Watcher())
+        run = _Run(folder, solvers, loaded, replies, seed, repeats == 1, scorer, watcher or Watcher())
         free, matching = [m for m in asked if not m.match], [m for m in asked if m.match]
         done, due = len(folder.journal.rows), sum(map(run.due, _trials(items, asked, repeats)))
         run.watcher.begin(folder.journal, done, done + due)
@@ -159,11 +165,12 @@ class _Run(Filing):
         replies: ReplyCache | None,
         seed: int,
         greedy: bool,
+        scorer: str | None,
         watcher: Watcher,
     ) -> None:
         super().__init__("evaluation", folder.journal, watcher)
         self.folder, self.solvers, self.models, self.replies = folder, solvers, models, replies
-        self.seed, self.greedy, self.made = seed, greedy, 0
+        self.seed, self.greedy, self.scorer, self.made = seed, greedy, scorer, 0
         self.recorder = Recorder(folder.path / "records")
         self.item = lambda row: (row["benchmark"], row["id"])
         self.succeeded = any(not row["error"] for row in folder.journal.rows.values())
@@ -232,5 +239,5 @@ class _Run(Filing):
         if trial.method.match:
             fields["trajectories"] = self.folder.settings["matched"][trial.method.name][trial.benchmark]["k"]
         flux, rule = self.solvers[trial.method.name], trial.method.select
-        row = await solve(flux, trial.item, rule, self.recorder, self.replies, **fields)
+        row = await solve(flux, trial.item, rule, self.recorder, self.replies, self.scorer, **fields)
         return {"benchmark": trial.benchmark, "method": trial.method.name, "repeat": trial.repeat, **row}

@@ -18,7 +18,6 @@ from reasonflux_agent.runs.journal import Row
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.session import Replies, with_session
-from reasonflux_agent.verify.grading import verdict
 
 _KEY = {"benchmark", "method", "repeat", "id"}
 _FAILED = Result(benchmark="", method="", id="", status="failed").model_dump(mode="json", exclude=_KEY)
@@ -36,7 +35,13 @@ class _RunId(BaseCallbackHandler):
 
 
 async def solve(
-    flux: ReasonFlux, item: Item, rule: Rule, recorder: Recorder, cache: Replies | None = None, **context: Any
+    flux: ReasonFlux,
+    item: Item,
+    rule: Rule,
+    recorder: Recorder,
+    cache: Replies | None = None,
+    scorer: str | None = None,
+    **context: Any,
 ) -> Row:
     """The row of one problem, without benchmark, method and repeat. A failure is a row too, with its `error`."""
     begun, heard = time.monotonic(), _RunId()
@@ -47,10 +52,10 @@ async def solve(
             item.problem, config=with_session({"callbacks": [recorder, heard]}, cache=cache), **context
         )
         chosen = await select(rule, solution)
-        right = await judged(chosen.answer, item)
+        right = await judged(chosen.answer, item, scorer)
+        told = {"source", "answer", "checks", "logprob"}
         candidates = [
-            {**c.model_dump(include={"source", "answer", "checks", "logprob"}), "correct": bool(await judged(c.answer, item))}
-            for c in solution.candidates
+            {**c.model_dump(include=told), "correct": bool(await judged(c.answer, item, scorer))} for c in solution.candidates
         ]
         escalated = flux.context.effort == "auto" and "draft" in solution.usage and len(solution.usage) > 1
         row |= {**_outcome(chosen), "correct": bool(right), "ungraded": right is None}
@@ -60,9 +65,9 @@ async def solve(
     return {**row, "wall": round(time.monotonic() - begun, 3), "run": heard.run}
 
 
-async def judged(answer: str | None, item: Item) -> bool | None:
-    """Whether an answer is the gold one, with its unit or without; None where the grading worker failed over it."""
-    return await asyncio.to_thread(verdict, answer, item.answer, item.unit, problem=item.problem)
+async def judged(answer: str | None, item: Item, scorer: str | None = None) -> bool | None:
+    """Whether an answer is right, by the given scorer, the row's own or the grader; None where that could not be decided."""
+    return await asyncio.to_thread(item.score, answer, scorer)
 
 
 def _outcome(solution: Solution) -> Row:
