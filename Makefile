@@ -42,8 +42,8 @@ test-community:    ## templates in langchain-community's FAISS
 test-training:     ## LLaMA-Factory and DeepSpeed read our files, and the miniature trains (an environment of 2.1 GB)
 	REASONFLUX_TEST_LLAMAFACTORY=$$(PYTHON=$(PYTHON) bash training/env.sh) $(PYTHON) -m pytest -m llamafactory tests/training
 
-test-postgres:     ## threads in a real PostgreSQL server, which the tests start (Debian: apt-get install postgresql)
-	REASONFLUX_TEST_POSTGRES=1 $(PYTHON) -m pytest tests/threads/test_postgres.py
+test-postgres:     ## threads, and templates, in a real PostgreSQL server, which the tests start (Debian: apt-get install postgresql)
+	REASONFLUX_TEST_POSTGRES=1 $(PYTHON) -m pytest tests/threads/test_postgres.py tests/templates/test_namespaces.py
 
 test-ray:          ## batches on a real Ray cluster of two nodes, one of which is killed (needs the extra `ray`)
 	REASONFLUX_TEST_RAY=1 $(PYTHON) -m pytest tests/ray

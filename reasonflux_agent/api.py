@@ -24,7 +24,7 @@ from reasonflux_agent.context import Context, RunSettings, Settings
 from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, ThreadError
 from reasonflux_agent.events import AnyEvent
-from reasonflux_agent.graph import afresh, create_reasonflux
+from reasonflux_agent.graph import create_reasonflux
 from reasonflux_agent.models import unload
 from reasonflux_agent.models.specs import spec_of_path
 from reasonflux_agent.node import stream_event
@@ -34,6 +34,7 @@ from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.session import session_of, with_session
+from reasonflux_agent.stages import afresh
 from reasonflux_agent.state import solution_of
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
@@ -186,9 +187,8 @@ class ReasonFlux(TakesFeedback):
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
     ) -> Iterator[AnyEvent]:
         """Yield the events of the run (see events.py) as they happen, from `Begin` to `Concluded`."""
-        for part in self.graph.stream(
-            {"problem": problem}, **self._how(config, self._context(context)), stream_mode=_MODES, subgraphs=True
-        ):
+        how = self._how(config, self._context({**context, "stream_calls": True}))
+        for part in self.graph.stream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True):
             if event := stream_event(part):
                 yield event
 
@@ -196,7 +196,7 @@ class ReasonFlux(TakesFeedback):
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
     ) -> AsyncIterator[AnyEvent]:
         """As `stream`, on the event loop."""
-        how = self._how(config, self._context(context))
+        how = self._how(config, self._context({**context, "stream_calls": True}))
         async with aclosing(self.graph.astream({"problem": problem}, **how, stream_mode=_MODES, subgraphs=True)) as parts:
             async for part in parts:
                 if event := stream_event(part):

@@ -20,6 +20,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.config import get_config, get_stream_writer
+from langgraph.constants import TAG_NOSTREAM
 from langgraph.func import task
 
 from reasonflux_agent import models
@@ -51,6 +52,8 @@ class Call:
     """The model's spec in the run's context, if that sets one: a call of another model is another call."""
     deadline: float | None
     """The Context's, for error texts."""
+    streamed: bool = False
+    """Whether LangGraph's stream mode `messages` shows the reply."""
     after: str = ""
     """Unit of the node's call before this one; empty if this is the first."""
 
@@ -163,7 +166,8 @@ class _Work:
     def config(self) -> RunnableConfig:
         """The labels of the call, for token streams, traces and callback handlers."""
         labels = {f"{PREFIX}{name}": value for name, value in self._labels().items()}
-        return {"metadata": {**labels, f"{PREFIX}role": self.wanted.role}, "tags": [f"reasonflux:{self.wanted.labels.node}"]}
+        tags = [f"{PREFIX[:-1]}:{self.wanted.labels.node}", *([] if self.wanted.streamed else [TAG_NOSTREAM])]
+        return {"metadata": {**labels, f"{PREFIX}role": self.wanted.role}, "tags": tags}
 
     def _labels(self) -> dict[str, str]:
         return {**dict(self.wanted.labels), "call": _unit().rpartition(":")[2]}

@@ -60,6 +60,7 @@ class Settings(TypedDict, total=False):
     llm_review: bool | None
     early_stop: bool
     ask_at_reviews: bool
+    stream_calls: bool
     programs: bool
     max_steps: int
     max_tokens: int
@@ -106,6 +107,8 @@ class Context(BaseModel):
     """Whether sampling stops once the leading answer cannot be overtaken; False: all trajectories are sampled."""
     ask_at_reviews: bool = Field(False, title="Ask at reviews", description="Graph `review`: ask a person at each review too.")
     """Whether the graph of `agents.review` asks a person at each review, and not only after planning."""
+    stream_calls: bool = Field(False, title="Stream calls", description="Mode `messages`: stream the model calls, too.")
+    """Whether the stream mode `messages` shows the model calls. By default it shows the message of the final answer alone."""
     programs: bool = Field(True, title="Programs", description="Run Python that a solver writes, in isolation.")
     """Whether solver programs are run (in an isolated interpreter)."""
     max_steps: int = Field(6, ge=1, le=100, title="Steps at most")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -67,6 +67,7 @@ class Node(Runnable[Any, Any]):
             share=state.get("share") or 1,
             sample=state.get("sample") or 0,
             actions=actions,
+            system=state.get("system") or "",
         )
         try:
             update = await self.body(state, run)
@@ -108,22 +109,32 @@ class Router(Runnable[Any, Any]):
     It reads the state alone: when a person edits the state of a thread there is no run, and so no context.
     """
 
-    def __init__(self, route: Callable[[Any], Any]) -> None:
-        self.route = route
+    def __init__(self, route: Callable[[Any], Any], labels: Mapping[str, str]) -> None:
+        self.route, self.labels = route, labels
         self.name: str = route.__name__
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self.route(input)
+        chosen = self.route(input)
+        return self.labels[chosen] if isinstance(chosen, str) else chosen
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self.route(input)
+        return self.invoke(input)
 
 
 def add_router(
-    graph: StateGraph[Any, Any, Any, Any], source: str, route: Callable[[Any], Any], targets: Sequence[str] | None = None
+    graph: StateGraph[Any, Any, Any, Any],
+    source: str,
+    route: Callable[[Any], Any],
+    targets: Mapping[str, str] | Sequence[str] | None = None,
 ) -> None:
-    """Add conditional edges. `targets` defaults to those of the Literal that `route` returns."""
-    graph.add_conditional_edges(source, Router(route), list(targets or get_args(get_type_hints(route)["return"])))
+    """Add conditional edges from `source` to the nodes that `route` returns.
+
+    targets: node -> the label of its edge in drawings, each label once; or the nodes alone. The default are the nodes of the
+    Literal that `route` returns.
+    """
+    named = targets or get_args(get_type_hints(route)["return"])
+    labels = named if isinstance(named, Mapping) else {node: node for node in named}
+    graph.add_conditional_edges(source, Router(route, labels), {label: node for node, label in labels.items()})
 
 
 def stream_event(part: tuple[Any, str, Any]) -> AnyEvent | None:

@@ -25,12 +25,18 @@ def mark(messages: list[AnyMessage]) -> str:
     return hashlib.sha256(f"{messages[-1].id} {messages[-1].content}".encode(errors="replace")).hexdigest() if messages else ""
 
 
+def is_said(state: State, problem: str) -> bool:
+    """Return whether the last message already says the problem."""
+    messages = state.get("messages") or []
+    return bool(messages) and isinstance(messages[-1], HumanMessage) and _clean(text_of(messages[-1])) == problem
+
+
 def read_problem(state: State) -> str:
     """Return the problem of this call, not of an earlier call on the thread. Raises InputError."""
     given, messages = state.get("problem") or "", state.get("messages") or []
     text: object = given
     if messages and isinstance(messages[-1], HumanMessage):
-        said = _text(messages[-1])
+        said = text_of(messages[-1])
         if not given:
             text = said
         elif said != given and mark(messages) != state.get("read"):  # an earlier turn that failed has read its message
@@ -46,10 +52,14 @@ def read_problem(state: State) -> str:
         )
     if len(text) > MAX_PROBLEM:
         raise InputError(f"The problem has {len(text):,} characters; at most {MAX_PROBLEM:,} are taken.")
+    return _clean(text)
+
+
+def _clean(text: str) -> str:
     return text.strip().encode(errors="replace").decode()  # half of a surrogate pair, legal in JSON, is no text
 
 
-def _text(message: HumanMessage) -> str:
+def text_of(message: AnyMessage) -> str:
     """Return the text of a message, one line a part. Raises InputError for a part that is not text."""
     lines: list[str] = []
     for part in [message.content] if isinstance(message.content, str) else message.content:

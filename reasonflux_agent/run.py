@@ -129,26 +129,35 @@ class Run:
     sample: int
     """Number of the attempt or draft that the node belongs to."""
     actions: Actions
+    system: str = ""
+    """The caller's system prompt, which begins each prompt."""
     usage: list[dict[str, Any]] = field(default_factory=list)
     """One row for each model call of this pass: `node` and the fields of `schema.Usage`."""
     _unit: str = ""
     _emitted: int = 0
 
     async def ask(
-        self, prompt: Prompt[T], *, sampled: bool = False, logprobs: bool = False, again: int = 0, **given: Any
+        self,
+        prompt: Prompt[T],
+        *,
+        sampled: bool = False,
+        logprobs: bool = False,
+        again: int = 0,
+        tries: int = PARSE_TRIES,
+        **given: Any,
     ) -> tuple[T, models.Reply]:
         """Render the prompt with `given`, call its role's model, and parse the reply; return (parsed, reply).
 
-        A reply that does not parse is sent back with what is wrong, `PARSE_TRIES` calls at most; then ParseError is raised.
+        A reply that does not parse is sent back with what is wrong, `tries` calls at most; then ParseError is raised.
         """
         messages = prompt.render(**given)
-        for attempt in range(1, PARSE_TRIES + 1):
+        for attempt in range(1, tries + 1):
             reply = await self.call(prompt, messages, sampled=sampled or attempt > 1, logprobs=logprobs, again=again)
             parsed = await self.compute(partial(_parsed, prompt, reply.text))
             if not isinstance(parsed, ParseError):
                 return parsed, reply
             await self.emit(Unparsed, prompt=prompt.name, reply=reply.text, error=str(parsed))
-            if attempt == PARSE_TRIES:
+            if attempt == tries:
                 raise parsed
             messages = prompt.render(**given) + correction(reply.text, parsed)
         raise AssertionError("unreachable")
@@ -177,7 +186,10 @@ class Run:
             logprobs=logprobs,
         )
         spec = getattr(self.context, prompt.role)
-        wanted = Call(prompt.role, plain(messages), options, self.labels, spec, self.context.deadline, self._unit)
+        if self.system:
+            messages = [{"role": "system", "content": self.system}, *messages]
+        streamed, deadline = self.context.stream_calls, self.context.deadline
+        wanted = Call(prompt.role, plain(messages), options, self.labels, spec, deadline, streamed, self._unit)
         began, usage = time.monotonic(), Usage(calls=1)
         try:
             answer = await self.actions.call(wanted)

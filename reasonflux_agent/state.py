@@ -79,9 +79,11 @@ class State(InputState, OutputState, Attempted, total=False):
     run: Annotated[str, latest]
     """Id of the run, and name of its record."""
     asked: str
-    """The problem of the run."""
+    """The problem of the run; of a follow-up in a conversation, its restatement."""
+    system: Annotated[str, latest]
+    """The system prompt of the conversation; empty if there is none."""
     read: str
-    """Identifies the message that was last when the run began; see `graph.begin`."""
+    """Identifies the message that was last when the run began; see `stages.begin`."""
     direct_samples: int
     """Direct samples to launch."""
     sampled: int
@@ -97,6 +99,8 @@ class Attempt(TypedDict, total=False):
 
     run: Annotated[str, latest]
     """Id of the run."""
+    system: Annotated[str, latest]
+    """The system prompt of the conversation, which begins each prompt; empty if there is none."""
     problem: str
     """The problem x. (In the run's state its channel takes several values.)"""
     attempt: Annotated[str, latest]
@@ -116,8 +120,8 @@ class Trajectory(Attempt, Attempted, total=False):
     """The trajectory T as a `schema.Plan` dict."""
     templates: list[str]
     """Ids of the templates in use: T_rag of all steps, in order of relevance."""
-    texts: dict[str, str]
-    """Id -> text of templates that the caller's retriever found and the library does not hold."""
+    texts: dict[str, Any]
+    """Id -> text, or `schema.Template` dict, of templates that the caller's retriever found or brought; not of the library."""
     seen: list[str]
     """Ids of all templates found so far; after a replacement of the plan, others are looked for."""
     results: list[JSON]

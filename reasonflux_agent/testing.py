@@ -33,7 +33,14 @@ number of earlier calls by the node."""
 
 
 def mathematician(prompt: str) -> str:
-    """Answer in any role: plan two steps, accept every review, and box the sum of the problem's integers."""
+    """Answer in any role: plan two steps, accept every review, and box the sum of the problem's integers.
+
+    A follow-up is restated with the last integer that was said before it.
+    """
+    said, is_follow_up, last = prompt.rsplit("Conversation:\n")[-1].partition("\n\nLast message:\n> ")
+    if is_follow_up:
+        before = re.findall(r"-?\d+", said)
+        return f"{last} (before: {before[-1] if before else 'nothing'})"
     problem = prompt.split("Problem:\n")[-1].split("\n\n")[0]
     total = sum(int(n) for n in re.findall(r"-?\d+", problem))
     task = prompt.rsplit("Task:", 1)[-1]

@@ -14,6 +14,7 @@ from reasonflux_agent.events import (
     PlanDrawn,
     PlanRefined,
     ProgramRun,
+    Restated,
     Reviewed,
     StepDone,
     TemplatesFound,
@@ -47,6 +48,9 @@ def _lines(event: Event) -> Iterator[str]:
         case Begin(parts=parts, context=context):
             models = " and ".join(dict.fromkeys((parts["navigator"], parts["solver"])))
             yield f"Effort {context['effort']}, model {models}, library {parts['library']}"
+        case Restated(problem=problem, by=by):
+            yield "Problem, restated" if by == "navigator" else "Problem: the last message with the whole conversation"
+            yield problem if by == "navigator" else ""
         case PlanDrawn(plan=plan) | PlanRefined(plan=plan):
             yield "Trajectory" if isinstance(event, PlanDrawn) else "Refined trajectory"
             yield from outline(plan)

@@ -28,7 +28,7 @@ PROBLEM = "What is 3 + 4?"
 ROWS = [{"id": "a", "problem": PROBLEM, "answer": "7"}, {"id": "b", "problem": "What is 1 + 1?", "answer": "2"}]
 USED = {
     *("solve", "feedback", "batch", "learn", "resume", "threads", "threads delete", "plugins", "lm-eval", "serve", "ui", "mcp"),
-    *("templates list", "templates show", "templates search", "templates validate", "templates import"),
+    *("templates list", "templates show", "templates search", "templates validate", "templates import", "templates export"),
     *("models list", "models pull", "models path", "models check", "eval run", "eval report", "eval compare"),
 }
 """The verbs that a test below runs."""
@@ -154,6 +154,10 @@ def test_templates(stranger: Stranger) -> None:
     assert stranger.run("templates", "validate", "own.json").startswith("1 templates in 1 chapters")
     stranger.run("templates", "import", "own.json", "-o", "normal.json")
     assert "add" in stranger.run("templates", "list", "-L", "normal.json")
+    said = stranger.run("templates", "export", "normal.json", "--skills", "skills")
+    assert said == "1 skills written to skills.\n"
+    stranger.run("templates", "import", "skills", "-o", "back.json")
+    assert "add" in stranger.run("templates", "list", "-L", "back.json")
 
 
 def test_models(stranger: Stranger) -> None:

@@ -6,7 +6,7 @@
 Both nodes interrupt with a `Question` and are resumed with a `Decision`, as dicts: `Command(resume={"action": "approve"})`.
 The question shows all steps, with their templates and the work done. An edit returns the whole list as it is to be: a person
 adds, deletes, moves and rewords steps, names their templates or changes their queries, and writes or clears their work. A
-step whose work is cleared is carried out again.
+step whose work is cleared is carried out again. Agent chat UIs ask and answer in LangChain's form: see approval.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from langchain_core.retrievers import BaseRetriever
 from langgraph.graph import StateGraph
 from pydantic import Field, ValidationError
 
+from reasonflux_agent.agents.approval import human_request, read_decisions
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.events import Decided, TemplatesFound
@@ -89,6 +90,9 @@ class Question(Value):
     """At a review: the proposed verdict."""
     error: str = ""
     """Why the last answer cannot be used; empty when the question is new."""
+    action_requests: tuple[dict[str, Any], ...] = ()
+    """The same question for agent chat UIs, with `review_configs`: see `agents.approval`."""
+    review_configs: tuple[dict[str, Any], ...] = ()
 
 
 def create_review(
@@ -158,9 +162,10 @@ async def _decide(question: Literal["plan", "review"], state: Trajectory, run: R
         review=review,
     )
     while True:
-        answer = await run.person(asked.model_dump(mode="json"), decision_schema(asked.actions, run.context.max_steps))
+        shown = asked.model_dump(mode="json")
+        answer = await run.person(shown | human_request(shown), decision_schema(asked.actions, run.context.max_steps))
         try:
-            decision = read_decision(answer, asked, run)
+            decision = read_decision(read_decisions(answer, shown), asked, run)
         except InputError as error:
             asked = asked.model_copy(update={"error": str(error)})
             continue

@@ -27,7 +27,7 @@ MODELS, HOW, LIMITS, OUTPUT = "Models", "How it is solved", "Limits", "Output"
 OF_LIMITS = {"max_steps", "max_tokens", "token_budget", "deadline"}
 """The fields of `Context` in the panel LIMITS; the others are in HOW."""
 SHORT = {"effort": ("-e",)}
-NO_OPTION = {"ask_at_reviews"}
+NO_OPTION = {"ask_at_reviews", "stream_calls"}
 """Fields of `Context` that no command uses."""
 
 

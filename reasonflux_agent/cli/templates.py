@@ -1,22 +1,26 @@
-"""`reasonflux templates`: list, show and search the templates of a library; validate a library, and convert one."""
+"""`reasonflux templates`: list, show and search templates; validate a library; convert one from and to other formats."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reasonflux_agent.cli.commands import TextCommand
-from reasonflux_agent.cli.options import AsJson, file_to_write
+from reasonflux_agent.cli.options import AsJson, file_to_write, folder_to_write
 from reasonflux_agent.cli.report import print_json, print_table
 from reasonflux_agent.errors import InputError, LibraryError
 
 if TYPE_CHECKING:
     from reasonflux_agent.templates import TemplateLibrary
 
-app = typer.Typer(help="Look into a template library, search it, check one, convert one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look into a template library, search it, check one, convert one from and to other formats.", no_args_is_help=True
+)
 
 Library = Annotated[str, typer.Option("--library", "-L", help="builtin, a plugin's name, a JSON file or a directory.")]
 File = Annotated[Path, typer.Argument(help="A JSON file or a directory of JSON files.")]
@@ -93,17 +97,56 @@ def validate(file: File) -> None:
 
 @app.command("import")
 def import_(
-    file: File,
+    source: Annotated[
+        Path,
+        typer.Argument(help="A JSON file or a directory of them, a folder of Agent Skills, or the JSON of a DSPy program."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", callback=file_to_write, help="Where the normalised library is written.")],
 ) -> None:
-    """Write a library in the official format, normalised."""
-    library = _load(file)
-    try:
+    """Write a library in the official format, normalised. Skills and demonstrations are unproven, whatever they say."""
+    from reasonflux_agent.templates import read_templates
+
+    library = read_templates(source)
+    with _writing(out):
         library.save(out)
-    except OSError as error:
-        raise InputError(f"The library cannot be written to {out}: {error}. Next: name another file with --out.") from None
     _summarize(library)
     typer.echo(f"Written to {out}.")
+
+
+@app.command()
+def export(
+    library: Annotated[str, typer.Argument(help="builtin, a plugin's name, a JSON file or a directory.")],
+    skills: Annotated[
+        Path | None, typer.Option(callback=folder_to_write, help="Write each template as an Agent Skill into this folder.")
+    ] = None,
+    dspy: Annotated[
+        Path | None,
+        typer.Option(
+            callback=file_to_write, help="Write the worked examples as demonstrations of a DSPy program: a JSON file."
+        ),
+    ] = None,
+) -> None:
+    """Write a library in the format of another tool. `import` reads it back."""
+    from reasonflux_agent.templates import export_demos, export_skills
+
+    if not (skills or dspy):
+        raise InputError("No format was asked for. There are: --skills FOLDER, --dspy FILE. Next: give one of them, or both.")
+    loaded = _load(library)
+    if skills:
+        with _writing(skills):
+            typer.echo(f"{len(export_skills(loaded, skills))} skills written to {skills}.")
+    if dspy:
+        with _writing(dspy):
+            number = export_demos(loaded, dspy)
+        typer.echo(f"{number} demonstrations written to {dspy}. DSPy shows all of them in every prompt.")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"The library cannot be written to {out}: {error}. Next: name another place.") from None
 
 
 def _load(source: str | Path) -> TemplateLibrary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,6 +99,7 @@ def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[W
     parts = [rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE)]
     passes = [(sample, False) for sample in range(SAMPLES)] + [(0, True)] * solver.taught
     names = [*KINDS] if solver.programs else ["direct"]
+    common = common_of(rows)
 
     def count(kind: Kind) -> int:
         return sum(of == kind for of, _ in found)
@@ -118,19 +119,19 @@ def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[W
                 trials = solver.affordable(missing, limit - solver.spent)
                 asked[name] = asked.get(name, 0) + len(trials)
                 for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
-                    if outcome.right and outcome.sound and (steps := _steps(kind, row, outcome.text)):
+                    if outcome.right and outcome.sound and (steps := _steps(kind, row, outcome.text, common)):
                         found[kind, row.id] = Work(kind, row, steps, taught)
     solved = {row for _, row in found}
     given = [row for row in rows if row.solution.strip() and row.id not in solved]
     return [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]
 
 
-def _steps(kind: Kind, row: LearningRow, text: str) -> tuple[str, ...]:
+def _steps(kind: Kind, row: LearningRow, text: str, common: Set[str]) -> tuple[str, ...]:
     """The steps of a right reply; empty if it holds no program that computes the answer."""
     if kind == "text":
         return _lines(text)
     code = extract_program(text)
-    if not code or is_hard_coded(code, row):
+    if not code or is_hard_coded(code, row, common):
         return ()
     block, _, output = text.partition("\n```output\n")
     printed = output.rpartition("\n```")[0]
@@ -141,23 +142,38 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(line for line in _without_boxes(text).split("\n") if line.strip())
 
 
-def is_hard_coded(code: str, row: LearningRow) -> bool:
+def is_hard_coded(code: str, row: LearningRow, common: Set[str] = frozenset()) -> bool:
     """Return whether a program states its answer in place of computing it from the problem's data.
 
     It does if the answer, where that is a number or more than one word, stands in the program and not in the problem; or if the
-    program has less than a quarter of the problem's numbers, and of a problem without numbers less than a quarter of its words.
-    This refuses some honest programs. What it lets through still has to solve other rows in the race.
+    program has less than a quarter of the problem's numbers, and of its words. `common` numbers and words, which most problems
+    of the group have, do not count. This refuses some honest programs. What it lets through still has to solve other rows.
     """
     answer = row.answer.strip().lower()
     telling = bool(re.search(r"\d|\s", answer))
     literal = re.compile(rf"(?<![\w.]){re.escape(answer)}(?![\w]|\.\d)")
     if telling and literal.search(code.lower()) and not literal.search(row.problem.lower()):
         return True
-    data = _NUMBER.findall(_SEPARATOR.sub("", row.problem))
-    held = _NUMBER.findall(_SEPARATOR.sub("", code))
-    if not data:
-        data, held = ([word for word in words(text) if len(word) > 3] for text in (row.problem, code))
-    return 4 * len(set(data) & set(held)) < len(set(data))
+
+    def has_few(find: Callable[[str], set[str]]) -> bool:
+        data = find(row.problem) - common
+        return 4 * len(data & find(code)) < len(data) or not data
+
+    return has_few(_numbers) and has_few(_words)
+
+
+def common_of(rows: Sequence[LearningRow]) -> frozenset[str]:
+    """Return the numbers and words that more than half of the problems have: they are not data of one problem."""
+    counts = Counter(token for row in rows for token in _numbers(row.problem) | _words(row.problem))
+    return frozenset(token for token, count in counts.items() if 2 * count > len(rows) > 2)
+
+
+def _numbers(text: str) -> set[str]:
+    return set(_NUMBER.findall(_SEPARATOR.sub("", text)))
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in words(text) if len(word) > 3}
 
 
 def name_of(group: str, rows: Sequence[LearningRow]) -> str:

@@ -13,6 +13,7 @@ from reasonflux_agent.events import Feedback
 from reasonflux_agent.learning.rows import Rows
 from reasonflux_agent.runs.feedback import is_mark
 from reasonflux_agent.runs.record import Record, read_record
+from reasonflux_agent.schema import Solution
 
 log = logging.getLogger(__name__)
 Paths = str | Path | Iterable[str | Path]
@@ -27,16 +28,16 @@ def rows_of_records(paths: Paths) -> list[dict[str, Any]]:
     """
     named = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     left_out: Counter[str] = Counter()
-    marked = [(mark, record) for record in _records(named, left_out) if (mark := _mark(record, left_out))]
+    marked = [found for record in _records(named, left_out) if (found := _marked(record, left_out))]
     rows: dict[str, dict[str, Any]] = {}
-    for mark, record in sorted(marked, key=lambda pair: pair[0].time):
-        problem, group = record.begin.problem, record.header.get("group")
+    for mark, solution, group in sorted(marked, key=lambda found: found[0].time):
+        problem = solution.problem  # of a conversation: its last turn as a problem of its own
         if mark.answer:
             rows.pop(problem, None)
             rows[problem] = {"problem": problem, "answer": mark.answer, **({"group": group} if isinstance(group, str) else {})}
             continue
         left_out["marked wrong without a right answer"] += 1
-        if problem in rows and record.solution and rows[problem]["answer"] == record.solution.answer:
+        if problem in rows and rows[problem]["answer"] == solution.answer:
             del rows[problem]  # an earlier mark calls this answer right
     counts = ", ".join(f"{count} {why}" for why, count in left_out.items())
     if not rows:
@@ -71,7 +72,9 @@ def _records(named: Iterable[Path], left_out: Counter[str]) -> Iterator[Record]:
                 left_out["not readable"] += 1
 
 
-def _mark(record: Record, left_out: Counter[str]) -> Feedback | None:
-    if record.feedback is None:
-        left_out["not marked"] += 1
-    return record.feedback
+def _marked(record: Record, left_out: Counter[str]) -> tuple[Feedback, Solution, object] | None:
+    """Return the mark of a record, what is marked, and the group; None for a record that is not marked, which is counted."""
+    if record.feedback and record.solution:
+        return record.feedback, record.solution, record.header.get("group")
+    left_out["not marked"] += 1
+    return None

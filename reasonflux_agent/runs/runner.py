@@ -144,6 +144,7 @@ class Runner(TakesFeedback):
         """
         graph = self.graphs[strategy]
         config: RunnableConfig = {"callbacks": [*([self._recorder] if self._recorder else []), *callbacks]}
+        context = context.model_copy(update={"stream_calls": streamed})
         how: JSON = {"context": context, "stream_mode": ["custom", *(["messages"] if streamed else [])], "subgraphs": True}
         if kept:
             graph = graph.copy({"checkpointer": kept.saver})

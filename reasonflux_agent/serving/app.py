@@ -127,13 +127,13 @@ class _Chat:
     async def _answer(self, ask: ChatRequest, scope: Scope, stack: AsyncExitStack) -> Response:
         """Return the response; the `stack` holds the run of one that streams."""
         facts, (strategy, effort) = scope["state"]["facts"], self.names[ask.model]
-        problem, context = ask.problem, self.runner.context_of(ask.context(effort))
+        messages, context = ask.conversation, self.runner.context_of(ask.context(effort))
         waited = await stack.enter_async_context(self.runner.place(self.timeout))
         if self.runner.ended:
             raise closing()
         left = max(0.1, self.timeout - waited)
         context = context.model_copy(update={"deadline": min(left, context.deadline or left)})
-        run = self.runner.events(strategy, {"problem": problem}, context)
+        run = self.runner.events(strategy, {"messages": messages}, context)
         events = await stack.enter_async_context(aclosing(run))
         begun = await anext(events)  # what is refused is refused before it, so that the status can still say so
         facts["run"] = begun.run

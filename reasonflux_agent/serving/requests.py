@@ -94,6 +94,15 @@ class ChatRequest(BaseModel):
             raise _unread(f"{place}.content", "it must be a text, or a list of parts of the type 'text'")
         return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content))
 
+    @property
+    def conversation(self) -> list[JSON]:
+        """The graph's messages: the texts of earlier turns and of system prompts, then the problem. Raises Refused."""
+        roles = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+        at = max((i for i, message in enumerate(self.messages) if message.get("role") == "user"), default=-1)
+        rest = [message for i, message in enumerate(self.messages) if i != at and message.get("role") in roles]
+        told = [{"role": roles[message["role"]], "content": _readable(message.get("content"))} for message in rest]
+        return [*told, {"role": "user", "content": self.problem}]
+
     def context(self, effort: str | None) -> JSON:
         """Return the fields of the Context that the request sets; `effort` is the one in the model's name. Raises Refused."""
         own = self.reasonflux or {}
@@ -188,6 +197,13 @@ def _text(part: object, place: str) -> str:
     if not isinstance(part.get("text"), str):
         raise _unread(f"{place}.text", "it must be a text")
     return str(part["text"])
+
+
+def _readable(content: object) -> str:
+    """Return the text of an earlier message; parts that are no text are left out."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _only(given: JSON, known: tuple[str, ...], place: str) -> None:

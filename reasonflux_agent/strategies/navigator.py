@@ -30,6 +30,8 @@ from reasonflux_agent.verify.grading import extract_answer
 from reasonflux_agent.verify.verifiers import failure
 
 Update = dict[str, Any]
+LIMIT = "a limit is reached"
+"""Label of an edge."""
 
 
 def navigator(
@@ -71,15 +73,19 @@ def navigator(
         graph.add_node(body.__name__, Node(parts, body), input_schema=Trajectory)
     graph.add_node("review", Node(parts, note_verdict if judge else review, "review"), input_schema=Trajectory)
     graph.add_edge(START, "plan")
-    add_router(graph, "plan", after_plan)
-    add_router(graph, "retrieve", after_retrieve, ["refine", carry_out])
-    add_router(graph, "refine", after_refine, [carry_out, "answer"])
-    add_router(graph, "solve_step", after_solve)
-    add_router(graph, "judge" if judge else "review", after_review)
+    add_router(graph, "plan", after_plan, {"retrieve": "planned", "answer": LIMIT})
+    add_router(graph, "retrieve", after_retrieve, {"refine": "rewrite the plan", carry_out: "carry the plan out"})
+    add_router(graph, "refine", after_refine, {carry_out: "rewritten", "answer": LIMIT})
+    ends = {"solve_step": "next step", "answer": "done, or a limit"}
+    add_router(graph, "solve_step", after_solve, {"review": "review the result", **ends})
+    redo = {"retrieve": "other templates or steps", **ends, "solve_step": "redo, or next step"}
+    add_router(graph, "judge" if judge else "review", after_review, redo)
     graph.add_edge("answer", END)
     if approve:
         graph.add_node("approve", Node(parts, approve), input_schema=Trajectory)
-        add_router(graph, "approve", after_approve)
+        add_router(
+            graph, "approve", after_approve, {"solve_step": "approved or edited", "answer": "stopped, or nothing is left"}
+        )
     if judge:
         graph.add_node("judge", Node(parts, judge), input_schema=Trajectory)
         graph.add_edge("review", "judge")

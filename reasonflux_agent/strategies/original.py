@@ -39,6 +39,8 @@ def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     """The graph of one attempt. Without a retriever of the caller's, its template comes from v1's hierarchical search."""
     parts = replace(parts, search="hierarchical")
 
+    labels = {"instruct": "next step", "answer": "done, or a limit"}
+
     def after(state: Original) -> Literal["instruct", "answer"]:
         due = state.get("step", 0) < len(state["plan"]["steps"] if "plan" in state else ())
         return "instruct" if due and not state.get("exhausted") else "answer"
@@ -49,9 +51,9 @@ def original(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     graph.add_edge(START, "analyse")
     graph.add_edge("analyse", "lay_out")
     graph.add_edge("lay_out", "adjust")
-    add_router(graph, "adjust", after)
+    add_router(graph, "adjust", after, labels)
     graph.add_edge("instruct", "follow")
-    add_router(graph, "follow", after)
+    add_router(graph, "follow", after, labels)
     graph.add_edge("answer", END)
     return graph
 

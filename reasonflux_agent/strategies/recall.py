@@ -18,7 +18,7 @@ from reasonflux_agent.schema import Plan, Step
 from reasonflux_agent.state import Trajectory
 from reasonflux_agent.strategies.candidates import candidate, solve
 from reasonflux_agent.strategies.direct import reason as reason_directly
-from reasonflux_agent.strategies.search import document_id, looked_up, standing_out
+from reasonflux_agent.strategies.search import document_id, foreign, looked_up, standing_out
 
 
 def recall(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
@@ -29,19 +29,21 @@ def recall(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
 async def retrieve(state: Trajectory, run: Run) -> dict[str, Any]:
     """Library: the template that stands out, with the one that it was learned together with, if any."""
     library, ids = run.parts.library, list[str]()
-    found = await run.search(state["problem"]) if run.context.setting.templates else []
-    for id in map(document_id, standing_out(found[:1])):
-        if id in library and worked_examples([library.get(id)]):
-            partner = library.get(id).provenance.get("shown_with", "")
-            ids = [id, partner] if partner in library else [id]
+    documents = await run.search(state["problem"]) if run.context.setting.templates else []
+    found = standing_out(documents[:1])
+    texts = foreign(found, library)
+    for id in map(document_id, found):
+        if worked := worked_examples(looked_up([id], texts, library)):
+            partner = worked[0].provenance.get("shown_with", "")
+            ids = [id, partner] if partner in texts or partner in library else [id]
     plan = Plan(steps=(Step(purpose="Solve the problem like the worked example.", templates=tuple(ids)),)) if ids else Plan()
     await run.emit(TemplatesFound, templates=ids, plan=plan)
-    return {"templates": ids, "plan": plan}
+    return {"templates": ids, "texts": {id: texts[id] for id in ids if id in texts}, "plan": plan}
 
 
 async def reason(state: Trajectory, run: Run) -> dict[str, Any]:
     """Solver: the whole problem in one reply, after the worked example."""
-    templates = looked_up(state["templates"], {}, run.parts.library)
+    templates = looked_up(state["templates"], state.get("texts", {}), run.parts.library)
     if not templates:
         return await reason_directly(state, run)
     problem, plan = state["problem"], Plan(**state["plan"])

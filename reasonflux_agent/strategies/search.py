@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain_core.documents import Document
 
 from reasonflux_agent.schema import Plan, Step, Template
-from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates.library import BROUGHT, TemplateLibrary
 
 
 def trajectory_query(problem: str, plan: Plan, due: int = 0) -> str:
@@ -38,11 +39,24 @@ def standing_out(documents: Sequence[Document]) -> Sequence[Document]:
     return documents[: max((rank for rank, lead in enumerate(leads, 1) if lead >= 1.0), default=0)]
 
 
-def foreign(documents: Sequence[Document], library: TemplateLibrary) -> dict[str, str]:
-    """Return id and text of the documents that are not in the library."""
-    return {id: document.page_content for document in documents if (id := document_id(document)) not in library}
+def foreign(documents: Sequence[Document], library: TemplateLibrary) -> dict[str, Any]:
+    """Return what the state keeps of documents that the library does not explain: id -> template as a dict, or else text.
+
+    A document may bring its template, and the one that it is shown with (`StoreRetriever`).
+    """
+    found: dict[str, Any] = {}
+    for document in documents:
+        if brought := document.metadata.get(BROUGHT):
+            found |= brought
+        elif (id := document_id(document)) not in library:
+            found[id] = document.page_content
+    return found
 
 
-def looked_up(ids: Sequence[str], texts: Mapping[str, str], library: TemplateLibrary) -> list[Template | str]:
-    """Return the templates of these ids, for prompts: from the library, else their text."""
-    return [library.get(id) if id in library else texts[id] for id in ids]
+def looked_up(ids: Sequence[str], texts: Mapping[str, Any], library: TemplateLibrary) -> list[Template | str]:
+    """Return the templates of these ids, for prompts: what the retriever brought (`foreign`), else those of the library."""
+    return [_brought(texts[id]) if id in texts else library.get(id) for id in ids]
+
+
+def _brought(kept: str | dict[str, Any]) -> Template | str:
+    return kept if isinstance(kept, str) else Template(**kept)

@@ -18,6 +18,9 @@ from reasonflux_agent.schema import Template
 from reasonflux_agent.templates import reading
 from reasonflux_agent.templates.cleaning import Counts
 
+BROUGHT = "reasonflux_templates"
+"""Key of a document's metadata. With it a retriever hands templates over whole: id -> `schema.Template` as a dict."""
+
 
 @dataclass(frozen=True)
 class TemplateLibrary:

@@ -100,7 +100,9 @@ def test_help_names_the_defaults_and_they_are_true() -> None:
 
 
 OUTPUTS = [
-    (path, name) for path, command in VERBS.items() for name in sorted({"--record", "--out", "--cache"} & options(command))
+    (path, name)
+    for path, command in VERBS.items()
+    for name in sorted({"--record", "--out", "--cache", "--skills", "--dspy"} & options(command))
 ]
 
 
@@ -108,6 +110,7 @@ def test_the_verbs_that_write_are_found() -> None:
     found = {f"{' '.join(path)} {option}" for path, option in OUTPUTS}
     assert found >= {f"{verb} --record" for verb in ("solve", "batch", "serve", "ui", "mcp")}
     assert found >= {"batch --out", "eval run --out", "eval run --cache", "templates import --out"}
+    assert found >= {"templates export --skills", "templates export --dspy"}
 
 
 @pytest.mark.parametrize("place", ["p.jsonl/x", "/proc/x", "/sys/x/y", "folder or file"])
@@ -117,7 +120,7 @@ def test_a_place_that_cannot_be_written_is_one_error_before_any_work(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d").mkdir()
-    wants_folder = option == "--record" or (path == ("eval", "run") and option == "--out")
+    wants_folder = option in ("--record", "--skills") or (path == ("eval", "run") and option == "--out")
     place = place if "or" not in place else "p.jsonl" if wants_folder else "d"
     arguments = needed(VERBS[path], tmp_path)
     if option in arguments:

@@ -14,6 +14,7 @@ from reasonflux_agent.testing import serve_fake
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = re.findall(r"^## (.+?)\n(?:(?!^## ).)*?```python\n(.*?)```", (DOCS / "langgraph.md").read_text("utf-8"), re.S | re.M)
 PRINTED = {
+    "Conversations": "Now add 10 to that. (before: 7) 17",
     "A subgraph of a messages graph": "Adding the numbers gives $\\boxed{7}$.",
     "Streams": "begin\nplan\ntemplates\nAdding the numbers gives $\\boxed{7}$.step\ncandidate\nsolution",
     "Persistence": "() ",
@@ -33,7 +34,7 @@ def test_a_block_runs(title: str, block: str) -> None:
 
 def test_every_section_with_code_was_found() -> None:
     text = (DOCS / "langgraph.md").read_text("utf-8")
-    assert len(BLOCKS) == text.count("```python") == 7
+    assert len(BLOCKS) == text.count("```python") == 8
     assert PRINTED.keys() <= {title for title, _ in BLOCKS}
 
 

@@ -53,7 +53,8 @@ def solving(model: Any, **given: Any) -> Any:
 @pytest.mark.parametrize("mode", ["values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"])
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_every_stream_mode_shows_the_run_from_a_hosts_graph(mode: Any, asynchronous: bool) -> None:
-    graph = host(solving(FakeModel(), context=Context(direct_samples=0, llm_review=True)), checkpointer=InMemorySaver())
+    context = Context(direct_samples=0, llm_review=True, stream_calls=mode == "messages")
+    graph = host(solving(FakeModel(), context=context), checkpointer=InMemorySaver())
     options: Any = {"stream_mode": mode, "subgraphs": True}
     if asynchronous:
         parts = [part async for part in graph.astream(GIVEN, THREAD, **options)]

@@ -147,7 +147,7 @@ async def test_the_forms_have_titles_choices_and_descriptions(studio: Studio, gr
 @pytest.mark.parametrize(
     ("graph", "nodes"),
     [
-        ("solve", {"begin", "draft", "plan", "retrieve", "refine", "solve_step", "review", "answer", "verify"}),
+        ("solve", {"begin", "restate", "draft", "plan", "retrieve", "refine", "solve_step", "review", "answer", "verify"}),
         ("review", {"approve", "judge", "plan", "solve_step", "verify"}),
         ("tutor", {"model", "tools"}),
     ],
@@ -155,17 +155,21 @@ async def test_the_forms_have_titles_choices_and_descriptions(studio: Studio, gr
 async def test_the_graphs_are_drawn_with_their_nodes(studio: Studio, graph: str, nodes: set[str]) -> None:
     drawn = await studio.client.assistants.get_graph(await _assistant(studio, graph), xray=True)
     assert nodes <= {str(node["id"]).rpartition(":")[2] for node in drawn["nodes"]}
+    if graph != "tutor":  # LangChain's agent draws that one
+        assert all(edge["data"] for edge in drawn["edges"] if edge.get("conditional"))
+        assert {"planned attempts", "may refer to earlier turns"} <= {edge.get("data") for edge in drawn["edges"]}
 
 
 # Runs
 
 
 async def test_a_run_is_streamed_in_every_mode(studio: Studio) -> None:
-    client, modes = studio.client, ["values", "updates", "messages-tuple", "custom", "debug", "tasks", "checkpoints"]
+    client, context = studio.client, {"direct_samples": 0, "stream_calls": True}
+    modes = ["values", "updates", "messages-tuple", "custom", "debug", "tasks", "checkpoints"]
     thread = await client.threads.create()
     seen: dict[str, list[Any]] = {}
     async for part in client.runs.stream(
-        thread["thread_id"], "solve", input=PROBLEM, context={"direct_samples": 0}, stream_mode=modes, stream_subgraphs=True
+        thread["thread_id"], "solve", input=PROBLEM, context=context, stream_mode=modes, stream_subgraphs=True
     ):
         seen.setdefault(part.event.partition("|")[0], []).append(part.data)
     assert "error" not in seen
@@ -279,7 +283,80 @@ async def test_the_state_is_edited_at_every_checkpoint(studio: Studio) -> None:
     assert state["solution"]["answer"] == "9"
 
 
+async def _run(studio: Studio, thread: str, given: Any = None, graph: str = "solve", **how: Any) -> tuple[list[Any], Any]:
+    """A run as an agent chat UI makes it: the messages that its stream shows, and the last state."""
+    parts = studio.client.runs.stream(
+        thread, graph, input=given, stream_mode=["values", "messages-tuple"], stream_subgraphs=True, **how
+    )
+    messages, values = list[Any](), None
+    async for part in parts:
+        assert part.event != "error", part.data
+        if part.event.partition("|")[0] == "messages":
+            messages.append(part.data[0])
+        elif part.event == "values":
+            values = part.data
+    return messages, values
+
+
+async def test_a_chat_shows_final_messages_alone_and_keeps_its_thread(studio: Studio) -> None:
+    thread = (await studio.client.threads.create())["thread_id"]
+    for text, answer in (("What is 3 + 4?", "7"), ("now add 10 to that", "17"), ("What is 2 + 2?", "4")):
+        said = {"messages": [{"id": f"said {answer}", "type": "human", "content": text}]}
+        (shown,), values = await _run(studio, thread, said)
+        final = values["messages"][-1]
+        assert (shown["id"], shown["content"]) == (final["id"], final["content"])
+        assert (final["type"], values["solution"]["answer"]) == ("ai", answer)
+        assert values["messages"][-2] | said["messages"][0] == values["messages"][-2]
+    assert [message["type"] for message in values["messages"]] == ["human", "ai"] * 3
+
+
+async def test_a_problem_leaves_a_human_message(studio: Studio) -> None:
+    thread = (await studio.client.threads.create())["thread_id"]
+    (shown,), values = await _run(studio, thread, PROBLEM)
+    assert [(message["type"], message["content"]) for message in values["messages"]] == [
+        ("human", PROBLEM["problem"]),
+        ("ai", shown["content"]),
+    ]
+
+
+@pytest.mark.parametrize("effort", ["low", "medium"])
+async def test_each_checkpoint_is_forked_by_an_update_and_runs_to_its_end(studio: Studio, effort: str) -> None:
+    """As Studio's edit button does it, for a first problem and for a follow-up, which is restated again where that is due."""
+    client, how = studio.client, {"context": {"effort": effort}}
+    thread = (await client.threads.create())["thread_id"]
+    await _run(studio, thread, {"messages": [{"role": "user", "content": "What is 3 + 4?"}]}, **how)
+    await _run(studio, thread, {"messages": [{"role": "user", "content": "now add 10 to that"}]}, **how)
+    forks, by = 0, {"attempt": "begin", "draft": "begin", "restate": "begin", "verify": "attempt", "begin": "__start__"}
+    for state in await client.threads.get_history(thread, limit=100):
+        due = state["next"][0] if state["next"] else "end"
+        edits: list[tuple[Any, set[str]]] = [({"problem": "What is 4 + 5?"}, {"9"}), ({"exhausted": ""}, {"7", "17"})]
+        # an ended run has nothing to go on with; a message that is not read yet is a problem itself
+        edits = edits[:1] if due == "end" else edits[1:] if due == "begin" else edits
+        for edit, answers in edits if due != "__start__" else ():  # that one is gone on from by the input itself
+            node = by.get(due, "verify")
+            fork = await client.threads.update_state(thread, edit, as_node=node, checkpoint=state["checkpoint"])
+            _, values = await _run(studio, thread, None, checkpoint=fork["checkpoint"], **how)
+            assert values["solution"]["answer"] in answers, (state["next"], edit)
+            forks += 1
+    assert forks >= 10
+
+
 # A person
+
+
+async def test_an_agent_chat_ui_answers_the_question_in_its_own_form(studio: Studio) -> None:
+    thread = (await studio.client.threads.create())["thread_id"]
+    given = {"messages": [{"id": "1", "type": "human", "content": "What is 3 + 4?"}]}
+    shown, values = await _run(studio, thread, given, "review")
+    assert shown == []
+    (request,), (config,) = (_question(values)[name] for name in ("action_requests", "review_configs"))
+    assert request["args"]["trajectory"].splitlines()[0] == "1. Collect the numbers | find: adding integers"
+    assert config == {"action_name": request["name"], "allowed_decisions": ["approve", "edit", "reject"]}
+    edited = {"name": request["name"], "args": {"trajectory": "1. Add them at once"}}
+    decisions = [{"type": "edit", "edited_action": edited}]
+    (final,), values = await _run(studio, thread, None, "review", command={"resume": {"decisions": decisions}})
+    assert final["id"] == values["messages"][-1]["id"]
+    assert [step["purpose"] for step in values["solution"]["plan"]["steps"]] == ["Add them at once"]
 
 
 async def test_a_trajectory_is_edited_and_the_run_goes_on(studio: Studio) -> None:

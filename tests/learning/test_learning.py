@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.learning.learner import Learned, forecast, learn_with, task_of
-from reasonflux_agent.learning.outcomes import CALLS, Outcome, Outcomes, Trial, Way, key_of
+from reasonflux_agent.learning.mining import AT_ONCE, ENOUGH, mine
+from reasonflux_agent.learning.outcomes import CALLS, Budget, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.learning.racing import FEWEST_ROWS, MOST_ROWS, rounds_of
 from reasonflux_agent.learning.rows import LearningRow, read_rows
 from reasonflux_agent.schema import Example, Template
@@ -214,3 +216,96 @@ def test_successive_halving_ends_with_one_arm_on_all_rows(arms: int, count: int)
     if arms:
         assert rounds[-1][0] <= 2
         assert rounds[-1][1] == count
+
+
+def test_a_test_of_its_own_is_sealed_and_shares_no_row() -> None:
+    decided = Decided(lambda way, row: bool(way.templates))
+    task = task_of(rows(15), test=rows(25))
+    learned = learn_with(decided, task)
+    assert learned.sealed
+    assert learned.claim.rows == 10
+    tested = {row.id for way, row in decided.trials if way.kind == "library"}
+    assert not tested & {row.id for row in task.rows}
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [(400, (400, "calls")), ("400 calls", (400, "calls")), ("200k tokens", (200_000, "tokens")), ("1.5 h", (90, "minutes"))],
+)
+def test_budgets_are_read(text: int | str, budget: tuple[float, str]) -> None:
+    assert Budget.parse(text) == budget
+
+
+@pytest.mark.parametrize("text", ["0", "many", "-3", "10 apples", ""])
+def test_a_budget_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"budget .* cannot be read.*Next"):
+        Budget.parse(text)
+
+
+def test_a_budget_in_tokens_is_kept() -> None:
+    """Each trial of the fake takes 10 tokens, or 10 more for each template."""
+    spent = {}
+    for budget in (None, "1500 tokens"):
+        decided = Decided(lambda way, row: bool(way.templates) or int(row.id, 16) % 3 == 0)
+        learn_with(decided, task_of(rows(25), budget=budget))
+        spent[budget] = sum(decided.outcome(way, row).tokens for way, row in decided.trials)
+    assert spent[None] > 1.2 * spent["1500 tokens"]
+    assert spent["1500 tokens"] <= 1500
+
+
+def test_mining_stops_when_it_has_enough() -> None:
+    """Thirty rows, every program right: the first eight rows are asked, and no other."""
+    programs = Programs(lambda way, row: way.kind in ("program", "library", "shown"))
+    works = mine({"g": read_rows(rows(30))}, programs, float("inf"))
+    assert {work.kind for work in works} == {"program"}
+    assert len([way for way, _ in programs.trials if way.kind == "program"]) == AT_ONCE
+
+
+def test_wrong_programs_are_corrected_and_then_sampled() -> None:
+    programs = Programs(lambda way, row: way.kind == "repaired" and way.sample == 1 and int(row.id, 16) % 2 == 0)
+    works = mine({"g": read_rows(rows(12))}, programs, float("inf"))
+    assert {(work.kind, work.taught) for work in works} == {("program", False)}
+    asked = [(way.kind, way.sample) for way, _ in programs.trials]
+    assert asked.index(("program", 0)) < asked.index(("repaired", 0)) < asked.index(("program", 1))
+    assert max(asked.index(pair) for pair in asked if pair[0] == "direct") < asked.index(("repaired", 1))
+
+
+def test_the_teacher_is_asked_last_and_its_work_is_tried_last() -> None:
+    programs = Programs(lambda way, row: way.teacher or (way.kind == "program" and row.problem.split()[6] == "amber"))
+    programs.taught = True
+    works = mine({"g": read_rows(rows(12))}, programs, float("inf"))
+    assert sorted(work.taught for work in works) == [work.taught for work in works]
+    assert not works[0].taught
+    assert len(works) >= ENOUGH
+    taught = [way.teacher for way, _ in programs.trials]
+    assert taught == sorted(taught)
+
+
+class Programs(Decided):
+    """As Decided; its programs hold the problem's words."""
+
+    def outcome(self, way: Way, row: LearningRow) -> Outcome:
+        program = f"```python\nprint('{row.problem.split()[6]}'[::-1])  # {row.problem}\n```\n```output\n{row.answer}\n```"
+        made = super().outcome(way, row)
+        return made.model_copy(update={"text": program}) if way.kind in ("program", "repaired") else made
+
+
+def test_an_update_uses_new_rows_alone_and_drops_what_stopped_helping(tmp_path: Path) -> None:
+    out = tmp_path / "mine.json"
+    learned, _ = learned_by(lambda way, row: bool(way.templates) or int(row.id, 16) % 5 == 0, rows(20))
+    assert learned.library
+    learned.library.save(out)
+    task = task_of(rows(32), update=out)
+    assert len(task.rows) == 12
+    assert task.given
+    old = {template.id for template in task.given}
+    # the old template is wrong now, others are right
+    decided = Decided(lambda way, row: bool(way.templates) and not any(template.id in old for template in way.templates))
+    again = learn_with(decided, task)
+    assert any(template.id in old for way, _ in decided.trials for template in way.templates)
+    assert not again.library or not old & {template.id for template in again.library}
+    # nothing new: it says so
+    with pytest.raises(InputError, match=r"0 different row"):
+        task_of(rows(20), update=out)
+    # without a library there is nothing to start from, so it is a first run
+    assert task_of(rows(20), update=tmp_path / "none.json").given is None

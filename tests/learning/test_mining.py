@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.learning.mining import Work, is_hard_coded, name_of
+from reasonflux_agent.learning.mining import Work, common_of, is_hard_coded, name_of
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.templates import TemplateLibrary
 
 TRAIN = LearningRow(problem="A train goes 60 km/h for 2.5 hours. How far does it go?", answer="150")
 SORTING = LearningRow(problem="Sort the following words: List: pear apple fig cherry", answer="apple cherry fig pear")
+FORM = (
+    "Your task is to sort words in ascending or descending order using ASCII ordering. Your output should be a list of words that "
+    "looks like this: word_1, word_2, word_3. Now sort these words, and return them as a list: {}"
+)
+NUMBERED = LearningRow(problem=FORM.format("pear, apple, cherry"), answer="apple, cherry, pear")
 TRUTH = LearningRow(problem="Fidel tells the truth. Jerry says Fidel lies. Does Jerry tell the truth?", answer="no")
 
 
@@ -33,6 +38,15 @@ TRUTH = LearningRow(problem="Fidel tells the truth. Jerry says Fidel lies. Does 
 )
 def test_a_program_must_use_the_problems_data(row: LearningRow, code: str, hard: bool) -> None:
     assert is_hard_coded(code, row) is hard
+
+
+def test_what_all_problems_say_is_no_data() -> None:
+    others = [LearningRow(problem=FORM.format(text), answer="x") for text in ("tiger, zebra, horse", "river, ocean, creek")]
+    common, honest = common_of([NUMBERED, *others]), "words = ['pear', 'apple', 'cherry']\nprint(', '.join(sorted(words)))"
+    assert not {"pear", "apple", "cherry"} & common
+    assert is_hard_coded(honest, NUMBERED)
+    assert not is_hard_coded(honest, NUMBERED, common)
+    assert is_hard_coded("print('apple, cherry, pear')", NUMBERED, common)
 
 
 def test_a_program_is_shown_as_a_turn_and_survives_the_file(tmp_path: Path) -> None:

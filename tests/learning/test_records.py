@@ -120,3 +120,11 @@ def test_the_block_of_the_page_marks_runs(tmp_path: Path, monkeypatch: pytest.Mo
         {"problem": "What is 3 + 4?", "answer": "7", "group": "sums"},
         {"problem": "What is 8 + 9?", "answer": "17", "group": "sums"},
     ]
+
+
+def test_a_turn_of_a_conversation_is_learned_as_a_problem_of_its_own(tmp_path: Path) -> None:
+    flux = ReasonFlux(FakeModel(), record=tmp_path, effort="low")
+    path = tmp_path / f"{flux.solve('What is 3 + 4?').run}.jsonl"
+    path.write_text(path.read_text().replace('"problem": "What is 3 + 4?"', '"problem": "And of 4?"', 1))  # the header's
+    flux.feedback(path, correct=True)
+    assert rows_of_records(tmp_path) == [{"problem": "What is 3 + 4?", "answer": "7"}]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasonflux_agent.conversation import Conversation, Turn
 from reasonflux_agent.prompts import RESULT_CHARS, ParseError, Prompt, brief, correction
 from reasonflux_agent.prompts.answer import ANSWER
 from reasonflux_agent.prompts.direct import DIRECT
@@ -20,6 +21,7 @@ from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.prompts.refine import REFINE
+from reasonflux_agent.prompts.restate import restate_prompt
 from reasonflux_agent.prompts.review import REVIEW
 from reasonflux_agent.prompts.solve import SOLVE
 from reasonflux_agent.schema import Example, Plan, Step, StepResult, Template
@@ -30,6 +32,7 @@ TEMPLATES = ("Template: isolate\n1. multiply",)
 RESULTS = (StepResult(index=0, text="x = 6 {so}"), StepResult(index=1, text="It is 6"))
 EXCHANGES: list[Prompt[Any]] = [PLAN, REFINE, SOLVE, REVIEW, ANSWER, DIRECT, PROGRAM, PROPOSE]
 EXCHANGES += [ANALYSE, LAY_OUT, ADJUST, INSTRUCT, FOLLOW]
+EXCHANGES += [restate_prompt(Conversation((Turn("user", "What is 3 + 4?"), Turn("assistant", "7")), "Add 10 to it.", ""))]
 RENDERED: dict[str, Callable[[], list[dict[str, str]]]] = {
     "plan": lambda: PLAN.render(PROBLEM),
     "refine": lambda: REFINE.render(PROBLEM, TEMPLATES, TRAJECTORY),

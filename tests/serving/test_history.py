@@ -1,4 +1,4 @@
-"""What clients send back of a conversation: only the last user message is read, and it alone is strict."""
+"""What clients send back of a conversation: the last user message is the problem, and it alone is strict."""
 
 from __future__ import annotations
 

@@ -108,9 +108,9 @@ def from_records(
 
 
 def _marked(record: Record) -> Item | None:
-    """The problem of a record with the right answer of its mark, if it has one."""
-    mark = record.feedback
-    return Item(record.begin.run, record.begin.problem, mark.answer) if mark and mark.answer else None
+    """The problem that a run solved, with the right answer of its mark, if it has one."""
+    mark, solution = record.feedback, record.solution
+    return Item(record.begin.run, solution.problem, mark.answer) if mark and mark.answer and solution else None
 
 
 def one_a_problem(results: Iterable[Result]) -> list[Result]:

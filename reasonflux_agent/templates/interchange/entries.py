@@ -1,0 +1,29 @@
+"""What a file of another tool says becomes entries of the official format, and is checked and cleaned as these are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reasonflux_agent.templates.cleaning import Counts
+from reasonflux_agent.templates.library import TemplateLibrary
+from reasonflux_agent.templates.reading import parse
+
+RESULTS = ("proven", "sealed", "claim", "tried", "wins", "losses")
+"""Fields of `provenance` that say what a template was shown to do."""
+
+
+def library_of(entries: Iterable[tuple[str, str, dict[str, Any]]], source: str, name: str, tally: Counts) -> TemplateLibrary:
+    """Return the library of (chapter, section, entry) triples. `source` names it in errors. Raises LibraryError."""
+    document: dict[str, dict[str, list[Any]]] = {}
+    for chapter, section, entry in entries:
+        document.setdefault(chapter, {}).setdefault(section, []).append(entry)
+    templates = parse(json.dumps(document).encode(), source, tally)
+    return TemplateLibrary(tuple(templates), name, tuple(f"{count} {what}." for what, count in sorted(tally.items())))
+
+
+def unproven(provenance: Mapping[str, Any], format: str) -> dict[str, Any]:
+    """Return the provenance of an imported template: where it comes from stays, and nothing says any more that it helps."""
+    kept = {field: value for field, value in provenance.items() if field not in RESULTS}
+    return {**kept, "imported": format, "proven": False}
