@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-community test-training test-postgres test-ray test-faults test-wheel audit studio bench bench-million check
+.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-community test-training test-postgres test-ray test-faults test-wheel audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -34,6 +34,9 @@ test-harness:      ## lm-evaluation-harness, really run (needs the extra `eval`)
 
 test-mcp-adapters: ## langchain-mcp-adapters (mcp 1, an environment of its own) against our MCP server
 	bash .ci/mcp_adapters.sh $(PYTHON)
+
+test-clients:      ## litellm, llm and openai-agents against our endpoint (an environment of their own: 490 MB)
+	bash .ci/clients.sh $(PYTHON)
 
 test-community:    ## templates in langchain-community's FAISS
 	$(PYTHON) -m pip install --quiet 'langchain-community>=0.4.1,<0.5'

@@ -104,6 +104,8 @@ class Token(Event):
     type: Literal["token"] = "token"
     role: str = ""
     text: str
+    thought: str = ""
+    """A piece of the thought before the reply, where the server tells it apart; `text` is empty then."""
 
 
 class Unparsed(Event):

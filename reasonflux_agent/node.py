@@ -144,6 +144,10 @@ def stream_event(part: tuple[Any, str, Any]) -> AnyEvent | None:
         return streamed_event(data)
     chunk, metadata = data
     labels = labels_of(metadata)
-    if not labels or not isinstance(chunk, AIMessageChunk) or not chunk.text:
+    if not labels or not isinstance(chunk, AIMessageChunk):
         return None
-    return Token(**labels.model_dump(), role=metadata.get(f"{PREFIX}role", ""), text=chunk.text, time=round(time.time(), 3))
+    text, thought = str(chunk.text), str(chunk.additional_kwargs.get("reasoning_content") or "")
+    if not text and not thought:
+        return None
+    about = {**labels.model_dump(), "role": metadata.get(f"{PREFIX}role", ""), "time": round(time.time(), 3)}
+    return Token(**about, text=text, thought=thought)

@@ -190,10 +190,10 @@ def _counted(prompt: str, message: AIMessage) -> ChatResult:
 
 
 @contextmanager
-def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Iterator[str]:
+def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0, pace: float = 0.0) -> Iterator[str]:
     """Serve a model that answers by `respond`, OpenAI-compatible, on a loopback port; yield its base URL (".../v1").
 
-    It streams when asked to, and takes `delay` seconds for a request.
+    It streams when asked to, and takes `delay` seconds for a request. When it streams, it takes `pace` seconds for each word.
 
     >>> from reasonflux_agent.models import load_model
     >>> with serve_fake(lambda prompt: "Seven.") as url:
@@ -229,6 +229,7 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
             rows: list[dict[str, Any]] = [{"choices": [{"index": 0, **choice}]} for choice in choices]
             self._send("text/event-stream", Connection="close")
             for row in [*rows, {"choices": [], "usage": usage}]:
+                time.sleep(pace)
                 data = json.dumps({**base, "object": "chat.completion.chunk", **row})
                 self.wfile.write(f"data: {data}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n")
@@ -247,6 +248,7 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0) -> Itera
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # clients that connect at the same moment
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             if not isinstance(sys.exc_info()[1], ConnectionError):  # a client may hang up

@@ -31,19 +31,27 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds of a request at most; then the best answer so far is sent.")
     ] = 600.0,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A web page that may ask from a browser, as https://chat.example; repeatable.")
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse parameters of a request that have no meaning here, instead of ignoring them."),
+    ] = False,
     ui: Annotated[bool, typer.Option("--ui", help="Serve the run page under /ui too; on this machine alone.")] = False,
 ) -> None:
-    """Serve the graph to OpenAI clients: /v1/chat/completions, /v1/models, /healthz, /metrics.
+    """Serve the graph to OpenAI clients: /v1/chat/completions, /v1/responses, /v1/models, /healthz, /metrics.
 
     What a request does not set (effort, granularity ...) is taken from the options, and then from the environment:
     REASONFLUX_EFFORT and so on. The access log goes to standard error, one JSON object a line.
     """
     from reasonflux_agent.runs.runner import Runner
     from reasonflux_agent.serving.app import create_app
-    from reasonflux_agent.serving.middleware import require_key
+    from reasonflux_agent.serving.middleware import check_origins, require_key
     from reasonflux_agent.serving.server import listen, run, url_of
 
     require_key(host, api_key)
+    origins = check_origins(allow_origin or (), api_key)
     if ui and api_key:
         raise InputError("A browser sends no key, so the run page is served without one. Next: leave out --ui, or the key.")
     given = options.given(context)
@@ -57,7 +65,9 @@ def serve(
 
         runs = Runs(record or RECORDS, **given.parts)
         pages, told = ui_routes(runs), runs.end
-    app = create_app(runner, timeout=timeout, api_key=api_key, max_body=max_body, extra_routes=pages)
+    app = create_app(
+        runner, timeout=timeout, api_key=api_key, max_body=max_body, strict=strict, origins=origins, extra_routes=pages
+    )
     listener = listen(host, port)
     options.load_models(given.roles)
     logging.getLogger("reasonflux_agent.serving").setLevel(logging.INFO)

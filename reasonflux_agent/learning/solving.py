@@ -95,7 +95,8 @@ class Solver(Outcomes):
 
     def __enter__(self) -> Self:
         """Raises InputError where a journal is in use, or holds outcomes of another model or other settings."""
-        context = self.context.model_dump(mode="json", exclude={"navigator", "solver"})
+        unseen = {"navigator", "solver", "stream_calls", "ask_at_reviews"}  # the first two have their own lines
+        context = self.context.model_dump(mode="json", exclude=unseen, exclude_defaults=True)
         settings = {"package": __version__, "model": self.model_name, "context": context}
         if self.taught:
             settings["teacher"] = describe(self._teacher)

@@ -102,9 +102,14 @@ class _Reader:
         return raw if "r" in begin[0][: -len(quote)].lower() else unescape(raw)
 
 
+def with_latex(text: str) -> str:
+    """Return JSON text in which each backslash of a LaTeX command is escaped, so that reading it keeps the command."""
+    return _LATEX.sub(r"\\\\", text)  # a pair of backslashes is matched as well, and stays a pair
+
+
 def unescape(raw: str) -> str:
     """What stands between the quotes, with its escapes resolved, and LaTeX left as it is."""
-    raw = _LATEX.sub(r"\\\\", raw.replace("\\'", "'"))  # a pair of backslashes is matched as well, and stays a pair
+    raw = with_latex(raw.replace("\\'", "'"))
     quoted = re.sub(r'\\.|"', lambda match: '\\"' if match[0] == '"' else match[0], raw, flags=re.DOTALL)
     try:
         return str(json.loads(f'"{quoted}"', strict=False))

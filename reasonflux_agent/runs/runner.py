@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack, cast
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
@@ -22,10 +22,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from reasonflux_agent.context import Context
 from reasonflux_agent.ending import Ending
-from reasonflux_agent.errors import InputError
-from reasonflux_agent.events import AnyEvent, streamed_event
+from reasonflux_agent.errors import InputError, discreet
+from reasonflux_agent.events import AnyEvent
 from reasonflux_agent.graph import create_reasonflux
+from reasonflux_agent.models import CallOptions, Reply, aload_model, call_kwargs, model_error, read_reply
+from reasonflux_agent.node import stream_event
+from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.plugins import registered
+from reasonflux_agent.prompts import Message, plain
 from reasonflux_agent.runs.feedback import TakesFeedback
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN
@@ -43,6 +47,16 @@ class GraphArguments(TypedDict, total=False):
     library: TemplateLibrary | str | None
     retriever: BaseRetriever | None
     context: Context | None
+
+
+class Options(TypedDict, total=False):
+    """What a call outside of any run asks for; see `models.CallOptions`."""
+
+    max_tokens: int
+    temperature: float
+    stop: tuple[str, ...]
+    schema: JSON | None
+    timeout: float | None
 
 
 class Busy(InputError):
@@ -85,6 +99,7 @@ class Runner(TakesFeedback):
             name: create_reasonflux(strategy=strategy, **parts).compile(name="reasonflux") for name, strategy in chosen.items()
         }
         """Strategy -> its compiled graph."""
+        self._solver = resolve_models(parts.get("navigator"), parts.get("solver"))[1]
         self._ending = Ending()
         self._places = asyncio.Semaphore(at_once)
         self._at_once, self._limit, self._waiting = at_once, waiting, 0
@@ -140,7 +155,7 @@ class Runner(TakesFeedback):
         generator cancels the run and its model calls.
 
         given: the graph's input, a Command, or None to resume. kept: where its checkpoints are kept. streamed: whether the
-        models write their replies piece by piece, for `callbacks`. Raises what the graph raises.
+        models write their replies piece by piece, each piece a `Token`. Raises what the graph raises.
         """
         graph = self.graphs[strategy]
         config: RunnableConfig = {"callbacks": [*([self._recorder] if self._recorder else []), *callbacks]}
@@ -153,6 +168,24 @@ class Runner(TakesFeedback):
             how["durability"] = "sync"
         session = with_session(config, ending=self._ending, checkpointer=kept and kept.saver)
         async with aclosing(graph.astream(given, session, **how)) as parts:
-            async for _, mode, event in parts:
-                if mode == "custom" and (ours := streamed_event(event)):
+            async for part in parts:
+                if ours := stream_event(part):
                     yield ours
+
+    def solver(self, context: Context) -> BaseChatModel | str:
+        """Return the model, or the spec of the model, that solves in a run with this context."""
+        return context.solver or self._solver
+
+    async def reply(self, messages: list[Message], context: Context, **options: Unpack[Options]) -> Reply:
+        """Return the solver's reply to messages outside of any run. It is not recorded.
+
+        Raises ModelError, also if the time is up or the runs were ended.
+        """
+        model = await aload_model(self.solver(context))
+        asked = CallOptions(**{"max_tokens": context.max_tokens, **options})  # type: ignore[arg-type]
+        try:
+            async with self._ending.bounds(asked.timeout):
+                with discreet():
+                    return read_reply(await model.ainvoke(cast(Any, plain(messages)), **call_kwargs(model, asked)))
+        except Exception as error:
+            raise model_error(model, error) from error

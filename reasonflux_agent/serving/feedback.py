@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reasonflux_agent.errors import RecordError
 from reasonflux_agent.runs.runner import Runner
-from reasonflux_agent.serving.requests import JSON, Refused, read_object, refusal
+from reasonflux_agent.serving.refused import JSON, Refused, read_object
+from reasonflux_agent.serving.requests import refusal
 
 
 class FeedbackRequest(BaseModel):
@@ -14,7 +15,7 @@ class FeedbackRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     id: str
-    """Of a reply (`chatcmpl-RUN`), or of the run (`reasonflux.run` in a reply)."""
+    """Of a reply (`chatcmpl-RUN`, `resp_RUN`), or of the run (`reasonflux.run` in a reply)."""
     correct: bool
     answer: str | None = None
     """The right answer, if it is known."""
@@ -37,7 +38,7 @@ def marked(runner: Runner, asked: FeedbackRequest) -> JSON:
             status=404,
             code="records_not_kept",
         )
-    run = asked.id.removeprefix("chatcmpl-")
+    run = asked.id.removeprefix("chatcmpl-").removeprefix("resp_")
     try:
         made = runner.feedback(run, correct=asked.correct, answer=asked.answer, comment=asked.comment)
     except RecordError:  # its text names a folder of the server

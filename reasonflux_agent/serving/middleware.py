@@ -7,13 +7,15 @@ import hmac
 import ipaddress
 import json
 import logging
+import re
 import time
+import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.serving.replies import RETRY_AFTER, error_of
-from reasonflux_agent.serving.requests import Refused
+from reasonflux_agent.serving.refused import Refused, error_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,6 +31,10 @@ OPEN = ("/healthz",)
 """Paths that need no key."""
 BODY_SECONDS = 30.0
 """A body that takes longer to arrive is given up."""
+REQUEST_ID = "x-request-id"
+"""Header of every response: the id by which the access log names the request."""
+IGNORED = "x-reasonflux-ignored"
+"""Header that names the parameters which a request sets and which are not honoured."""
 CLOSED = 499
 """Status in log and metrics of a request whose client went away, as nginx has it."""
 
@@ -48,6 +54,22 @@ def require_key(host: str, key: str | None) -> None:
             f"Serving on {host!r} lets other machines in, and there is no key. Next: set REASONFLUX_API_KEY, "
             "or serve on 127.0.0.1."
         )
+
+
+def check_origins(origins: Iterable[str], key: str | None) -> list[str]:
+    """Return the origins of web pages that may ask. Raises InputError for what is no origin, and for `*` without a key."""
+    found = [origin.rstrip("/") for origin in origins]
+    for origin in found:
+        if origin == "*" and not key:
+            raise InputError(
+                "--allow-origin '*' lets every web page use this server, and there is no key. Next: name the pages' origins, "
+                "or set REASONFLUX_API_KEY."
+            )
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s*?#]+", origin):
+            raise InputError(
+                f"--allow-origin {origin!r} is no origin. Next: give scheme, host and port, as https://chat.example."
+            )
+    return found
 
 
 def has_key(scope: Scope, key: str) -> bool:
@@ -70,11 +92,13 @@ class RequestMiddleware:
             return await send({"type": "websocket.close"})
         status, begun = 0, time.monotonic()
         facts: dict[str, Any] = scope.setdefault("state", {}).setdefault("facts", {})
+        id = f"req_{uuid.uuid4().hex}"
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), (REQUEST_ID.encode(), id.encode())]}
             await send(message)
 
         self._metrics.in_flight.inc()
@@ -94,7 +118,7 @@ class RequestMiddleware:
             self._metrics.requests.labels(facts.get("model", ""), str(status)).inc()
             if "model" in facts:
                 self._metrics.seconds.labels(facts["model"]).observe(seconds)
-            about = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 3)}
+            about = {"id": id, "method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 3)}
             client = (scope.get("client") or ("",))[0]
             log.info(json.dumps({"time": round(time.time(), 3), "client": client, **about, **facts}))
 
@@ -111,6 +135,15 @@ class RequestMiddleware:
         if not is_loopback(host):
             text = f"Without a key only this machine is served, not {host!r}. Next: set REASONFLUX_API_KEY at the server."
             raise Refused(text, status=403)
+
+
+def ignored_header(names: Iterable[str]) -> dict[str, str]:
+    """Return the header that names the parameters which are not honoured; none if there are none.
+
+    A client chooses the names: what cannot stand in a header is left out, and so is what is too much.
+    """
+    fit = [name for name in names if re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII)][:20]
+    return {IGNORED: ", ".join(fit)} if fit else {}
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -141,12 +174,6 @@ async def read_json_body(request: Request, most: int) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("The body must be JSON: send it with 'Content-Type: application/json'.", status=415)
     return await read_body(request, most)
-
-
-def closing() -> Refused:
-    """Return the error of a request that has no answer because the server ends."""
-    text = "The server was told to end before there was an answer. Next: send the request again, once a server is up."
-    return Refused(text, status=503, code="server_shutting_down", retry_after=RETRY_AFTER)
 
 
 def error_response(error: Exception) -> JSONResponse:

@@ -6,17 +6,15 @@ servers put what a model thought.
 
 from __future__ import annotations
 
+import json
 import time
 
-from reasonflux_agent.errors import InputError, ModelError
 from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed
-from reasonflux_agent.runs.runner import Busy
 from reasonflux_agent.schema import Solution
-from reasonflux_agent.serving.requests import JSON, PREFIX, ChatRequest, Refused
+from reasonflux_agent.serving.completing import Done
+from reasonflux_agent.serving.refused import JSON, error_of
+from reasonflux_agent.serving.requests import PREFIX, ChatRequest
 from reasonflux_agent.wording import describe
-
-RETRY_AFTER = 5
-"""Seconds that a client is told to wait, if the queue is full or the server ends."""
 
 
 def reasoning(event: AnyEvent) -> str:
@@ -26,44 +24,73 @@ def reasoning(event: AnyEvent) -> str:
 
 
 class Writer:
-    """Writes the answer to one request. run: the id of its run and record."""
+    """Writes the reply to one request, whole or as a stream's events."""
 
-    def __init__(self, ask: ChatRequest, run: str) -> None:
-        self._ask, self._run = ask, run
-        self._base = {"id": f"chatcmpl-{run}", "created": int(time.time()), "model": ask.model}
+    def __init__(self, ask: ChatRequest) -> None:
+        self._ask = ask
+        self._base: JSON = {"id": "", "created": int(time.time()), "model": ask.model}
 
-    def completion(self, thought: str, solution: Solution) -> JSON:
-        """Return the whole answer."""
-        message = {"role": "assistant", "content": _content(solution), "reasoning_content": thought, "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": _finish(solution), "logprobs": None}
-        body = {**self._base, "object": "chat.completion", "choices": [choice], "usage": usage(solution)}
-        return {**body, PREFIX: self._about(solution)}
+    def begin(self, run: str) -> list[JSON]:
+        """Return the events that begin a stream. run: the id of the run and of its record."""
+        self._base["id"] = f"chatcmpl-{run}"
+        return [event(self._chunk({"role": "assistant", "content": ""}))]
 
-    def opening(self) -> JSON:
-        """Return the chunk that begins a stream."""
-        return self._chunk({"role": "assistant", "content": ""})
+    def thought(self, text: str) -> list[JSON]:
+        """Return the events with a piece of reasoning."""
+        return [event(self._chunk({"reasoning_content": text}))]
 
-    def thought(self, text: str) -> JSON:
-        """Return the chunk with a piece of reasoning."""
-        return self._chunk({"reasoning_content": text})
+    def content(self, text: str) -> list[JSON]:
+        """Return the events with a piece of the answer."""
+        return [event(self._chunk({"content": text}))]
 
-    def closing(self, solution: Solution) -> list[JSON]:
-        """Return the chunks that end a stream: the answer's text, the end, and the usage if it was asked for."""
-        end = {**self._chunk({}, _finish(solution)), PREFIX: self._about(solution)}
-        chunks = [self._chunk({"content": _content(solution)}), end]
+    def end(self, done: Done) -> list[JSON]:
+        """Return the events that end a stream: further choices, the end, and the usage if it was asked for."""
+        chunks = [self._chunk({"refusal": done.refusal})] if done.refusal else []
+        for index, text in enumerate(done.others, 1):
+            chunks += [self._chunk({"role": "assistant", "content": text}, index=index), self._chunk({}, "stop", index)]
+        chunks.append({**self._chunk({}, finish(done.solution)), PREFIX: about(done)})
         if self._ask.include_usage:
-            chunks.append({**self._chunk({}), "choices": [], "usage": usage(solution)})
-        return chunks
+            chunks.append({**self._chunk({}), "choices": [], "usage": usage(done.solution)})
+        return [*map(event, chunks)]
 
-    def _chunk(self, delta: JSON, finish: str | None = None) -> JSON:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+    def fail(self, error: Exception) -> list[JSON]:
+        """Return the events that end a stream which failed."""
+        return [event(error_of(error)[1])]
+
+    last: tuple[JSON, ...] = ({"data": "[DONE]"},)
+    """The events behind all others."""
+
+    def whole(self, thought: str, content: str, done: Done) -> JSON:
+        """Return the whole reply."""
+        self.begin(done.run)
+        message = {
+            "role": "assistant",
+            "content": None if done.refusal else content,
+            "reasoning_content": thought,
+            "refusal": done.refusal or None,
+        }
+        choices = [{"index": 0, "message": message, "finish_reason": finish(done.solution), "logprobs": None}]
+        for index, text in enumerate(done.others, 1):
+            message = {"role": "assistant", "content": text, "refusal": None}
+            choices.append({"index": index, "message": message, "finish_reason": "stop", "logprobs": None})
+        body = {**self._base, "object": "chat.completion", "choices": choices, "usage": usage(done.solution)}
+        return {**body, PREFIX: about(done)}
+
+    def _chunk(self, delta: JSON, finish: str | None = None, index: int = 0) -> JSON:
+        choice = {"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}
         chunk = {**self._base, "object": "chat.completion.chunk", "choices": [choice]}
         return {**chunk, "usage": None} if self._ask.include_usage else chunk
 
-    def _about(self, solution: Solution) -> JSON:
-        """Return what OpenAI's format has no field for."""
-        fields = {"answer", "status", "certainty", "reason", "strategy", "votes"}
-        return {"run": self._run, **solution.model_dump(include=fields), "verdict": solution.verdict}
+
+def event(value: JSON, kind: str = "") -> JSON:
+    """Return a server-sent event for `EventSourceResponse`."""
+    return {"data": json.dumps(value), **({"event": kind} if kind else {})}
+
+
+def about(done: Done) -> JSON:
+    """Return what OpenAI's formats have no field for."""
+    fields = {"answer", "status", "certainty", "reason", "strategy", "votes"}
+    return {"run": done.run, **done.solution.model_dump(include=fields), "verdict": done.solution.verdict}
 
 
 def usage(solution: Solution) -> JSON:
@@ -77,30 +104,7 @@ def usage(solution: Solution) -> JSON:
     }
 
 
-def _content(solution: Solution) -> str:
-    return solution.text or f"No solution was found: {solution.reason}."
-
-
-def _finish(solution: Solution) -> str:
+def finish(solution: Solution) -> str:
     """Return `length` if a limit cut the run or the winning reply: the content is the best so far."""
     cut = any(candidate.truncated for candidate in solution.candidates if candidate.text == solution.text)
     return "length" if cut or solution.status == "exhausted" else "stop"
-
-
-def error_of(error: Exception) -> tuple[int, JSON, dict[str, str]]:
-    """Return (HTTP status, body, headers) for an error. An unexpected error tells the client no details."""
-    match error:
-        case Refused():
-            refused = error
-        case Busy():
-            refused = Refused(str(error), status=429, code="rate_limit_exceeded", retry_after=RETRY_AFTER)
-        case InputError():
-            refused = Refused(str(error))
-        case ModelError():
-            refused = Refused(str(error), status=502, code="model_error")
-        case _:
-            text = "The server failed. Its operator finds the reason in its log."
-            refused = Refused(text, status=500, code="internal_error")
-    kind = "rate_limit_error" if refused.status == 429 else "server_error" if refused.status >= 500 else "invalid_request_error"
-    body = {"error": {"message": str(refused)[:2000], "type": kind, "param": refused.param, "code": refused.code}}
-    return refused.status, body, {"Retry-After": str(refused.retry_after)} if refused.retry_after else {}

@@ -1,59 +1,62 @@
 """OpenAI's chat-completions format, read: what a request asks for, and what is refused. Pure functions, no I/O.
 
-Source of the shapes: the public API reference of OpenAI.
+`responses.py` puts a request of the Responses API into this form. Source of the shapes: the public API reference of OpenAI.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reasonflux_agent.context import EFFORTS, Context
-from reasonflux_agent.errors import InputError
+from reasonflux_agent.serving.messages import conversation_of, problem_of
+from reasonflux_agent.serving.refused import JSON, Refused, read_object, unknown
 
-JSON = dict[str, Any]
+Names = dict[str, tuple[str, str | None]]
+"""Model name -> (strategy, effort)."""
 PREFIX = "reasonflux"
+NAVIGATOR, DIRECT = "navigator", "direct"
+"""The strategies of the model `reasonflux`: the first; the second where a request wants no reasoning."""
 
 IGNORED = {"metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "store", "user"}
 """Parameters that leave a reply as it is, or are hints."""
 INERT: dict[str, tuple[Any, ...]] = {
-    **dict.fromkeys(("stop", "tools", "functions", "logit_bias"), ([], {})),
+    **dict.fromkeys(("tools", "functions", "logit_bias"), ([], {})),
     **dict.fromkeys(("logprobs", "top_logprobs", "frequency_penalty", "presence_penalty"), (0,)),
     **dict.fromkeys(("tool_choice", "function_call"), ("none", "auto")),
     **dict.fromkeys(("audio", "prediction", "web_search_options"), ()),
-    **dict.fromkeys(("n", "top_p"), (1,)),
+    "top_p": (1,),
     "parallel_tool_calls": (True, False),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "verbosity": ("medium",),
 }
-"""Parameters that cannot be honoured -> the values that ask for nothing, which clients send; null always does."""
+"""Parameters that have no meaning here -> the values that ask for nothing, which clients send; null always does."""
 FIELDS = Context.model_fields.keys() - {"navigator", "solver"}
 """Fields of the Context that a client may set; not the models, since a spec can name any file or address the server reaches."""
-
-
-class Refused(InputError):
-    """A request that is not served; `status` is HTTP's, the rest are the fields of OpenAI's error object."""
-
-    def __init__(
-        self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None, retry_after: int = 0
-    ) -> None:
-        super().__init__(message)
-        self.status, self.param, self.code, self.retry_after = status, param, code, retry_after
+SPELLINGS = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
+"""Other clients' words for an effort -> the closest effort here."""
+LEAST, MOST = 16, 200_000
+"""Bounds of the Context's `max_tokens`."""
+CHOICES = 64
+"""The most choices of one request (`n`)."""
 
 
 class _StreamOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True)
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
-    """Padding against traffic analysis; there is none."""
+
+
+class _Reasoning(BaseModel):
+    """The nested form of the effort; how a summary is told is not a client's choice here."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+    effort: str | None = None
 
 
 class ChatRequest(BaseModel):
-    """A request's body without IGNORED and INERT."""
+    """A request's body without the parameters that have no meaning here."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     model: str
@@ -64,8 +67,18 @@ class ChatRequest(BaseModel):
     max_completion_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    n: int | None = Field(None, ge=1, le=CHOICES)
+    stop: str | list[str] | None = None
+    response_format: dict[str, Any] | None = None
     reasoning_effort: str | None = None
+    reasoning: _Reasoning | None = None
     reasonflux: dict[str, Any] | None = None
+    _ignored: tuple[str, ...] = ()
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The parameters that the request sets and that are not honoured, sorted."""
+        return self._ignored
 
     @property
     def include_usage(self) -> bool:
@@ -73,102 +86,127 @@ class ChatRequest(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     @property
-    def problem(self) -> str:
-        """The text of the last user message. Raises Refused for a part of it that is no text.
-
-        Earlier messages are no part of the problem: whatever a client keeps in them (our own replies, images, calls of tools)
-        is left alone. So are instructions after it, which some clients add.
-        """
-        at = len(self.messages) - 1
-        while at and self.messages[at].get("role") in ("system", "developer"):
-            at -= 1
-        place, last = f"messages.{at}", self.messages[at]
-        if last.get("role") != "user":
-            text = f"The last message has the role {last.get('role')!r}; it must be the user's, and state the problem."
-            raise Refused(text, param="messages")
-        _only(last, ("role", "content", "name"), place)
-        content = last.get("content")
-        if isinstance(content, str):
-            return content
-        if not isinstance(content, list):
-            raise _unread(f"{place}.content", "it must be a text, or a list of parts of the type 'text'")
-        return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content))
+    def choices(self) -> int:
+        """The most candidates of the vote that the reply shows."""
+        return self.n or 1
 
     @property
-    def conversation(self) -> list[JSON]:
-        """The graph's messages: the texts of earlier turns and of system prompts, then the problem. Raises Refused."""
-        roles = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-        at = max((i for i, message in enumerate(self.messages) if message.get("role") == "user"), default=-1)
-        rest = [message for i, message in enumerate(self.messages) if i != at and message.get("role") in roles]
-        told = [{"role": roles[message["role"]], "content": _readable(message.get("content"))} for message in rest]
-        return [*told, {"role": "user", "content": self.problem}]
+    def stops(self) -> tuple[str, ...]:
+        """The strings that end the answer's text; they are not part of it."""
+        return tuple(stop for stop in ([self.stop] if isinstance(self.stop, str) else self.stop or ()) if stop)
 
-    def context(self, effort: str | None) -> JSON:
-        """Return the fields of the Context that the request sets; `effort` is the one in the model's name. Raises Refused."""
+    @property
+    def form(self) -> JSON | None:
+        """The JSON schema that the answer must follow; None if it may be any text. Raises Refused."""
+        asked = self.response_format or {"type": "text"}
+        match asked.get("type"):
+            case "text":
+                return None
+            case "json_object":
+                return {"type": "object"}
+            case "json_schema" if isinstance(given := asked.get("json_schema"), dict) and isinstance(given.get("schema"), dict):
+                return dict(given["schema"])
+        text = (
+            "'response_format' is {'type': 'text'}, {'type': 'json_object'}, or {'type': 'json_schema', 'json_schema': {...}}"
+        )
+        raise Refused(
+            f"{text} with a 'schema' in it; given: {str(asked)[:200]}.", param="response_format", code="invalid_value"
+        )
+
+    @property
+    def problem(self) -> str:
+        """The text of the last user message. Raises Refused for a part of it that is no text."""
+        return problem_of(self.messages)
+
+    @property
+    def conversation(self) -> list[dict[str, str]]:
+        """The graph's messages: the texts of system prompts and earlier turns, then the problem. Raises Refused."""
+        return conversation_of(self.messages)
+
+    def run(self, names: Names) -> tuple[str, JSON]:
+        """Return the strategy, and the fields of the Context that the request sets. Raises Refused."""
         own = self.reasonflux or {}
         if unknown := own.keys() - FIELDS:
             known = ", ".join(sorted(FIELDS))
             text = f"'reasonflux' has no field {min(unknown)!r} that a client may set. There are: {known}."
             raise Refused(text, param="reasonflux", code="unknown_parameter")
+        strategy, named = names[self.model]
+        effort = self.reasoning_effort or (self.reasoning and self.reasoning.effort) or named
+        if effort == "none" and self.model == PREFIX:
+            strategy = DIRECT
         given = {
-            "effort": self.reasoning_effort or effort,
+            "effort": SPELLINGS.get(effort, effort) if effort else None,
             "max_tokens": self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens,
             "temperature": self.temperature,
             "seed": self.seed,
             **own,
         }
-        return {name: value for name, value in given.items() if value is not None}
+        return strategy, {name: value for name, value in given.items() if value is not None}
 
 
-def model_names(strategies: Iterable[str]) -> dict[str, tuple[str, str | None]]:
+def model_names(strategies: Iterable[str]) -> Names:
     """Return model name -> (strategy, effort). A name without an effort leaves it to the request or the server's default."""
-    efforts = (None, *EFFORTS)
-    return {f"{PREFIX}-{name}{f'-{effort}' if effort else ''}": (name, effort) for name in strategies for effort in efforts}
+    chosen = {PREFIX: NAVIGATOR, **{f"{PREFIX}-{name}": name for name in strategies}}
+    efforts: tuple[str | None, ...] = (None, *EFFORTS)
+    return {f"{name}-{effort}" if effort else name: (chosen[name], effort) for name in chosen for effort in efforts}
 
 
-def unknown_model(name: str, names: Iterable[str]) -> Refused:
+def listed(names: Names) -> list[str]:
+    """Return the names that a client shows to choose from: `reasonflux` with each effort, and each other strategy."""
+    short = [name for name, (strategy, _) in names.items() if name == PREFIX or strategy == NAVIGATOR]
+    short = [name for name in short if not name.startswith(f"{PREFIX}-{NAVIGATOR}")]
+    return [*short, *(name for name, (strategy, effort) in names.items() if strategy != NAVIGATOR and not effort)]
+
+
+def unknown_model(name: str, names: Names) -> Refused:
     """Return the error for a name that no model has."""
-    text = f"The model {name!r} does not exist. There are: {', '.join(names)}."
+    text = (
+        f"The model {name!r} does not exist. There are: {', '.join(listed(names))}; and each strategy with an effort behind it."
+    )
     return Refused(text, status=404, param="model", code="model_not_found")
 
 
-def read_request(body: bytes, names: Iterable[str]) -> ChatRequest:
-    """Return the request in `body`, for one of the model `names`. Raises Refused, which names the parameter at fault."""
-    given = read_object(body)
-    for name, harmless in INERT.items():
-        if (value := given.pop(name, None)) is not None and value not in harmless:
-            text = f"{name!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out."
-            raise Refused(text, param=name, code="unsupported_parameter")
+def read_request(body: bytes, names: Names, *, strict: bool = False) -> ChatRequest:
+    """Return the request in `body`, for one of the model `names`. Raises Refused, which names the parameter at fault.
+
+    Parameters without a meaning here are left out, and `ignored` names them; if `strict`, they are refused.
+    """
+    return request_of(read_object(body), names, strict=strict)
+
+
+def request_of(given: JSON, names: Names, *, strict: bool = False) -> ChatRequest:
+    """As `read_request`, for a body that is read already."""
+    kept = {name: value for name, value in given.items() if name not in IGNORED and name not in INERT}
+    idle = [name for name, harmless in INERT.items() if (value := given.get(name)) is not None and value not in harmless]
+    for name in {"tool_choice", "function_call"} & {*idle}:
+        text = (
+            f"{name!r} demands the call of a tool, and no tool is ever called here. Next: leave it out, or say 'auto'; for an "
+        )
+        text += "answer in a form of your own, give a JSON schema as 'response_format'."
+        raise Refused(text, param=name, code="unsupported_parameter")
+    if not strict:
+        idle += [name for name in kept if name not in ChatRequest.model_fields]
+        kept = {name: kept[name] for name in kept if name not in idle}
+        for name in ("max_tokens", "max_completion_tokens"):
+            if type(value := kept.get(name)) is int and value > 0 and not LEAST <= value <= MOST:
+                kept[name] = min(max(value, LEAST), MOST)
+                idle.append(name)
+        if kept.get("stream_options") and not kept.get("stream"):
+            idle.append("stream_options")
+            del kept["stream_options"]
+    elif idle:
+        text = f"{idle[0]!r} cannot be honoured: a completion here is the result of many model calls. Next: leave it out."
+        raise Refused(text, param=idle[0], code="unsupported_parameter")
     try:
-        request = ChatRequest.model_validate({name: value for name, value in given.items() if name not in IGNORED})
+        request = ChatRequest.model_validate(kept)
     except ValidationError as error:
         raise refusal(error, ChatRequest) from None
+    request._ignored = tuple(sorted(idle))
     if request.model not in names:
         raise unknown_model(request.model, names)
     if request.stream_options and not request.stream:
         raise Refused("'stream_options' is for streams alone. Next: set 'stream' to true.", param="stream_options")
     return request
-
-
-def read_object(body: bytes) -> JSON:
-    """Return the JSON object in a request's body. Raises Refused."""
-    try:
-        given = json.loads(body.decode(), parse_constant=_no_number)
-        json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair is legal in JSON, and no text
-        if isinstance(given, dict):
-            return given
-        text = f"The body is a JSON {type(given).__name__}, not an object."
-    except UnicodeError:
-        text = "The body is not UTF-8 text, or holds half of a surrogate pair."
-    except RecursionError:
-        text = "The body is nested too deeply."
-    except ValueError as error:
-        text = f"The body is not JSON: {error}."
-    raise Refused(text, code="invalid_json")
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
 
 
 def refusal(error: ValidationError, kind: type[BaseModel]) -> Refused:
@@ -181,37 +219,4 @@ def refusal(error: ValidationError, kind: type[BaseModel]) -> Refused:
         return Refused(f"{param}: {first['msg']}.", param=param, code="invalid_value")
     known = ", ".join(kind.model_fields)
     context = " Fields of the run's context go into 'reasonflux'." if kind is ChatRequest else ""
-    return _unknown(param, f" Those that are read: {known}.{context}" if len(place) == 1 else "")
-
-
-def _unknown(param: str, hint: str) -> Refused:
-    return Refused(f"Unrecognized request argument supplied: {param}.{hint}", param=param, code="unknown_parameter")
-
-
-def _text(part: object, place: str) -> str:
-    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-        raise _unread(place, "a part is an object with a 'type'")
-    if part["type"] != "text":
-        raise _unread(place, f"a part of the type {part['type']!r} cannot be read. Next: write what it shows as text")
-    _only(part, ("type", "text"), place)
-    if not isinstance(part.get("text"), str):
-        raise _unread(f"{place}.text", "it must be a text")
-    return str(part["text"])
-
-
-def _readable(content: object) -> str:
-    """Return the text of an earlier message; parts that are no text are left out."""
-    parts = content if isinstance(content, list) else [{"text": content}]
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _only(given: JSON, known: tuple[str, ...], place: str) -> None:
-    """Refuse what else is set, so that a typing error is not missed. Empty fields and hints for a cache pass."""
-    for name, value in given.items():
-        if value not in (None, [], {}) and name not in (*known, "cache_control"):
-            raise _unknown(f"{place}.{name}", f" A user's message holds: {', '.join(known)}.")
-
-
-def _unread(place: str, why: str) -> Refused:
-    return Refused(f"{place}: {why}. Only text can be read.", param=place, code="invalid_value")
+    return unknown(param, f" Those that are read: {known}.{context}" if len(place) == 1 else "")

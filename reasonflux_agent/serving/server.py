@@ -17,12 +17,13 @@ from sse_starlette.event import ensure_bytes
 from sse_starlette.sse import AppStatus
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.serving.middleware import closing, error_response
+from reasonflux_agent.serving.middleware import error_response
+from reasonflux_agent.serving.refused import closing
 
 GRACE = 5
 """Seconds that requests get to conclude after their time is up, and the process to end after that."""
 LAST_WORDS = "last_words"
-"""Key of the request's state: the server-sent events that end its stream if the server has to cut it."""
+"""Key of the request's state: a function that returns the server-sent events which end its stream if the server cuts it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -99,7 +100,7 @@ def _ended(app: Any) -> Any:
             if not begun:
                 await error_response(closing())(scope, receive, send)
             elif not complete:
-                last = b"".join(ensure_bytes(event, "\n") for event in scope.get("state", {}).get(LAST_WORDS, ()))
+                last = b"".join(ensure_bytes(event, "\n") for event in scope.get("state", {}).get(LAST_WORDS, tuple)())
                 await send({"type": "http.response.body", "body": last})
 
     return ended

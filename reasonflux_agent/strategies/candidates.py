@@ -78,10 +78,15 @@ async def solve(run: Run, prompt: Prompt[str], *, sampled: bool, last: bool = Tr
         if failed and runs_left > 1 and not reads_errors(run.parts.spec("solver", run.context)):
             messages, joined, sampled = prompt.render(**given), "", True
             continue
-        shown = f"\n```output\n{result.error or result.output}\n```\n"
+        shown = printed(result.output, result.error)
         joined += cut + shown
         messages = [*messages, *_continue(cut, shown, last)]
     raise AssertionError("unreachable")
+
+
+def printed(output: str, error: str | None) -> str:
+    """Return what the text of a solution says below a program that was run."""
+    return f"\n```output\n{error or output}\n```\n"
 
 
 def _behind_program(text: str) -> str:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import busy, million, overhead, prefix, saturation, searching, slots, startup
+from tests.bench import busy, first, million, overhead, prefix, saturation, searching, slots, startup
 from tests.bench.timing import Row, machine
 
 
@@ -34,6 +34,7 @@ PARTS: dict[str, Any] = {
     "prefix": prefix.measure,
     "slots": slots.measure,
     "busy": busy.measure,
+    "first": first.measure,
 }
 
 

@@ -14,8 +14,8 @@ from reasonflux_agent.templates import TemplateLibrary
 TRAIN = LearningRow(problem="A train goes 60 km/h for 2.5 hours. How far does it go?", answer="150")
 SORTING = LearningRow(problem="Sort the following words: List: pear apple fig cherry", answer="apple cherry fig pear")
 FORM = (
-    "Your task is to sort words in ascending or descending order using ASCII ordering. Your output should be a list of words that "
-    "looks like this: word_1, word_2, word_3. Now sort these words, and return them as a list: {}"
+    "Your task is to sort words in ascending or descending order using ASCII ordering. Your output should be a list of words "
+    "that looks like this: word_1, word_2, word_3. Now sort these words, and return them as a list: {}"
 )
 NUMBERED = LearningRow(problem=FORM.format("pear, apple, cherry"), answer="apple, cherry, pear")
 TRUTH = LearningRow(problem="Fidel tells the truth. Jerry says Fidel lies. Does Jerry tell the truth?", answer="no")

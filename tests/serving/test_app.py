@@ -58,6 +58,13 @@ def client() -> Iterator[Client]:
     one.close()
 
 
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Client]:
+    one = Client(FakeModel(), max_body=100_000, strict=True)
+    yield one
+    one.close()
+
+
 def error_of(reply: httpx.Response) -> dict[str, Any]:
     """The error object, after a check of its shape."""
     body = reply.json()
@@ -79,7 +86,7 @@ REFUSED: list[tuple[Any, int, str | None, str]] = [
     (b" " * 100_001, 413, None, "larger than 100,000 bytes"),
     ([], 400, None, "JSON list"),
     ({}, 400, "model", "required"),
-    ({**GOOD, "model": "gpt-9"}, 404, "model", "'gpt-9' does not exist. There are: reasonflux-direct"),
+    ({**GOOD, "model": "gpt-9"}, 404, "model", "'gpt-9' does not exist. There are: reasonflux, reasonflux-low"),
     ({**GOOD, "model": 3}, 400, "model", "string"),
     ({**GOOD, "messages": []}, 400, "messages", "at least 1"),
     ({**GOOD, "messages": [{"role": "user", "content": " "}]}, 400, None, "no problem to solve"),
@@ -103,15 +110,15 @@ REFUSED: list[tuple[Any, int, str | None, str]] = [
         "messages.0.content.0",
         "the type 'image_url' cannot be read",
     ),
-    ({**GOOD, "tools": [{"type": "function"}]}, 400, "tools", "cannot be honoured"),
-    ({**GOOD, "response_format": {"type": "json_object"}}, 400, "response_format", "cannot be honoured"),
-    ({**GOOD, "logprobs": True}, 400, "logprobs", "cannot be honoured"),
-    ({**GOOD, "top_k": 5}, 400, "top_k", "Unrecognized request argument supplied: top_k"),
+    ({**GOOD, "tools": [{}], "tool_choice": "required"}, 400, "tool_choice", "demands the call of a tool"),
+    ({**GOOD, "response_format": {"type": "grammar"}}, 400, "response_format", "'response_format' is"),
+    ({**GOOD, "response_format": {"type": "json_schema", "json_schema": []}}, 400, "response_format", "with a 'schema'"),
+    ({**GOOD, "n": 0}, 400, "n", "greater than or equal to 1"),
+    ({**GOOD, "stop": [1]}, 400, "stop", "string"),
     ({**GOOD, "max_tokens": 0}, 400, None, "max_tokens = 0"),
     ({**GOOD, "temperature": 3}, 400, None, "temperature = 3"),
     ({**GOOD, "seed": 2**63}, 400, "seed", "less than"),
-    ({**GOOD, "reasoning_effort": "minimal"}, 400, None, "'low', 'medium', 'high' or 'auto'"),
-    ({**GOOD, "stream_options": {"include_usage": True}}, 400, "stream_options", "'stream' to true"),
+    ({**GOOD, "reasoning_effort": "huge"}, 400, None, "'low', 'medium', 'high' or 'auto'"),
     (
         {**GOOD, "reasonflux": {"solver": "vllm:x@http://elsewhere"}},
         400,
@@ -123,9 +130,28 @@ REFUSED: list[tuple[Any, int, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "param", "says"), REFUSED, ids=[row[3] for row in REFUSED])
-def test_a_bad_request_is_told_what_is_wrong(client: Client, body: Any, status: int, param: str | None, says: str) -> None:
-    reply = client.post(body)
+STRICT: list[tuple[Any, int, str | None, str]] = [
+    ({**GOOD, "tools": [{"type": "function"}]}, 400, "tools", "cannot be honoured"),
+    ({**GOOD, "logprobs": True}, 400, "logprobs", "cannot be honoured"),
+    ({**GOOD, "top_p": 0.5}, 400, "top_p", "cannot be honoured"),
+    ({**GOOD, "top_k": 5}, 400, "top_k", "Unrecognized request argument supplied: top_k"),
+    ({**GOOD, "max_tokens": 5}, 400, None, "max_tokens = 5"),
+    ({**GOOD, "stream_options": {"include_usage": True}}, 400, "stream_options", "'stream' to true"),
+]
+"""What is refused with `--strict` alone."""
+
+
+@pytest.mark.parametrize(("body", "status", "param", "says"), REFUSED + STRICT, ids=[row[3] for row in REFUSED + STRICT])
+def test_a_bad_request_is_told_what_is_wrong(
+    client: Client, strict: Client, body: Any, status: int, param: str | None, says: str
+) -> None:
+    if (body, status, param, says) in REFUSED:
+        assert client.post(body).json() == strict.post(body).json()
+    else:
+        reply = client.post(body)
+        assert reply.status_code == 200
+        assert reply.headers["x-reasonflux-ignored"] == next(name for name in body if name not in GOOD)
+    reply = strict.post(body)
     assert reply.status_code == status
     error = error_of(reply)
     assert says in error["message"]
@@ -137,7 +163,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-names = st.sampled_from([*GOOD, "stream", "n", "stop", "tools", "max_tokens", "temperature", "seed", "stream_options", "user"])
+FUZZED = ["stream", "n", "stop", "tools", "tool_choice", "max_tokens", "temperature", "seed", "stream_options", "user"]
+names = st.sampled_from([*GOOD, *FUZZED, "response_format", "reasoning_effort", "reasoning", "top_p"])
 contexts = st.dictionaries(st.sampled_from(sorted(Context.model_fields)), values, max_size=2)
 messages = st.lists(
     st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant"]), "content": values}), max_size=3
@@ -161,6 +188,38 @@ def test_no_body_makes_the_server_fail(client: Client, body: Any) -> None:
         assert reply.json()["choices"][0]["message"]["role"] == "assistant"
     else:
         assert reply.text.endswith("data: [DONE]\n\n")
+
+
+items = st.lists(
+    st.fixed_dictionaries({}, optional={"type": values, "role": st.sampled_from(["user", "system"]), "content": values}),
+    max_size=3,
+)
+response_bodies = (
+    values
+    | st.dictionaries(
+        st.sampled_from(
+            ["stream", "text", "instructions", "reasoning", "max_output_tokens", "tools", "include", "conversation"]
+        )
+        | st.text(max_size=8),
+        values,
+        max_size=3,
+    ).map(lambda more: {"model": "reasonflux-direct", "input": "Add 2 and 3.", **more})
+    | (items | values).map(lambda given: {"model": "reasonflux-direct", "input": given})
+)
+
+
+@given(response_bodies)
+def test_no_body_makes_the_responses_format_fail(client: Client, body: Any) -> None:
+    reply = client.send(
+        "POST", "/v1/responses", content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+    )
+    assert reply.status_code in (200, 400, 404)
+    if reply.status_code != 200:
+        error_of(reply)
+    elif reply.headers["content-type"] == "application/json":
+        assert reply.json()["output"][-1]["role"] == "assistant"
+    else:
+        assert reply.text.split("event: ")[-1].startswith("response.completed")
 
 
 def test_a_page_of_another_site_gets_nothing_done(client: Client) -> None:

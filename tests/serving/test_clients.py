@@ -21,6 +21,7 @@ from tests.serving.servers import COMMAND, ENVIRONMENT, Server, Silent, Upstream
 MODEL = "reasonflux-navigator-low"
 PROBLEM = "Add 2 and 3."
 ASK = [{"role": "user", "content": PROBLEM}]
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
 
 
 @pytest.fixture
@@ -34,14 +35,9 @@ def test_the_official_client_gets_answer_reasoning_and_usage(client: openai.Open
     assert (choice.message.role, choice.finish_reason) == ("assistant", "stop")
     assert choice.message.content == "Adding the numbers gives $\\boxed{5}$."
     thought = choice.message.reasoning_content
-    told = (
-        "Trajectory\nKind: addition\n1. Collect the numbers",
-        "Templates",
-        "Result up to step 2\nAdding",
-        "Candidate by navigator",
-    )
-    places = [thought.index(part) for part in told]
-    assert places == sorted(places)
+    assert thought.startswith("Trajectory\nKind: addition\n1. Collect the numbers | find: adding integers\n2. Add them")
+    assert "Templates" in thought
+    assert "Adding the numbers" not in thought  # one attempt decides: what the solver writes is the answer
     assert done.usage.prompt_tokens > 50
     assert done.usage.total_tokens == done.usage.prompt_tokens + done.usage.completion_tokens
     assert done.usage.prompt_tokens_details.cached_tokens == 0
@@ -66,6 +62,20 @@ def test_a_stream_tells_the_same_piece_by_piece(client: openai.OpenAI) -> None:
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
+def test_the_reasoning_of_several_attempts_is_told_by_node_and_attempt(client: openai.OpenAI) -> None:
+    done = client.chat.completions.create(model="reasonflux-medium", messages=ASK)
+    thought = done.choices[0].message.reasoning_content
+    for part in (
+        "Trajectory, attempt 0\nKind: addition",
+        "Direct solution, draft 0\nAdding",
+        "Direct solution, draft 1\n```python",
+        "The program printed: 5",
+        "Solution, attempt 0\nAdding the numbers",
+        "Candidate by navigator: 5",
+    ):
+        assert thought.count(part) == 1, thought
+
+
 async def test_the_asynchronous_client_streams_too(server: Server) -> None:
     async with openai.AsyncOpenAI(base_url=server.url, api_key="unused") as client:
         stream = await client.chat.completions.create(model="reasonflux-direct", messages=ASK, stream=True)
@@ -74,8 +84,12 @@ async def test_the_asynchronous_client_streams_too(server: Server) -> None:
 
 
 def test_strategies_and_efforts_are_models(client: openai.OpenAI) -> None:
-    ids = {model.id for model in client.models.list()}
-    assert {"reasonflux-navigator-medium", "reasonflux-direct", "reasonflux-original-low", "reasonflux-propose-auto"} <= ids
+    ids = [model.id for model in client.models.list()]
+    efforts = ["reasonflux", "reasonflux-low", "reasonflux-medium", "reasonflux-high", "reasonflux-auto"]
+    assert ids[:5] == efforts
+    assert {*ids[5:]} == {"reasonflux-direct", "reasonflux-original", "reasonflux-propose", "reasonflux-recall"}
+    for name in ("reasonflux-navigator-medium", "reasonflux-original-low", "reasonflux-propose-auto"):
+        assert client.models.retrieve(name).id == name
     assert client.models.retrieve("reasonflux-direct-high").owned_by == "builtin"
     with pytest.raises(openai.NotFoundError, match=r"'gpt-9' does not exist. There are: .*reasonflux-direct"):
         client.models.retrieve("gpt-9")
@@ -100,11 +114,13 @@ def test_earlier_turns_are_no_part_of_the_problem(client: openai.OpenAI) -> None
 
 
 def test_what_cannot_be_honoured_is_refused_in_openais_shape(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="'n' cannot be honoured") as caught:
-        client.chat.completions.create(model=MODEL, messages=ASK, n=2)
-    assert caught.value.param == "n"
+    demanded = {"tools": [TOOL], "tool_choice": "required"}
+    with pytest.raises(openai.BadRequestError, match="'tool_choice' demands the call of a tool") as caught:
+        client.chat.completions.create(model=MODEL, messages=ASK, **demanded)
+    assert caught.value.param == "tool_choice"
     assert caught.value.code == "unsupported_parameter"
     assert caught.value.type == "invalid_request_error"
+    assert caught.value.request_id.startswith("req_")
     client.chat.completions.create(model=MODEL, messages=ASK, n=1, top_p=1, tools=[], user="me", presence_penalty=0)
 
 
@@ -118,10 +134,11 @@ def test_out_of_time_is_the_best_answer_so_far(client: openai.OpenAI) -> None:
 
 def test_langchains_client_invokes_and_streams(server: Server) -> None:
     model = ChatOpenAI(model=MODEL, base_url=server.url, api_key="unused", stream_usage=True)
-    reply = model.invoke(PROBLEM)
+    turns = [("system", "Be brief."), ("human", PROBLEM)]
+    reply = model.invoke(turns)
     assert reply.text.endswith("\\boxed{5}$.")
     assert reply.usage_metadata["total_tokens"] > 50
-    chunks = list(model.stream([("system", "Be brief."), ("human", PROBLEM)]))
+    chunks = list(model.stream(turns))
     assert "".join(chunk.text for chunk in chunks) == reply.text
     assert [chunk.usage_metadata["total_tokens"] for chunk in chunks if chunk.usage_metadata] == [
         reply.usage_metadata["total_tokens"]

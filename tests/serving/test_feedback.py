@@ -58,6 +58,7 @@ def test_a_reply_is_marked_by_its_id(client: Marking, folder: Path) -> None:
     }  # fmt: skip
     path = folder / f"{run}.jsonl"
     assert read_record(path).feedback.model_dump()["answer"] == "6"  # type: ignore[union-attr]
+    assert client.mark({"id": f"resp_{run}", "correct": False}).json()["answer"] is None  # as /v1/responses names it
     assert client.mark({"id": run, "correct": True}).json()["answer"] == "5"
     assert read_record(path).feedback.correct is True  # type: ignore[union-attr]
 
