@@ -29,23 +29,24 @@ from reasonflux_agent.models import unload
 from reasonflux_agent.models.specs import spec_of_path
 from reasonflux_agent.node import stream_event
 from reasonflux_agent.parts import resolve_models
+from reasonflux_agent.runs.feedback import TakesFeedback
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.session import session_of, with_session
 from reasonflux_agent.stages import afresh
+from reasonflux_agent.state import solution_of
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.turns import Turns
 
 JSON = dict[str, Any]
 
 
-class ReasonFlux:
+class ReasonFlux(TakesFeedback):
     """Solve problems by planning with thought templates.
 
     `navigator` and `solver` are chat models or specs (see `load_model`); one alone serves both roles, and so does `model`;
-    none means the embedded default. `library` is a TemplateLibrary, a registered name or a path. `record` is a directory
-    for run records.
+    none means the embedded default. `library`: a TemplateLibrary, a registered name or a path. `record`: a folder for records.
     Any field of `Context` can be given by name (`effort="high"`), here for all runs or at a call for that one.
     `with ReasonFlux() as flux`, or `close()`, frees the embedded server. Raises SpecError for a spec that can name no model.
 
@@ -148,7 +149,7 @@ class ReasonFlux:
         Raises InputError before any model is called, and ModelError when a model's server fails.
         """
         state = self.graph.invoke({"problem": problem}, **self._how(config, self._context(context)))
-        return Solution.model_validate(state["solution"])
+        return solution_of(state)
 
     async def asolve(self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]) -> Solution:
         """As `solve`, on the event loop."""
@@ -156,7 +157,7 @@ class ReasonFlux:
         async with self._turns.one() as end:
             how = self._how(config, chosen, before_call=end)
             state = await self.graph.ainvoke(given, **how)
-        return Solution.model_validate(state["solution"])
+        return solution_of(state)
 
     def resume(self, thread: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """Continue a stopped or killed run after its last finished model call, in the context that it began with.
@@ -170,7 +171,7 @@ class ReasonFlux:
             return solution
         if afresh:
             self.graph.update_state(how["config"], afresh, as_node="begin")
-        return Solution.model_validate(self.graph.invoke(None, **how)["solution"])
+        return solution_of(self.graph.invoke(None, **how))
 
     async def aresume(self, thread: str, *, config: RunnableConfig | None = None, **context: Any) -> Solution:
         """As `resume`, on the event loop."""
@@ -180,7 +181,7 @@ class ReasonFlux:
             return solution
         if afresh:
             await self.graph.aupdate_state(how["config"], afresh, as_node="begin")
-        return Solution.model_validate((await self.graph.ainvoke(None, **how))["solution"])
+        return solution_of(await self.graph.ainvoke(None, **how))
 
     def stream(
         self, problem: str, *, config: RunnableConfig | None = None, **context: Unpack[RunSettings]
@@ -278,7 +279,7 @@ class ReasonFlux:
         how = self._how(merge_configs(config, _on(thread)), Context.of(**{**before, **fields}))
         fresh: dict[str, Any] = {}
         if not snapshot.tasks:  # not `next`: that leaves out tasks whose results are kept already
-            solution = Solution.model_validate(snapshot.values["solution"])
+            solution = solution_of(snapshot.values)
             if not (fields and solution.status == "exhausted"):
                 return how, solution, fresh
             fresh = afresh(how["context"].of_strategy(self._begun["strategy"] or ""))
@@ -292,7 +293,7 @@ _OPEN: WeakSet[ReasonFlux] = WeakSet()
 
 
 def _outcomes(states: list[Any]) -> list[Solution | Exception]:
-    return [s if isinstance(s, Exception) else Solution.model_validate(s["solution"]) for s in states]
+    return [s if isinstance(s, Exception) else solution_of(s) for s in states]
 
 
 def _on(thread: str) -> RunnableConfig:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 
 class Value(BaseModel):
@@ -178,6 +179,8 @@ class Solution(Value):
     """Share of the total weight that stands behind the answer, 0 to 1."""
     usage: dict[str, Usage] = Field(default_factory=dict)
     """Per node."""
+    run: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    """Id of the run, and name of its record. JSON of a Solution leaves it out: the event or state around it has it."""
 
     @model_validator(mode="before")
     @classmethod

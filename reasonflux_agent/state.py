@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
+
+from reasonflux_agent.schema import Solution
 
 JSON = dict[str, Any]
 
@@ -49,6 +52,12 @@ class OutputState(TypedDict, total=False):
     """The conversation with the solution's text as a new AI message."""
     solution: JSON
     """A `schema.Solution` as a dict."""
+
+
+def solution_of(state: Mapping[str, Any]) -> Solution:
+    """Return the Solution in the state or output of a finished run, with the run's id."""
+    run = state["run"] if "run" in state else state["messages"][-1].id  # the output has no `run`, and its message has the id
+    return Solution.model_validate({**state["solution"], "run": run})
 
 
 class Attempted(TypedDict, total=False):

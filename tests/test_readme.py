@@ -36,6 +36,7 @@ RUN_BY = {
     "grading.md": "tests/grading/test_examples.py",
     "retrieval.md": "tests/retrieval/test_docs.py",
     "learning.md": "tests/learning/test_docs.py",
+    "feedback.md": "tests/learning/test_records.py",
     "interchange.md": "tests/templates/test_docs.py",
 }
 """Page of docs/ with Python in it -> the test that runs it."""

@@ -27,7 +27,8 @@ CHECKOUT = Path(__file__).parents[1]
 PROBLEM = "What is 3 + 4?"
 ROWS = [{"id": "a", "problem": PROBLEM, "answer": "7"}, {"id": "b", "problem": "What is 1 + 1?", "answer": "2"}]
 USED = {
-    *("solve", "batch", "learn", "resume", "threads", "threads delete", "plugins", "doctor", "lm-eval", "serve", "ui", "mcp"),
+    *("solve", "feedback", "batch", "learn", "resume", "threads", "threads delete", "plugins", "doctor"),
+    *("lm-eval", "serve", "ui", "mcp"),
     *("templates list", "templates show", "templates search", "templates validate", "templates import", "templates export"),
     *("models list", "models pull", "models path", "models check", "eval run", "eval report", "eval compare"),
 }
@@ -124,6 +125,9 @@ def test_solve_and_the_threads(stranger: Stranger) -> None:
     assert stranger.run("resume", "one", "-q") == "7\n"
     stranger.run("threads", "delete", "one")
     assert stranger.run("threads", "--json") == ""
+    (record,) = (stranger.folder / "records").glob("*.jsonl")
+    said = stranger.run("feedback", record.stem, "--records", "records", "--wrong", "--answer", "8")
+    assert said.startswith("Marked as wrong. The right answer: 8.")
 
 
 def test_batch(stranger: Stranger) -> None:

@@ -15,6 +15,7 @@ from reasonflux_agent import __version__
 from reasonflux_agent.cli import (
     batch,
     doctor,
+    feedback,
     learn,
     lm_eval,
     mcp,
@@ -51,6 +52,7 @@ app.command(epilog=EPILOG, rich_help_panel=SOLVE)(resume.resume)
 app.add_typer(threads.app, name="threads", rich_help_panel=SOLVE)
 app.command(cls=RunCommand, rich_help_panel=SOLVE)(ui.ui)
 app.command(epilog=EPILOG, rich_help_panel=IMPROVE)(learn.learn)
+app.command(epilog=EPILOG, rich_help_panel=IMPROVE)(feedback.feedback)
 app.add_typer(templates.app, name="templates", rich_help_panel=IMPROVE)
 app.add_typer(evaluation.app, name="eval", rich_help_panel=IMPROVE)
 # the harness has options and a --help of its own

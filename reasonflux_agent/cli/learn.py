@@ -13,6 +13,7 @@ import typer
 from reasonflux_agent.cli import options
 from reasonflux_agent.cli.exits import UNPROVEN, going_on
 from reasonflux_agent.cli.options import HOW, LIMITS, OUTPUT
+from reasonflux_agent.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,11 @@ NOTHING = "nothing was tried: no reply was right and no row has a solution, or t
 
 def learn(
     examples: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="JSON lines with a 'problem' and an 'answer', perhaps a 'solution' and a 'group'; or benchmarks, as for eval."
         ),
-    ],
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -39,6 +40,10 @@ def learn(
             rich_help_panel=OUTPUT,
         ),
     ] = Path("learned.json"),
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, help="Marked run records to learn from: a record or a folder; may be given several times."),
+    ] = None,
     test: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,12 +93,16 @@ def learn(
     from reasonflux_agent.context import Context
     from reasonflux_agent.learning.learner import forecast
     from reasonflux_agent.learning.learner import learn as learn_from
+    from reasonflux_agent.learning.records import with_records
     from reasonflux_agent.learning.report import write_report
     from reasonflux_agent.parts import resolve_models
 
+    rows = with_records(examples or (), records or ())
+    if not rows:
+        raise InputError("There is nothing to learn from. Next: give a file of solved problems, or --records DIR.")
     if dry_run:
         foreseen = forecast(
-            examples, test=test or (), library=library, update=out if update else None, budget=budget, data_dir=data_dir
+            rows, test=test or (), library=library, update=out if update else None, budget=budget, data_dir=data_dir
         )
         for line in _foreseen(foreseen):
             typer.echo(line)
@@ -103,7 +112,7 @@ def learn(
     options.load_models({"solver": solver} | ({"navigator": teacher} if teacher else {}), quiet=quiet)
     with going_on(), redirect_stdout(sys.stderr), JobProgress(quiet=quiet) as progress:
         learned = learn_from(
-            examples,
+            rows,
             out,
             test=test or (),
             model=solver,

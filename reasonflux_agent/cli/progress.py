@@ -34,10 +34,10 @@ from reasonflux_agent.events import (
     PlanDrawn,
     PlanRefined,
     TemplatesFound,
-    describe,
     event_of,
     labels_of,
 )
+from reasonflux_agent.wording import describe
 
 T = TypeVar("T")
 TAIL = 8

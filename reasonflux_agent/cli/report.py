@@ -100,7 +100,7 @@ def report(solution: Solution, seconds: float) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    from reasonflux_agent.events import outline
+    from reasonflux_agent.wording import outline
 
     out = Console(highlight=False)
     with out.capture() as captured:

@@ -18,6 +18,7 @@ from reasonflux_agent.learning.choosing import choose
 from reasonflux_agent.learning.mining import DIRECT
 from reasonflux_agent.learning.outcomes import CALLS, USUAL, Budget, Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.learning.racing import Standing
+from reasonflux_agent.learning.records import Paths, with_records
 from reasonflux_agent.learning.rows import Fold, LearningRow, Rows, enough, read_rows, split, without_copies
 from reasonflux_agent.learning.solving import Solver
 from reasonflux_agent.learning.statistics import BASELINE, Claim, claim, power, smallest_effect
@@ -105,9 +106,10 @@ class Task:
 
 
 def learn(
-    rows: Rows,
-    out: str | Path,
+    rows: Rows = (),
+    out: str | Path = "learned.json",
     *,
+    records: Paths = (),
     test: Rows = (),
     model: BaseChatModel | str | None = None,
     teacher: BaseChatModel | str | None = None,
@@ -123,8 +125,9 @@ def learn(
     """Learn a library from solved rows, write it to `out`, and say whether it is shown to help.
 
     `rows`: a JSONL file, the name of a benchmark (found in `data_dir`, see `eval`), or mappings, with `problem`, `answer`, and
-    perhaps `solution`, `group` and `scorer`; or several of these. `test`: rows that the claim rests on; without them some of
-    `rows` are set aside, or all are tested in turn. `teacher`: a model whose work is shown where `model` is not right itself.
+    perhaps `solution`, `group` and `scorer`; or several of these. `records`: marked run records, or folders of them, which give
+    rows too (docs/feedback.md). `test`: rows that the claim rests on; without them some of `rows` are set aside, or all are
+    tested in turn. `teacher`: a model whose work is shown where `model` is not right itself.
     `library`: one to start from; those of its templates that are found for the rows have to win their place, the others stay.
     `update`: start from the library at `out`, and use only rows that it has not seen. `budget`: at most so many model calls
     (`400`), tokens (`"200k tokens"`) or minutes (`"30 min"`), not counting retries. `scorer` decides what is right (see
@@ -140,7 +143,7 @@ def learn(
     settings = Context.from_env(**{"seed": 0, **context, "direct_samples": 0, "trajectories": 1, "templates": 1})
     _, spec = resolve_models(settings.navigator, model or settings.solver)
     settings = settings.model_copy(update={"navigator": None, "solver": None})
-    task = task_of(rows, test, library, Path(out) if update else None, budget, data_dir)
+    task = task_of(with_records(rows, records), test, library, Path(out) if update else None, budget, data_dir)
     if scorer:
         load_scorer(scorer)
     rehearsed = _rehearse(task)

@@ -1,7 +1,8 @@
 """The run record: one JSON-lines file a run, written line by line as things happen, so that a killed run leaves a readable one.
 
-Line 1 is the header: `format`, `version`, `package` and the `Begin` event. Each further line is one event (events.py); the last
-line of a finished run is its `Concluded`. docs/record.md describes the format. Training reads nothing else.
+Line 1 is the header: `format`, `version`, `package` and the `Begin` event. Each further line is one event (events.py). The
+`Concluded` ends a finished run; marks (`Feedback`) may follow it. docs/record.md describes the format. Training reads nothing
+else.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from reasonflux_agent import __version__
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError
-from reasonflux_agent.events import PREFIX, TYPES, AnyEvent, Begin, CallEnded, Concluded, read_event
+from reasonflux_agent.events import PREFIX, TYPES, AnyEvent, Begin, CallEnded, Concluded, Feedback, read_event
 from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.schema import Solution
 
 FORMAT = "reasonflux-record"
 VERSION = 2
+GROUP = f"{PREFIX}group"
+"""Key of the callback metadata in which a caller may name the kind of problem; the header of the record keeps it as `group`."""
+OF_THE_RUN = ("begin", "solution", "feedback")
+"""Types of the events that belong to no attempt."""
 JSON = dict[str, Any]
 
 
@@ -58,16 +63,34 @@ class Recorder(BaseCallbackHandler):
             raise RecordError(f"{run!r} is no id of a run.")
         return self.directory / f"{run}.jsonl"
 
-    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+    def on_custom_event(self, name: str, data: Any, *, metadata: JSON | None = None, **_: Any) -> None:
         """Write an event of the graph; `begin` opens the record."""
         if not name.startswith(PREFIX) or not data.get("run"):
             return
-        header = {"format": FORMAT, "version": VERSION, "package": __version__} if data["type"] == "begin" else {}
-        line = to_line({**header, **data}, default=str)
-        # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
-        with self._lock, self.path(data["run"]).open("ab+") as file:
-            _drop_cut_line(file)
-            file.write(line)
+        header: JSON = {"format": FORMAT, "version": VERSION, "package": __version__} if data["type"] == "begin" else {}
+        if header and (group := (metadata or {}).get(GROUP)):
+            header["group"] = str(group)
+        with self._lock:
+            append_line(self.path(data["run"]), to_line({**header, **data}, default=str))
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a record, which other processes may append to at the same time. Raises OSError."""
+    # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
+    with path.open("ab+") as file:
+        _lock(file)
+        _drop_cut_line(file)
+        file.write(line)
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock a file until it is closed: a line that another process has half written must not be taken for a cut one."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except (ImportError, OSError):  # Windows, or a file system without locks
+        return
 
 
 def _drop_cut_line(file: BinaryIO) -> None:
@@ -111,6 +134,12 @@ class Record:
     def solution(self) -> Solution | None:
         """The Solution; None if the run was cut short."""
         return next((event.solution for event in reversed(self.events) if isinstance(event, Concluded)), None)
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """The last mark of the Solution as right or wrong; None if it has none. A mark before it was of an earlier Solution."""
+        last = next((event for event in reversed(self.events) if isinstance(event, Feedback | Concluded)), None)
+        return last if isinstance(last, Feedback) else None
 
 
 def read_record(path: str | Path) -> Record:
@@ -192,7 +221,7 @@ def _upgraded(rows: Sequence[JSON]) -> Iterator[JSON]:
         task = str(row.get("task") or "")
         branch, *parts = (part for part in task.split("|") if not part.startswith("model_call:"))
         if not task:
-            branch = "draft:" if row.get("node") == "draft" else "" if row["type"] in ("begin", "solution") else "attempt:"
+            branch = "draft:" if row.get("node") == "draft" else "" if row["type"] in OF_THE_RUN else "attempt:"
         kind = branch.partition(":")[0]
         if kind in ("attempt", "draft") and branch not in names:
             names[branch] = f"{kind} {sum(name.startswith(kind) for name in names.values())}"

@@ -30,6 +30,7 @@ from reasonflux_agent.node import stream_event
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.prompts import Message, plain
+from reasonflux_agent.runs.feedback import TakesFeedback
 from reasonflux_agent.runs.record import Recorder
 from reasonflux_agent.runs.threads import BEGUN
 from reasonflux_agent.session import with_session
@@ -69,7 +70,7 @@ class Kept(NamedTuple):
     thread: str
 
 
-class Runner:
+class Runner(TakesFeedback):
     """Runs problems by any registered strategy.
 
     record: the directory for run records, or its Recorder. builders: strategies beside the registered ones, by name.
@@ -87,7 +88,7 @@ class Runner:
         **parts: Unpack[GraphArguments],
     ) -> None:
         self.context = parts.get("context") or Context()
-        self._recorders = [] if record is None else [record if isinstance(record, Recorder) else Recorder(record)]
+        self._recorder = Recorder(record) if isinstance(record, str | Path) else record
         self.owners = {name: plugin for name, (plugin, _) in registered("strategies").items()}
         """Strategy -> the plugin that registered it."""
         library = parts.get("library") or "builtin"
@@ -157,7 +158,7 @@ class Runner:
         models write their replies piece by piece, each piece a `Token`. Raises what the graph raises.
         """
         graph = self.graphs[strategy]
-        config: RunnableConfig = {"callbacks": [*self._recorders, *callbacks]}
+        config: RunnableConfig = {"callbacks": [*([self._recorder] if self._recorder else []), *callbacks]}
         context = context.model_copy(update={"stream_calls": streamed})
         how: JSON = {"context": context, "stream_mode": ["custom", *(["messages"] if streamed else [])], "subgraphs": True}
         if kept:

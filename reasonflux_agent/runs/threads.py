@@ -14,6 +14,7 @@ from reasonflux_agent.runs.database import is_held
 from reasonflux_agent.runs.database import lock_thread as lock_thread
 from reasonflux_agent.runs.database import open_checkpointer as open_checkpointer
 from reasonflux_agent.schema import Solution, Usage, Value
+from reasonflux_agent.state import solution_of
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
@@ -86,7 +87,7 @@ def _read(saver: BaseCheckpointSaver[Any], id: str) -> Thread | None:
     values = last.checkpoint["channel_values"]
     given: dict[str, Any] = values.get("__start__") or {}
     begins = last.metadata["source"] == "input"  # its other values are of the run before
-    solution = Solution.model_validate(values["solution"]) if values.get("solution") and not begins else None
+    solution = solution_of(values) if values.get("solution") and not begins else None
     usage = solution.total if solution else Usage() if begins else _usage(saver, id)
     return Thread(
         id=id,

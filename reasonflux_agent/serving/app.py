@@ -1,4 +1,4 @@
-"""The HTTP application: `/v1/chat/completions`, `/v1/responses`, `/v1/models`, `/healthz`, `/metrics`."""
+"""The HTTP application: `/v1/chat/completions`, `/v1/responses`, `/v1/feedback`, `/v1/models`, `/healthz`, `/metrics`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reasonflux_agent.ending import whole
 from reasonflux_agent.errors import InputError, MissingExtraError
 from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.serving.completing import Begun, Completer, Content, Done, Piece, Thought
+from reasonflux_agent.serving.feedback import marked, read_feedback
 from reasonflux_agent.serving.refused import JSON, Refused, closing, error_of
 from reasonflux_agent.serving.replies import Writer
 from reasonflux_agent.serving.requests import ChatRequest, listed, model_names, read_request, unknown_model
@@ -23,6 +24,7 @@ try:
     from prometheus_client import CONTENT_TYPE_LATEST
     from sse_starlette.sse import EventSourceResponse
     from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
     from starlette.middleware.cors import CORSMiddleware
@@ -40,7 +42,7 @@ try:
         error_response,
         ignored_header,
         log,
-        read_body,
+        read_json_body,
     )
     from reasonflux_agent.serving.server import LAST_WORDS
 except ModuleNotFoundError as error:
@@ -83,6 +85,10 @@ def create_app(
             raise unknown_model(name, names)
         return JSONResponse(about(name))
 
+    async def feedback(request: Request) -> Response:
+        given = read_feedback(await read_json_body(request, max_body))
+        return JSONResponse(await run_in_threadpool(marked, runner, given))
+
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -93,6 +99,7 @@ def create_app(
     routes = [
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/v1/responses", replace(chat, responses=True), methods=["POST"]),
+        Route("/v1/feedback", feedback, methods=["POST"]),
         Route("/v1/models", models),
         Route("/v1/models/{name}", model),
         Route("/healthz", health),
@@ -115,7 +122,8 @@ async def _not_found(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = f"{request.method} {request.url.path} is not served."
     if status == 404:
-        text += " There are: POST /v1/chat/completions, POST /v1/responses, GET /v1/models, GET /healthz, GET /metrics."
+        text += " There are: POST /v1/chat/completions, POST /v1/responses, POST /v1/feedback, GET /v1/models, "
+        text += "GET /healthz, GET /metrics."
     return error_response(Refused(text, status=status))
 
 
@@ -131,7 +139,7 @@ class _Chat:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, facts = Request(scope, receive), scope["state"]["facts"]
-        ask, writer = self._read(await self._body(request))
+        ask, writer = self._read(await read_json_body(request, self.max_body))
         facts |= {"model": ask.model, "stream": bool(ask.stream)}
         headers = ignored_header(ask.ignored)
         async with aclosing(self.completer.pieces(ask)) as pieces, AsyncExitStack() as stack:
@@ -152,12 +160,6 @@ class _Chat:
             return ask, ResponseWriter(ask, given)
         ask = read_request(body, names, strict=self.strict)
         return ask, Writer(ask)
-
-    async def _body(self, request: Request) -> bytes:
-        # a page of another site can make a browser send any other type without asking first
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refused("The body must be JSON: send it with 'Content-Type: application/json'.", status=415)
-        return await read_body(request, self.max_body)
 
     async def _whole(
         self, writer: Writer | ResponseWriter, pieces: AsyncIterator[Piece], headers: dict[str, str], facts: JSON

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import time
 
-from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed, describe
+from reasonflux_agent.events import AnyEvent, Begin, Concluded, Decided, Unparsed
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.completing import Done
 from reasonflux_agent.serving.refused import JSON, error_of
 from reasonflux_agent.serving.requests import PREFIX, ChatRequest
+from reasonflux_agent.wording import describe
 
 
 def reasoning(event: AnyEvent) -> str:

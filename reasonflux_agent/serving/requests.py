@@ -200,7 +200,7 @@ def request_of(given: JSON, names: Names, *, strict: bool = False) -> ChatReques
     try:
         request = ChatRequest.model_validate(kept)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise refusal(error, ChatRequest) from None
     request._ignored = tuple(sorted(idle))
     if request.model not in names:
         raise unknown_model(request.model, names)
@@ -209,15 +209,14 @@ def request_of(given: JSON, names: Names, *, strict: bool = False) -> ChatReques
     return request
 
 
-def _refusal(error: ValidationError) -> Refused:
-    """OpenAI's answer to the first thing that does not fit."""
+def refusal(error: ValidationError, kind: type[BaseModel]) -> Refused:
+    """Return OpenAI's answer to the first thing that does not fit a request of this kind."""
     first = error.errors(include_url=False, include_context=False)[0]
     # where a value may have several types, the path names the type that was tried: no part of the client's path
     place = [str(p) for p in first["loc"] if not isinstance(p, str) or (p.isidentifier() and p not in ("str",))]
     param = ".".join(place)
     if first["type"] != "extra_forbidden":
         return Refused(f"{param}: {first['msg']}.", param=param, code="invalid_value")
-    known = ", ".join(ChatRequest.model_fields)
-    return unknown(
-        param, f" Those that are read: {known}. Fields of the run's context go into 'reasonflux'." if len(place) == 1 else ""
-    )
+    known = ", ".join(kind.model_fields)
+    context = " Fields of the run's context go into 'reasonflux'." if kind is ChatRequest else ""
+    return unknown(param, f" Those that are read: {known}.{context}" if len(place) == 1 else "")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reasonflux_agent.context import Context
-from reasonflux_agent.events import AnyEvent, Begin, CallEnded, Concluded, Decided, ProgramRun, Token, describe
+from reasonflux_agent.events import AnyEvent, Begin, CallEnded, Concluded, Decided, ProgramRun, Token
 from reasonflux_agent.serving.answer import Answer
+from reasonflux_agent.wording import describe
 
 TITLES = {
     "abstract": "Trajectory",

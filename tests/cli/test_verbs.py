@@ -37,7 +37,7 @@ def needed(command: Any, folder: Path) -> list[str]:
     file.write_text(json.dumps({"problem": "Add 2 and 3.", "answer": "5"}) + "\n")
     given: list[str] = []
     for param in command.params:
-        if param.required or param.name == "problem":
+        if param.required or param.name in ("problem", "examples"):
             given += [str(file)] if param.param_type_name == "argument" else [param.opts[0], str(folder / "out")]
     return given
 

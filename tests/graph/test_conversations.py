@@ -11,8 +11,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
 from reasonflux_agent import Context, ReasonFlux, Solution, create_reasonflux
-from reasonflux_agent.events import CallEnded, Restated, Unparsed, describe, read_event
+from reasonflux_agent.events import CallEnded, Restated, Unparsed, read_event
 from reasonflux_agent.runs.record import Recorder, read_record
+from reasonflux_agent.wording import describe
 from tests.graph.fakes import Line, Scripted, Shelf
 
 CONFIG: Any = {"configurable": {"thread_id": "one"}}

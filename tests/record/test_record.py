@@ -17,9 +17,10 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from reasonflux_agent import ReasonFlux, create_reasonflux
 from reasonflux_agent.errors import InputError, ModelError, RecordError
-from reasonflux_agent.events import CallEnded, describe, read_event
+from reasonflux_agent.events import CallEnded, read_event
 from reasonflux_agent.runs.record import FORMAT, VERSION, Record, Recorder, read_record
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
+from reasonflux_agent.wording import describe
 from tests.graph.fakes import Scripted, Shelf
 
 PROBLEM = "What is 3 + 4?"

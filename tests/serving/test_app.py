@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,8 +31,8 @@ GOOD: dict[str, Any] = {"model": "reasonflux-direct", "messages": [{"role": "use
 class Client:
     """Sends requests to one app on one event loop."""
 
-    def __init__(self, model: Any, **options: Any) -> None:
-        self.runner = Runner(navigator=model, context=Context(effort="low", templates=0))
+    def __init__(self, model: Any, record: Path | None = None, **options: Any) -> None:
+        self.runner = Runner(navigator=model, context=Context(effort="low", templates=0), record=record)
         self._transport = httpx.ASGITransport(create_app(self.runner, **options))
         self._runner = asyncio.Runner()
 

@@ -182,6 +182,28 @@ def test_several_questions_at_once(page: Any, url: str) -> None:
     check(page)
 
 
+def test_mark_a_run(page: Any, url: str) -> None:
+    page.goto(url)
+    page.get_by_label("Problem", exact=True).fill("Let $a_1=3$.")
+    page.get_by_role("button", name="Solve", exact=True).click()
+    form = page.get_by_role("region", name="Is the answer right?")
+    form.wait_for()  # it appears when the run has ended
+    check(page)
+    form.get_by_label("The right answer").fill("2^{n+1}")
+    page.keyboard.press("Enter")  # who types a right answer does not say that the run's is right
+    form.get_by_text("Marked as wrong").wait_for()
+    assert form.locator("math").count() == 1
+    check(page)
+    page.screenshot()
+    form.get_by_role("button", name="The answer is right").click()
+    form.get_by_text("Marked as right").wait_for()
+    assert form.get_by_label("The right answer").input_value() == ""
+    assert page.url.endswith("#mark-title")
+    page.get_by_role("link", name="all runs").click()
+    page.get_by_text("marked right").first.wait_for()
+    check(page)
+
+
 def test_without_script_a_run_is_begun_and_answered(chromium: Any, url: str) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -202,4 +224,7 @@ def test_without_script_a_run_is_begun_and_answered(chromium: Any, url: str) -> 
         page.wait_for_timeout(200)
         page.reload()
     assert page.locator("ol.steps").last.locator("> li").count() == 2
+    page.get_by_label("The right answer").fill("2^{n+1}")
+    page.get_by_role("button", name="The answer is wrong").click()
+    assert "Marked as wrong" in page.locator("section.mark").inner_text()
     context.close()

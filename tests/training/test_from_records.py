@@ -19,6 +19,8 @@ from reasonflux_agent.errors import InputError, RecordError
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.prompts.plan import PLAN
 from reasonflux_agent.prompts.propose import PROPOSE
+from reasonflux_agent.runs.feedback import mark
+from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import mathematician
 
 from .conftest import CHECKOUT, assert_golden, left, read, write_lines
@@ -308,3 +310,27 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("Error: There is no record in")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_mark_is_the_grade_of_a_record_without_a_gold_answer(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    """The rows are those that gold answers give; --gold comes first, and a mark without a right answer grades nothing."""
+    flux_records = solve(SEVEN, FIFTEEN, ODD, "What is 1 plus 1?", effort="medium", templates=1)
+    out = tmp_path / "data" / "navigator_sft.json"
+    with pytest.raises(InputError, match=r"No row is left.*records: no gold answer 4"):
+        navigator_sft.main([str(flux_records), "--out", str(tmp_path / "none" / "rows.json")])
+    marks: dict[str, dict[str, Any]] = {
+        SEVEN: {"correct": True},
+        FIFTEEN: {"correct": False, "answer": "16"},
+        ODD: {"correct": False},
+    }
+    for path in flux_records.iterdir():
+        if (problem := read_record(path).begin.problem) in marks:
+            mark(path, **marks[problem])
+    navigator_sft.main([str(flux_records), "--out", str(out)])
+    (row,) = read(out)
+    assert row["instruction"] == PLAN.render(SEVEN)[-1]["content"]
+    stages = read(out.with_suffix(".manifest.json"))["stages"]
+    assert stages["records: no gold answer"] == 2
+    both = tmp_path / "both" / "navigator_sft.json"
+    navigator_sft.main([str(flux_records), "--gold", str(gold), "--out", str(both)])
+    assert len(read(both)) == 2  # the benchmark's answer to FIFTEEN is 15

@@ -76,7 +76,9 @@ def record_arguments(doc: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all builders have, and those of the builders that read records."""
     parser = arguments(doc)
     parser.add_argument("records", nargs="+", type=Path, help="run records, or folders of them")
-    parser.add_argument("--gold", type=Path, required=True, help="*.jsonl with `problem` and `answer`")
+    parser.add_argument(
+        "--gold", type=Path, help="*.jsonl with `problem` and `answer`; without a row there, a record's own mark has the answer"
+    )
     return parser
 
 
@@ -85,23 +87,30 @@ def from_records(
 ) -> tuple[Build, list[Result]]:
     """Return a build with its records worked on, and a result for each record.
 
-    `work` gets the finished runs whose problem is in --gold. Its results get `problem` and `seconds`, those of the run's model
-    calls. Raises InputError, and RecordError for a damaged record.
+    `work` gets the finished runs whose problem is in --gold, or whose mark has the right answer. Its results get `problem` and
+    `seconds`, those of the run's model calls. Raises InputError, and RecordError for a damaged record.
     """
-    files, gold = _record_files(args.records), {_evened(item.problem): item for item in load(str(args.gold))}
-    build = Build(script, args, settings, {"records": list(files.values()), "gold": [args.gold]})
+    source = [args.gold] if args.gold else []
+    files, gold = _record_files(args.records), {_evened(item.problem): item for path in source for item in load(str(path))}
+    build = Build(script, args, settings, {"records": list(files.values()), "gold": source})
     build.settings["gold"] = build.inputs["gold"]["sha256"]
 
     def result_of(path: Path) -> Result:
         with reading(path):
             record = read_record(path)
-            item, solution = gold.get(_evened(record.begin.problem)), record.solution
+            item, solution = gold.get(_evened(record.begin.problem)) or _marked(record), record.solution
             if item is None or solution is None:
                 return {"outcome": "unfinished" if item else "no gold answer"}
             found = {"problem": item.problem, "seconds": sum(call.seconds for call in record.calls)}
             return found | work(Solved(record, solution, item))
 
     return build, build.each("records", files, result_of)
+
+
+def _marked(record: Record) -> Item | None:
+    """The problem that a run solved, with the right answer of its mark, if it has one."""
+    mark, solution = record.feedback, record.solution
+    return Item(record.begin.run, solution.problem, mark.answer) if mark and mark.answer and solution else None
 
 
 def one_a_problem(results: Iterable[Result]) -> list[Result]:

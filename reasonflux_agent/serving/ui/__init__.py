@@ -7,6 +7,7 @@ prose.py     what models and people write: paragraphs, code, LaTeX as MathML
 tree.py      a record's events -> attempts, trajectories, steps, tries
 view.py      that tree as HTML, in sections
 question.py  the form of a question, and the decision that was filled in
+marking.py   the forms that mark an answer as right or wrong
 pages.py     the pages around them; page.css, page.js
 runs.py      beginning, stopping and resuming runs
 past.py      the list of past runs

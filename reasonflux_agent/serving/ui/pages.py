@@ -89,8 +89,9 @@ def _row(row: Row) -> h.Node:
         h.p[
             h.span(class_=f"state {row.state}")[row.state],
             [f" · {row.certainty} · ", formula(row.answer)] if row.answer else None,
+            f" · {row.mark}" if row.mark else None,
             " · ",
-            h.time(datetime=began.isoformat(timespec="seconds"))[_when(row.begun)],
+            h.time(datetime=began.isoformat(timespec="seconds"))[when(row.begun)],
         ],
     ]
 
@@ -121,7 +122,7 @@ def new_form(strategies: Iterable[str], given: JSON, error: str = "") -> h.Node:
 
 
 def run_page(record: Record, body: dict[str, Markup], *, live: bool) -> Markup:
-    """Return the page of one run; `body`: the sections of `view.sections`, with `about` and `questions`."""
+    """Return the page of one run; `body`: the sections of `view.sections`, with `about`, `questions` and `mark`."""
     problem = record.begin.problem
 
     def filled(id: str) -> h.Node:
@@ -136,7 +137,7 @@ def run_page(record: Record, body: dict[str, Markup], *, live: bool) -> Markup:
         section("asked", "Model calls", filled("calls")),
     ]
     work = h.div(".work")[
-        filled("answer"), filled("questions"), section("done", "What was done", filled("tree")), filled("now")
+        filled("answer"), filled("mark"), filled("questions"), section("done", "What was done", filled("tree")), filled("now")
     ]
     return page(
         _shorten(problem, 60),
@@ -153,13 +154,14 @@ def about(run: str, state: str, began: float, error: str, can_go_on: bool) -> Ma
     words, route, label = STATES[state]
     button = h.form(method="post", action=f"{place(run)}/{route}")[h.button(type="submit")[label]]
     return render(
-        h.p[h.span(class_=f"state {state}")[state], f" {words} Begun {_when(began)}."],
+        h.p[h.span(class_=f"state {state}")[state], f" {words} Begun {when(began)}."],
         alert(error),
         button if route and can_go_on else None,
     )
 
 
-def _when(seconds: float) -> str:
+def when(seconds: float) -> str:
+    """Return a time (seconds since 1970) as a person here reads it."""
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reasonflux_agent.runs.feedback import is_mark
 from reasonflux_agent.runs.record import FORMAT
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.ui.runs import Runs
@@ -30,13 +31,16 @@ class Row(NamedTuple):
     answer: str = ""
     certainty: str = ""
     """How sure the answer is; empty if there is none."""
+    mark: str = ""
+    """`marked right` or `marked wrong`, if a person has said so."""
 
 
 def search(runs: Runs, query: str) -> tuple[list[Row], int]:
     """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
     rows = sorted(_rows(runs), key=lambda row: row.begun, reverse=True)
     wanted = query.casefold()
-    return [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty}".casefold()][:SHOWN], len(rows)
+    found = [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty} {r.mark}".casefold()]
+    return found[:SHOWN], len(rows)
 
 
 def _rows(runs: Runs) -> Iterator[Row]:
@@ -55,13 +59,13 @@ def _rows(runs: Runs) -> Iterator[Row]:
 
 @lru_cache(maxsize=100_000)
 def _row(path: Path, changed: int, size: int) -> Row | None:
-    """Return what the list says of a record, from its first and its last line. None for a file that is no record."""
+    """Return what the list says of a record, from its first and last lines. None for a file that is no record."""
     try:
         with path.open("rb") as file:
             header = _object(file.readline())
-            last = b""
+            last = mark = b""
             for line in file:
-                last = line
+                last, mark = (last, line) if is_mark(line) else (line, b"")
         if header.get("format") != FORMAT:
             return None
         datetime.fromtimestamp(header["time"])  # raises if it cannot be shown
@@ -69,7 +73,8 @@ def _row(path: Path, changed: int, size: int) -> Row | None:
         if not (kept := _object(last).get("solution")):
             return row
         solution = Solution.model_validate(kept)
-        return row._replace(state=solution.status, answer=solution.answer or "", certainty=solution.certainty)
+        row = row._replace(state=solution.status, answer=solution.answer or "", certainty=solution.certainty)
+        return row._replace(mark=f"marked {'right' if _object(mark).get('correct') else 'wrong'}") if mark else row
     except (OSError, LookupError, TypeError, ValueError, ArithmeticError):  # one bad file must not hide the others
         return None
 

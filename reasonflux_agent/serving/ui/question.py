@@ -111,8 +111,8 @@ def _area(label: str, name: str, value: str, rows: int) -> h.Node:
 
 def read_decision(form: Form) -> JSON:
     """Return the `agents.review.Decision` of a filled-in form, as a dict. The run says whether it can be used."""
-    action = _first(form, "action")
-    feedback = _first(form, "feedback") if action == "redo" else ""
+    action = first(form, "action")
+    feedback = first(form, "feedback") if action == "redo" else ""
     return {"action": action, "steps": read_steps(form) if action == "edit" else [], "feedback": feedback}
 
 
@@ -120,11 +120,11 @@ def read_steps(form: Form) -> list[JSON]:
     """Return the steps as they stand in a form."""
     steps = []
     for key in form.get("step", ()):
-        if key != "new" and (purpose := _first(form, f"{key}.purpose")):
+        if key != "new" and (purpose := first(form, f"{key}.purpose")):
             chosen = [id for value in form.get(f"{key}.template", ()) if (id := value.strip())]
-            templates = None if _first(form, f"{key}.lookup") else list(dict.fromkeys(chosen))
-            work = _first(form, f"{key}.work")
-            steps.append({"purpose": purpose, "query": _first(form, f"{key}.query"), "templates": templates, "work": work})
+            templates = None if first(form, f"{key}.lookup") else list(dict.fromkeys(chosen))
+            work = first(form, f"{key}.work")
+            steps.append({"purpose": purpose, "query": first(form, f"{key}.query"), "templates": templates, "work": work})
     return steps
 
 
@@ -137,10 +137,11 @@ def is_changed(steps: list[JSON], asked: JSON) -> bool:
 
 def drops(form: Form, asked: JSON) -> bool:
     """Return whether the button that was pressed drops what was changed, and did not say so."""
-    return _first(form, "action") not in USING and not _first(form, "drop") and is_changed(read_steps(form), asked)
+    return first(form, "action") not in USING and not first(form, "drop") and is_changed(read_steps(form), asked)
 
 
-def _first(form: Form, name: str) -> str:
+def first(form: Form, name: str) -> str:
+    """Return the first value of a field; an empty text if there is none."""
     return _plain((form.get(name) or [""])[0])
 
 

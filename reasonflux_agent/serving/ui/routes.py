@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +24,7 @@ from reasonflux_agent.errors import InputError, LibraryError, ReasonFluxError, R
 from reasonflux_agent.runs.record import Record, reading
 from reasonflux_agent.serving.metrics import Metrics
 from reasonflux_agent.serving.middleware import RequestMiddleware, read_body
+from reasonflux_agent.serving.ui.marking import MARK, mark_form, read_mark
 from reasonflux_agent.serving.ui.pages import ASK, BASE, about, home, new_form, place, refusal, run_page
 from reasonflux_agent.serving.ui.past import search
 from reasonflux_agent.serving.ui.prose import render
@@ -62,10 +64,7 @@ def ui_routes(runs: Runs) -> list[BaseRoute]:
         Route("/", _page(site.begin), methods=["POST"]),
         Route("/runs/{run}", _page(site.run)),
         Route("/runs/{run}/events", _page(site.events)),
-        *(
-            Route(f"/runs/{{run}}/{name}", _page(handler), methods=["POST"])
-            for name, handler in {"answer": site.answer, "keep": site.keep, "resume": site.resume, "stop": site.stop}.items()
-        ),
+        *(Route(f"/runs/{{run}}/{name}", _page(handler), methods=["POST"]) for name, handler in site.posts.items()),
         *(Route(f"/{name}", _file(name)) for name in ("page.css", "page.js")),
     ]
     return [Mount(BASE, routes=routes)]
@@ -123,6 +122,14 @@ class _Site:
         self._names = {template.id: template.name for template in self._library}
         self._filled: dict[tuple[str, str], tuple[str, list[JSON], str]] = {}
         """(Run, attempt that asks) -> the question, its steps as a person has changed them, and why they were not taken."""
+        self.posts = {
+            "answer": self.answer,
+            "feedback": self.feedback,
+            "keep": self.keep,
+            "resume": self.resume,
+            "stop": self.stop,
+        }
+        """Last part of the path of a form -> what it does."""
 
     async def home(self, request: Request) -> Response:
         context = self._runs.runner.context
@@ -161,6 +168,7 @@ class _Site:
         state = self._runs.state(run, record, under_way=under_way, waiting=bool(questions))
         can = under_way if state == "running" else run in self._runs.kept
         body["about"] = about(run, state, record.begin.time, work.error, can)
+        body["mark"] = mark_form(record)
         body["questions"] = render(self._questions(run, questions) if questions else None)
         return record, state, body
 
@@ -239,6 +247,11 @@ class _Site:
     async def stop(self, request: Request, run: str) -> Response:
         await self._runs.stop(run)
         return _to(run)
+
+    async def feedback(self, request: Request, run: str) -> Response:
+        given = read_mark(await _form(request))
+        await run_in_threadpool(partial(self._runs.runner.feedback, run, **given))
+        return RedirectResponse(f"{place(run)}#{MARK}", 303)
 
     def _text(self, id: str) -> tuple[str, str]:
         """Return name and text of a template; its id and a remark if this library does not hold it."""

@@ -23,8 +23,9 @@ from langgraph.types import Command
 
 from reasonflux_agent.agents.review import review
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
+from reasonflux_agent.errors import InputError, ReasonFluxError, ThreadError
 from reasonflux_agent.events import Concluded, labels_of
+from reasonflux_agent.runs.feedback import record_of
 from reasonflux_agent.runs.record import Record, Recorder, read_record
 from reasonflux_agent.runs.runner import GraphArguments, Kept, Runner
 from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
@@ -115,10 +116,7 @@ class Runs:
 
     def record(self, run: str) -> Record:
         """Return what is known of a run. Raises RecordError for one that is not in the folder."""
-        path = self._recorder.path(run)
-        if not path.is_file():
-            raise RecordError(f"There is no run {run!r} in {self.directory}. Next: choose one from the list of runs.")
-        return read_record(path)
+        return read_record(record_of(self._recorder, run))
 
     def work(self, run: str) -> Work:
         """Return what this process does for a run."""
