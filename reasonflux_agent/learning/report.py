@@ -58,17 +58,17 @@ def tables(learned: Learned) -> list[Table]:
     )
     tried = Table(
         "What was tried",
-        ["group", "what was shown", "won : lost", "rows", "tokens", "result"],
+        ["group", "what was shown", "result", "won : lost", "rows", "tokens"],
         [
             [group or "all rows", *_tried(standing, learned, group)]
             for group, standings in learned.races.items()
             for standing in standings
         ],
-        "In the races, on learning rows: what is best there is too good on average. `again` is the model without a template "
-        "once more (the noise), `placebo` a template of another group (the form without the method).",
-        2,
+        "In the races, on learning rows: what is best there is too good on average. “again” is the model without a template "
+        "once more (the noise), “placebo” a template of another group (the form without the method).",
+        3,
     )
-    return [effect, tried, _more(learned)]
+    return [effect, tried, *([] if learned.proven else [_more(learned)])]
 
 
 def _more(learned: Learned) -> Table:
@@ -110,7 +110,7 @@ def _tried(standing: Standing, learned: Learned, group: str) -> list[str]:
         result = "dropped: another did better, or it won too little"
     rows = len(standing.tried)
     spent = f"{standing.tokens / rows:,.0f}" if rows else "–"
-    return [standing.arm.name, f"{standing.wins} : {standing.losses}", str(rows), spent, result]
+    return [standing.arm.name, result, f"{standing.wins} : {standing.losses}", str(rows), spent]
 
 
 def _figures(learned: Learned) -> Iterator[h.Element]:
