@@ -28,6 +28,7 @@ EXTRAS = {
     "serve": "the endpoint for OpenAI clients (reasonflux serve)",
     "mcp": "the MCP server (reasonflux mcp)",
     "postgres": "threads in PostgreSQL",
+    "gym": "benchmarks gym:FAMILY",
     "eval": "benchmarks from the hub, lm-evaluation-harness",
     "embed": "sentence-transformers as the embedder",
     "hf": "models in this process (hf:DIR)",

@@ -19,9 +19,9 @@ def feedback(
     comment: Annotated[str, typer.Option(help="A remark to keep with the mark.")] = "",
     records: Annotated[Path, typer.Option(help="The folder of the records, where RECORD_OR_RUN is an id.")] = RECORDS,
 ) -> None:
-    """Mark a finished run as right or wrong. The last mark of a run counts.
+    """Mark a finished run as right or wrong.
 
-    The mark is one more line in the run's record. `reasonflux learn --records` learns from marked runs.
+    The mark is one more line in the run's record, and the last one counts. `learn --records` learns from marked runs.
 
     Example:
       reasonflux feedback runs/0b1c.jsonl --wrong --answer 12

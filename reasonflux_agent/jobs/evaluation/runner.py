@@ -141,7 +141,7 @@ async def evaluate(
 
 def _settled(method: Method, context: Context) -> Row:
     """The context of a method, with what its effort stands for today: a folder must not go on with what it meant before."""
-    fields = context.model_dump(mode="json", exclude={"navigator", "solver", "seed"})
+    fields = context.model_dump(mode="json", exclude={"navigator", "solver", "seed", "stream_calls"})
     return fields | context.of_strategy(method.strategy).setting._asdict()
 
 
