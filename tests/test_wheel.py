@@ -210,7 +210,7 @@ def test_the_servers(stranger: Stranger, verb: str, path: str) -> None:
         process.kill()
         process.communicate()
     assert answer.status_code == 200
-    assert ("reasonflux-navigator-low" if verb == "serve" else "New problem") in answer.text
+    assert ('"reasonflux"' if verb == "serve" else "New problem") in answer.text
 
 
 def test_mcp(stranger: Stranger) -> None:
