@@ -40,9 +40,10 @@ def input_errors_told() -> Iterator[None]:
 
 
 def reason_tool(flux: ReasonFlux) -> BaseTool:
-    r"""Return the tool `reason(problem)`. It returns the solution as text; its artifact is the `Solution` as a dict.
+    r"""Return the tool `reason(problem, effort="", deadline="")`, whose artifact is the `Solution` as a dict.
 
-    A problem that cannot be used is told to the model. Raises ModelError.
+    It returns the solution as text. `effort` and `deadline` (seconds) are over those of `flux`. A problem that cannot be used
+    is told to the model. Raises ModelError.
 
     >>> from reasonflux_agent.testing import FakeModel
     >>> tool = reason_tool(ReasonFlux(FakeModel(), templates=0, effort="low"))
@@ -52,18 +53,22 @@ def reason_tool(flux: ReasonFlux) -> BaseTool:
     Answer: 34 (single: one solution, nothing confirms it)
     """
 
-    def reason(problem: str) -> tuple[str, dict[str, Any]]:
-        with input_errors_told():
-            return _with_artifact(flux.solve(problem))
+    def given(effort: str, deadline: str) -> dict[str, Any]:
+        return {name: value for name, value in (("effort", effort), ("deadline", deadline)) if value}
 
-    async def areason(problem: str) -> tuple[str, dict[str, Any]]:
+    def reason(problem: str, effort: str = "", deadline: Text = "") -> tuple[str, dict[str, Any]]:
         with input_errors_told():
-            return _with_artifact(await flux.asolve(problem))
+            return _with_artifact(flux.solve(problem, **given(effort, deadline)))
+
+    async def areason(problem: str, effort: str = "", deadline: Text = "") -> tuple[str, dict[str, Any]]:
+        with input_errors_told():
+            return _with_artifact(await flux.asolve(problem, **given(effort, deadline)))
 
     return StructuredTool.from_function(
         reason,
         areason,
-        description="Solve a hard mathematics problem by planning with thought templates. Give the whole problem as text.",
+        description="Solve a hard mathematics problem by planning with thought templates. Give the whole problem as text. "
+        "Optional: effort (low, medium, high, auto) and deadline (seconds).",
         response_format="content_and_artifact",
         handle_tool_error=True,
     )

@@ -1,4 +1,4 @@
-"""The MCP server: the tools `reason`, `search_templates` and `check_answer`, and the library as resources.
+"""The MCP server: the tools `reason`, `search_templates` and `check_answer`, prompts, and the library as resources.
 
 Tools answer in text alone: clients put a tool's structured content into their model's context, where a whole Solution would
 cost thousands of tokens.
@@ -47,8 +47,10 @@ FOUND = 3
 """Templates that a search shows at most."""
 CONCLUDING = 2
 """Seconds that calls get to conclude when the server ends."""
-NUMBERS = ("answer", "expected")
+NUMBERS = ("answer", "expected", "deadline")
 """Arguments that are taken as numbers too, as models write them."""
+HEALTH = "/healthz"
+"""The route that says that the server is up. It needs no key."""
 CHAPTERS = "templates://chapters"
 TITLES = ResourceSecurity(exempt_params={"chapter", "id"})
 """The parameters of resources are keys of a table and not paths: a title may hold characters that a path may not."""
@@ -66,8 +68,13 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
     solve, check = reason_tool(flux), check_answer_tool()
     search = template_search_tool(TemplateRetriever.from_library(library, k=FOUND))
 
-    async def reason(problem: Annotated[str, Field(description="The whole problem, in words or LaTeX.")], ctx: Context) -> str:
-        return await _call(solve, ctx, ending, problem=problem)
+    async def reason(
+        problem: Annotated[str, Field(description="The whole problem, in words or LaTeX.")],
+        ctx: Context,
+        effort: Annotated[str, Field(description="low, medium, high or auto: how much to spend.")] = "",
+        deadline: Annotated[Text, Field(description="Seconds after which the best answer so far is given.")] = "",
+    ) -> str:
+        return await _call(solve, ctx, ending, problem=problem, effort=effort, deadline=deadline)
 
     async def search_templates(
         query: Annotated[str, Field(description="The kind of problem, or the step to be done, in a few words.")], ctx: Context
@@ -86,8 +93,15 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
     server = _Server("reasonflux", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for function, tool in ((reason, solve), (search_templates, search), (check_answer, check)):
         server.add_tool(function, tool.name, description=tool.description, annotations=READS, structured_output=False)
+    _add_prompts(server)
     _add_resources(server, library)
+
+    server.custom_route(HEALTH, methods=["GET"])(_health)
     return server
+
+
+async def _health(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
 
 
 class _Server(MCPServer[Any]):
@@ -151,7 +165,8 @@ def _keyed(app: ASGIApp, key: str) -> ASGIApp:
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         # nothing but HTTP has a route
-        await (app if scope["type"] != "http" or has_key(scope, key) else refusal)(scope, receive, send)
+        free = scope["type"] != "http" or scope["path"] == HEALTH
+        await (app if free or has_key(scope, key) else refusal)(scope, receive, send)
 
     return guarded
 
@@ -185,6 +200,33 @@ class _Progress(AsyncCallbackHandler):
         if (event := event_of(name, data)) and (text := reasoning(event).strip()):
             self._count += 1
             await self._ctx.report_progress(self._count, message=text)
+
+
+def _add_prompts(server: MCPServer[Any]) -> None:
+    @server.prompt()
+    def solve_with_templates(problem: str) -> str:
+        """Solve a problem with the methods of the library, and check the answer."""
+        return (
+            f"Problem:\n{problem}\n\nCall search_templates for the kind of problem. If a template fits, carry out its steps on "
+            "this problem; else call reason. Then call check_answer, and state the answer only if it holds."
+        )
+
+    @server.prompt()
+    def check_my_answer(problem: str, answer: str) -> str:
+        """Find out whether an answer holds, and where it goes wrong if not."""
+        return (
+            f"Problem:\n{problem}\n\nMy answer: {answer}\n\nCall check_answer with both. If it does not hold, call reason, and "
+            "say where my answer goes wrong. Do not solve it in your head."
+        )
+
+    @server.prompt()
+    def write_a_template(problem: str, solution: str) -> str:
+        """Make a template of a solved problem, in the format of the library."""
+        return (
+            f"Problem:\n{problem}\n\nSolution:\n{solution}\n\nRead the resource {CHAPTERS}, and one template of the nearest "
+            "chapter. Write a template in the same form for problems of this kind: name, description, scenario, a flow of "
+            "general steps without this problem's numbers, and this problem as the worked example."
+        )
 
 
 def _add_resources(server: MCPServer[Any], library: TemplateLibrary) -> None:

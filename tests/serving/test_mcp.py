@@ -97,6 +97,23 @@ async def meet(client: Client) -> None:
     checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": 3, "expected": 3.0})
     assert text(checked).startswith("yes: It means the same as 3.0.")
 
+    heard.clear()
+    quick = await client.call_tool("reason", {**PROBLEM, "effort": "low", "deadline": 60}, progress_callback=hear)
+    assert "Answer: 7" in text(quick)
+    assert not any(message.startswith("Review") for _, message in heard)
+    for wrong, said in (({"effort": "most"}, "effort"), ({"deadline": "soon"}, "deadline")):
+        refused = await client.call_tool("reason", {**PROBLEM, **wrong})
+        assert refused.is_error
+        assert said in text(refused)
+
+    prompts = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
+    assert list(prompts) == ["solve_with_templates", "check_my_answer", "write_a_template"]
+    for prompt in prompts.values():
+        assert_clean(prompt.description)
+        values = {argument.name: f"<{argument.name}>" for argument in prompt.arguments or ()}
+        (message,) = (await client.get_prompt(prompt.name, values)).messages
+        assert all(value in message.content.text for value in values.values())
+
     for arguments, said in (({"problem": " "}, "non-empty"), ({"problem": "x" * 20_001}, "at most 20,000"), ({}, "problem")):
         refused = await client.call_tool("reason", arguments)
         assert refused.is_error
@@ -122,6 +139,7 @@ async def meet(client: Client) -> None:
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_wrong_arguments_are_refused_in_our_words(transport: str, url: str, model: str) -> None:
+    reason_takes = "problem (a text), effort (a text, optional), deadline (a text, optional)."
     takes = "It takes: problem (a text), answer (a text), work (a text, optional), expected (a text, optional)."
     good = {"problem": "Solve x + 2 = 5 for x.", "answer": "4"}
     cases: list[tuple[str, dict[str, Any], str]] = [
@@ -134,9 +152,9 @@ async def test_wrong_arguments_are_refused_in_our_words(transport: str, url: str
         ("check_answer", {**good, "answer": True}, f"check_answer takes a text for 'answer'; given: true. {takes}"),
         ("check_answer", {**good, "problem": 4}, f"check_answer takes a text for 'problem'; given: 4. {takes}"),
         ("check_answer", {**good, "work": ["a"]}, f"check_answer takes a text for 'work'; given: [\"a\"]. {takes}"),
-        ("reason", {"problem": None}, "reason takes a text for 'problem'; given: null. It takes: problem (a text)."),
-        ("reason", {}, "reason needs the argument 'problem'; given: nothing. It takes: problem (a text)."),
-        ("reason", {**PROBLEM, "x": None}, "reason takes no argument 'x'. It takes: problem (a text)."),
+        ("reason", {"problem": None}, f"reason takes a text for 'problem'; given: null. It takes: {reason_takes}"),
+        ("reason", {}, f"reason needs the argument 'problem'; given: nothing. It takes: {reason_takes}"),
+        ("reason", {**PROBLEM, "x": None}, f"reason takes no argument 'x'. It takes: {reason_takes}"),
     ]
     async with Client(url if transport == "http" else stdio("--model", model), mode="auto") as client:
         for name, arguments, said in cases:
@@ -166,6 +184,12 @@ async def test_a_client_over_stdio_finds_all(model: str, mode: str) -> None:
 async def test_a_client_over_http_finds_all(url: str, mode: str) -> None:
     async with Client(url, mode=mode) as client:
         await meet(client)
+
+
+async def test_the_state_of_the_server_needs_no_key(model: str) -> None:
+    with over_http("--model", model, "--host", "0.0.0.0", REASONFLUX_API_KEY="secret") as url:
+        assert httpx.get(url.replace("/mcp", "/healthz"), trust_env=False).text == "ok"
+        assert httpx.get(url, trust_env=False).status_code == 401
 
 
 async def test_many_calls_go_on_at_once(url: str) -> None:
