@@ -43,7 +43,6 @@ STEPS_OF_ATTEMPT = 10_000
 
 ANOTHER = "another problem was put in"
 """Label of an edge back to `begin`."""
-Update = dict[str, Any]
 
 
 def create_reasonflux(

@@ -70,8 +70,9 @@ async def is_known(problem: str, run: Run) -> bool:
     from reasonflux_agent.templates.interchange.namespaces import StoreRetriever
 
     library = run.parts.library
-    learned = isinstance(run.parts.retriever, StoreRetriever) or any("retrieval" in each.provenance for each in library)
-    if not learned or run.parts.strategy != PLANNING or not run.context.setting.templates:
+    if run.parts.strategy != PLANNING or not run.context.setting.templates:
+        return False
+    if not (library.has_learned or isinstance(run.parts.retriever, StoreRetriever)):
         return False
     first = standing_out((await run.search(problem))[:1])
     found = looked_up([*map(document_id, first)], foreign(first, library), library)

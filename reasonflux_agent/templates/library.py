@@ -51,6 +51,11 @@ class TemplateLibrary:
         return groups
 
     @cached_property
+    def has_learned(self) -> bool:
+        """Whether a template was learned from solved problems: it has a floor and a lead of its own."""
+        return any("retrieval" in template.provenance for template in self.templates)
+
+    @cached_property
     def _index(self) -> dict[str, Template]:
         return {template.id: template for template in self.templates}
 
