@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,14 +112,13 @@ def test_a_deployment_learns_from_its_own_traffic(tmp_path: Path) -> None:
     assert learned.claim.rows == 24
 
 
-def test_the_block_of_the_page_marks_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_of_the_page_marks_runs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
     with serve_fake() as url:
-        monkeypatch.setenv("REASONFLUX_MODEL", f"vllm:fake@{url}")
-        exec(block, {})  # noqa: S102  # our own page
-    assert rows_of_records("runs") == [
+        environment = {**os.environ, "REASONFLUX_MODEL": f"vllm:fake@{url}"}
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=environment, timeout=120, check=True)
+    assert rows_of_records(tmp_path / "runs") == [
         {"problem": "What is 3 + 4?", "answer": "7", "group": "sums"},
         {"problem": "What is 8 + 9?", "answer": "17", "group": "sums"},
     ]
