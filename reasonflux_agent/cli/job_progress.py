@@ -32,7 +32,7 @@ class JobProgress(Bar, Watcher):
     def row(self, row: Row) -> None:
         super().row(row)
         if self._bar:
-            self._bar.update(self._task, advance=1, description=self._standing())
+            self._bar.update(self._task, advance=1, total=self.total, description=self._standing())
         elif line := self._line(row):
             self.note(line)
 

@@ -37,8 +37,10 @@ class Watcher:
         self.before, self.total, self.begun = before, total, time.monotonic()
 
     def row(self, row: Row) -> None:
-        """A row was added to the journal."""
+        """A row was added to the journal. A total that was too low an estimate grows with it."""
         self.new += 1
+        if self.total is not None:
+            self.total = max(self.total, self.before + self.new)
 
     def note(self, text: str) -> None:
         """A message about the job."""
