@@ -14,6 +14,7 @@ from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
 from reasonflux_agent.strategies.search import document_id, standing_out
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
+from reasonflux_agent.templates.interchange.entries import unproven
 
 MINING = 0.5
 """The share of the calls that mining may take; the races have the rest."""
@@ -52,7 +53,7 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
     firsts = {group: standings[0] for group, standings in races.items()}
     winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.gain >= SURE}
     tried = {template.id for templates in found.values() for template in templates}
-    kept = {template.id: template for template in given or () if template.id not in tried}
+    kept = {template.id: _shown_to(solver.model_name, template) for template in given or () if template.id not in tried}
     learned: dict[str, Template] = {}
     for group, winner in sorted(winners.items(), key=lambda pair: pair[1].rank):
         for template in winner.arm.way.templates:
@@ -72,6 +73,13 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
         return Choice(None, races, winners)
     library = TemplateLibrary((*(kept | learned).values(),), "learned")
     return Choice(calibrated(library, learned, rows) if learned else library, races, winners)
+
+
+def _shown_to(model: str, template: Template) -> Template:
+    """Return the template; what it did for another model is no result for this one."""
+    if template.provenance.get("model", model) == model:
+        return template
+    return template.model_copy(update={"provenance": unproven(template.provenance)})
 
 
 def _found(given: TemplateLibrary | None, groups: Mapping[str, Sequence[LearningRow]]) -> dict[str, list[Template]]:

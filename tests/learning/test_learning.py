@@ -143,6 +143,18 @@ def test_a_given_template_that_helps_wins_its_place() -> None:
     assert learned.library.get("good/one").provenance["arm"] == "given"
 
 
+def test_what_another_model_was_shown_to_gain_is_unproven() -> None:
+    past = {"model": "another", "proven": True, "wins": 9, "losses": 0, "rows": ["a"]}
+    unrelated = bad_template().model_copy(
+        update={"id": "unrelated/one", "name": "Tides", "scenario": ("When is high tide at the pier?",), "provenance": past}
+    )
+    of_this_model = unrelated.model_copy(update={"id": "unrelated/two", "provenance": {**past, "model": "decided"}})
+    learned, _ = learned_by(lambda way, row: bool(way.templates), rows(20), TemplateLibrary((unrelated, of_this_model)))
+    assert learned.library is not None
+    assert learned.library.get("unrelated/one").provenance == {"model": "another", "rows": ["a"], "proven": False}
+    assert learned.library.get("unrelated/two").provenance["proven"]
+
+
 def test_groups_are_told_apart() -> None:
     """Two groups whose templates help their own group alone."""
     sums = [{"problem": f"Add the numbers {n} and {n + 3}.", "answer": str(2 * n + 3), "group": "sums"} for n in range(15)]

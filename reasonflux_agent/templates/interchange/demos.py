@@ -127,7 +127,7 @@ def _entry(name: str, demo: dict[str, Any], lines: list[str]) -> tuple[str, str,
         steps = ["\n".join(lines[start:end]) for start, end in pairwise(accumulate(counts, initial=0))]
     entry["example_application"] = {"example_problem": question, "solution_steps": steps, "answer": demo["answer"]}
     kept = entry.get("provenance")
-    entry["provenance"] = unproven(kept if isinstance(kept, dict) else {}, FORMAT)
+    entry["provenance"] = unproven(kept if isinstance(kept, dict) else {}, imported=FORMAT)
     return str(own.get("chapter", "Demonstrations")), str(own.get("section", name)), entry
 
 

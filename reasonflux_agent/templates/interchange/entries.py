@@ -23,7 +23,7 @@ def library_of(entries: Iterable[tuple[str, str, dict[str, Any]]], source: str, 
     return TemplateLibrary(tuple(templates), name, tuple(f"{count} {what}." for what, count in sorted(tally.items())))
 
 
-def unproven(provenance: Mapping[str, Any], format: str) -> dict[str, Any]:
-    """Return the provenance of an imported template: where it comes from stays, and nothing says any more that it helps."""
+def unproven(provenance: Mapping[str, Any], **about: Any) -> dict[str, Any]:
+    """Return a template's provenance with `about`: where it comes from stays, and nothing says any more that it helps."""
     kept = {field: value for field, value in provenance.items() if field not in RESULTS}
-    return {**kept, "imported": format, "proven": False}
+    return {**kept, **about, "proven": False}

@@ -65,7 +65,7 @@ def import_skills(folder: str | Path) -> TemplateLibrary:
         scripts = {f"scripts/{script.name}": script for script in sorted((home / "scripts").glob("solve*.py"))}
         programs = {name: _read(script, home) for name, script in scripts.items()}
         chapter, section, entry = entry_of_skill(_read(path, home), str(path), programs)
-        entries.append((chapter, section, {**entry, "provenance": unproven(entry["provenance"], FORMAT)}))
+        entries.append((chapter, section, {**entry, "provenance": unproven(entry["provenance"], imported=FORMAT)}))
     return library_of(entries, f"Agent skills {folder}", folder.resolve().name, tally)
 
 
