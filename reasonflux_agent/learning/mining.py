@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from reasonflux_agent.learning.outcomes import Outcomes, Way
+from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Way
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates.cleaning import Counts
 from reasonflux_agent.templates.lexical import words
 from reasonflux_agent.templates.reading import entry_of, parse
+from reasonflux_agent.verify.grading import verdict
 from reasonflux_agent.verify.programs import extract_program
 
 Kind = Literal["text", "program", "solution"]
@@ -35,7 +36,7 @@ DIRECT = Way("direct")
 PROGRAM_FLOW = (
     "Write a program with the problem's data in it that computes the answer and prints it.",
     "Run the program.",
-    "State what it printed as the answer.",
+    "State what it printed as the answer, in the form that the problem asks for.",
 )
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -119,23 +120,35 @@ def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[W
                 trials = solver.affordable(missing, limit - solver.spent)
                 asked[name] = asked.get(name, 0) + len(trials)
                 for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
-                    if outcome.right and outcome.sound and (steps := _steps(kind, row, outcome.text, common)):
+                    if outcome.sound and (steps := steps_of(kind, row, outcome, common)):
                         found[kind, row.id] = Work(kind, row, steps, taught)
     solved = {row for _, row in found}
     given = [row for row in rows if row.solution.strip() and row.id not in solved]
     return [*found.values(), *(Work("solution", row, _lines(row.solution)) for row in given)]
 
 
-def _steps(kind: Kind, row: LearningRow, text: str, common: Set[str]) -> tuple[str, ...]:
-    """The steps of a right reply; empty if it holds no program that computes the answer."""
+def steps_of(kind: Kind, row: LearningRow, outcome: Outcome, common: Set[str]) -> tuple[str, ...]:
+    """Return the steps of a reply that solves the row; none if it is wrong, or holds no program that computes the answer.
+
+    A program may print the answer in another form than the one that is asked for. A last step then states this form.
+    """
     if kind == "text":
-        return _lines(text)
-    code = extract_program(text)
-    if not code or is_hard_coded(code, row, common):
+        return _lines(outcome.text) if outcome.right else ()
+    code = extract_program(outcome.text)
+    if not code or is_hard_coded(code, row, common) or not (outcome.right or is_near(outcome.answer, row)):
         return ()
-    block, _, output = text.partition("\n```output\n")
+    block, _, output = outcome.text.partition("\n```output\n")
     printed = output.rpartition("\n```")[0]
-    return block, f"```output\n{printed}\n```"
+    form = () if outcome.right else (f"In the form that is asked for, this is {row.answer}",)
+    return block, f"```output\n{printed}\n```", *form
+
+
+def is_near(answer: str | None, row: LearningRow) -> bool:
+    """Return whether an answer has the right value and may have the wrong form: the grader takes it, or it has the same numbers,
+    two or more, in the same order."""
+    numbers = _NUMBER.findall(row.answer)
+    same = len(numbers) > 1 and _NUMBER.findall(answer or "") == numbers
+    return same or bool(answer and verdict(answer, row.answer, problem=row.problem))
 
 
 def _lines(text: str) -> tuple[str, ...]:

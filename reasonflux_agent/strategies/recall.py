@@ -54,8 +54,9 @@ async def reason(state: Trajectory, run: Run) -> dict[str, Any]:
 
 
 def prints_answer(template: Template | str) -> bool:
-    """Return whether the program in a template's worked example prints the example's answer as it is."""
+    """Return whether the worked example of a template ends with the output of its program, and that is the answer as it is."""
     if isinstance(template, str) or not template.example:
         return False
-    output = "\n".join(template.example.steps).rpartition("```output\n")[2].partition("\n```")[0]
-    return bool(output) and equivalent(printed_answer(output), template.example.answer, problem=template.example.problem)
+    example = template.example
+    output, _, rest = "\n".join(example.steps).rpartition("```output\n")[2].partition("\n```")
+    return bool(output) and not rest.strip() and equivalent(printed_answer(output), example.answer, problem=example.problem)

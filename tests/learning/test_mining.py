@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from reasonflux_agent.learning.mining import Work, common_of, is_hard_coded, name_of
+from reasonflux_agent.learning.mining import Work, common_of, is_hard_coded, is_near, name_of, steps_of
+from reasonflux_agent.learning.outcomes import Outcome
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.solve import demonstrate
+from reasonflux_agent.strategies.recall import prints_answer
 from reasonflux_agent.templates import TemplateLibrary
 
 TRAIN = LearningRow(problem="A train goes 60 km/h for 2.5 hours. How far does it go?", answer="150")
@@ -56,6 +58,42 @@ def test_a_program_is_shown_as_a_turn_and_survives_the_file(tmp_path: Path) -> N
     assert turn["content"].startswith(f"Method: Word sorting.\n{code}\n```output\na b\n```\nThe answer is $\\boxed{{apple")
     TemplateLibrary((made,)).save(tmp_path / "one.json")
     assert TemplateLibrary.load(tmp_path / "one.json").templates == (made,)
+
+
+FACTORS = LearningRow(
+    problem="Find the prime factorization of 866. Write the factors separated by × (Example: for 12: 2 × 2 × 3)",
+    answer="2 × 433",
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "near"),
+    [
+        (FACTORS, "[2, 433]", True),
+        (FACTORS, "[433, 2]", False),
+        (FACTORS, "866", True),  # of this value; the race shows what it is worth
+        (FACTORS, None, False),
+        (TRAIN, "150.0", True),
+        (TRAIN, "15", False),
+        (SORTING, "fig", False),
+    ],
+)
+def test_an_answer_of_another_form_is_near(row: LearningRow, answer: str | None, near: bool) -> None:
+    assert is_near(answer, row) is near
+
+
+@pytest.mark.parametrize(("right", "steps"), [(True, 2), (False, 3)])
+def test_a_program_that_prints_another_form_is_shown_with_the_form_that_is_asked_for(right: bool, steps: int) -> None:
+    text = "```python\nn = 866\nprint(factors(n))\n```\n```output\n[2, 433]\n```\n\\boxed{[2, 433]}"
+    made = Outcome(right=right, sound=True, answer="[2, 433]", text=text, templates=(), calls=1, tokens=9)
+    found = steps_of("program", FACTORS, made, frozenset())
+    assert len(found) == steps
+    template = Work("program", FACTORS, found).template("Factors")
+    (_, turn) = demonstrate(template)
+    assert ("this is 2 × 433\nThe answer is" in turn["content"]) is not right
+    # the answer stands behind another step, so that the model is asked to bring the output into the form
+    assert not prints_answer(template)
+    assert steps_of("program", FACTORS, made.model_copy(update={"answer": "[1, 433]"}), frozenset()) == (found if right else ())
 
 
 def test_the_name_is_the_groups_or_the_commonest_words() -> None:
