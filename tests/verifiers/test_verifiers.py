@@ -217,6 +217,7 @@ def test_equalities_of_a_long_text_are_found_in_good_time(text: str) -> None:
         ("How many students are there?", r"\frac{1}{2}", False),
         ("How many students are there?", "-3", False),
         ("How many different ways are there?", "1,000", True),
+        ("How many euros do we charge in all, rounded to the cent?", "2.5", None),
         ("How many hours does it take?", "2.5", None),
         ("How many miles did he run? How many dogs?", "2.5", None),
         ("How many square units are in the area?", "2.5", None),
