@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -46,17 +44,6 @@ async def reason(state, run):
         os.kill(os.getpid(), signal.SIGKILL)
     return await answer(state, run)
 """
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """Ray's files; nodes and drivers share a token, so that nobody else on the network can use the cluster."""
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as path, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("PYTHONPATH", path)
-        yield Path(path)
 
 
 @pytest.fixture(scope="module")
