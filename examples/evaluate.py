@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from reasonflux_agent.jobs.evaluation.report import markdown, read_run, write_report
+from reasonflux_agent.jobs.evaluation.report import markdown_table, read_run, write_report
 from reasonflux_agent.jobs.evaluation.runner import evaluate
+from reasonflux_agent.jobs.evaluation.tables import accuracies
 
 file, model = sys.argv[1:]
 methods = ["direct", "self-consistency@3", "navigator"]
 folder = asyncio.run(evaluate([file], methods, model=model, cache="replies.jsonl", concurrency=8))
 write_report(folder)
-print(markdown(read_run(folder)).split("\n\n")[0])
+print(markdown_table(accuracies(read_run(folder))))
 print(f"Report: {folder}/report.html")

@@ -47,6 +47,7 @@ def test_the_evaluation_writes_a_report(tmp_path: Path) -> None:
     rows = [{"problem": "What is 3 + 4?", "answer": "7"}, {"problem": "What is 2 * 5?", "answer": "10"}]
     (tmp_path / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     said = run("evaluate.py", "problems.jsonl", "vllm:fake@URL", cwd=tmp_path)
+    assert "| problems | direct | 2 | 1/2 | 50.0%" in said
     (folder,) = re.findall(r"^Report: (.+)/report.html$", said, re.MULTILINE)
     results = [json.loads(line) for line in (tmp_path / folder / "results.jsonl").read_text().splitlines()]
     assert {(row["method"], row["correct"]) for row in results} >= {("direct", True), ("navigator", True), ("direct", False)}
