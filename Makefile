@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check audit studio bench bench-million check
+.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check dist audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -64,6 +64,11 @@ test-faults:       ## a server that fails in every way; processes that are kille
 
 test-wheel:        ## every verb from a built wheel, away from the checkout
 	REASONFLUX_TEST_WHEEL=1 $(PYTHON) -m pytest tests/test_wheel.py
+
+dist:              ## the wheel and the source archive of a release, built and checked, in dist/
+	rm -rf dist
+	$(PYTHON) -m build --no-isolation
+	$(PYTHON) -m twine check --strict dist/*
 
 audit:             ## licences of all that the extras install; fails on one that nobody has looked at
 	$(PYTHON) -m tests.security.audit local mcp postgres ui

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_every_verb_is_used_below() -> None:
         )
 
     assert verbs(typer.main.get_command(app)) == USED
+
+
+def test_the_source_archive_holds_what_is_tracked_of_the_package_alone(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        held = {name.partition("/")[2] for name in opened.getnames()}
+    listed = subprocess.run(["git", "ls-files", "reasonflux_agent"], cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    beside = {"PKG-INFO", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", ".gitignore"}
+    assert held == {*listed.stdout.splitlines(), *beside}
 
 
 def test_it_is_the_wheel_that_runs(stranger: Stranger) -> None:
