@@ -75,6 +75,31 @@ def test_a_link_to_nothing_is_refused(build: Any) -> None:
         build.stage()
 
 
+def headings(page: Path) -> set[str]:
+    """What `#...` of a link to a page may name: its headings, as the site writes them, and its ids."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles} | {
+        *re.findall(r'<a id="([^"]+)"', text)
+    }
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda page: page.name)
+def test_the_part_of_a_page_that_a_link_names_exists(page: Path) -> None:
+    for target, part in re.findall(r"\]\((?!https?:)([^)#\s]*\.md)?#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        assert part in headings(page.parent / target if target else page), f"{target}#{part}"
+
+
+def test_each_row_for_those_who_come_from_another_tool_leads_somewhere_or_says_why_not() -> None:
+    text = (DOCS / "coming-from.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:[^|\\]|\\.)+) \| ((?:[^|\\]|\\.)+) \|$", text, re.MULTILINE)
+    rows = [(feature, here) for feature, here in rows if here not in ("here", "---")]
+    assert len(rows) == sum(line.startswith("| ") for line in text.splitlines()) - 2 * text.count("| --- |")
+    for feature, here in rows:
+        is_linked = "](" in here
+        assert is_linked or (here.startswith("no") and re.search(r", because |\. ", here)), feature
+
+
 def test_the_architectures_table_has_every_room_and_its_order_holds() -> None:
     """A room imports only rooms that stand behind it: later in its row, or in a row below."""
     from tests.test_law import arrows
