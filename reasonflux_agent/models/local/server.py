@@ -104,11 +104,11 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
         if "url" not in answer:
             process.kill()
             log.seek(0)
-            said = " ".join(line.strip() for line in log.read().splitlines()[-3:])
-            raise ModelError(
-                f"llama.cpp was asked to load {path} and did not: {answer.get('error', 'its process died')} {said} "
-                "Next: check the file (`reasonflux models pull NAME --verify` for a known one) and the free memory."
-            )
+            error, said = answer.get("error", "its process died"), " ".join(map(str.strip, log.read().splitlines()[-3:]))
+            then = "check the file (`reasonflux models pull NAME --verify` for a known one) and the free memory."
+            if "libgomp" in error:  # containers without a compiler have no OpenMP
+                then = "install OpenMP's library (Debian, Ubuntu: apt-get install libgomp1)."
+            raise ModelError(f"llama.cpp was asked to load {path} and did not: {error} {said} Next: {then}")
     return Endpoint(answer["url"], key), process
 
 
