@@ -190,10 +190,14 @@ def _counted(prompt: str, message: AIMessage) -> ChatResult:
 
 
 @contextmanager
-def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0, pace: float = 0.0) -> Iterator[str]:
+def serve_fake(
+    respond: Callable[[str], str | AIMessage] = mathematician, *, delay: float = 0.0, pace: float = 0.0
+) -> Iterator[str]:
     """Serve a model that answers by `respond`, OpenAI-compatible, on a loopback port; yield its base URL (".../v1").
 
     It streams when asked to, and takes `delay` seconds for a request. When it streams, it takes `pace` seconds for each word.
+    Of an AIMessage, `additional_kwargs["reasoning_content"]` is told apart, as a thought; a stream breaks off behind one whose
+    `response_metadata["finish_reason"]` is None.
 
     >>> from reasonflux_agent.models import load_model
     >>> with serve_fake(lambda prompt: "Seven.") as url:
@@ -215,24 +219,31 @@ def serve_fake(respond: Respond = mathematician, *, delay: float = 0.0, pace: fl
             prompt = "\n\n".join(str(message["content"]) for message in body["messages"])
             time.sleep(delay)
             reply = respond(prompt)
-            read, written = len(prompt.split()), len(reply.split())
+            message = AIMessage(reply) if isinstance(reply, str) else reply
+            thought, text = message.additional_kwargs.get("reasoning_content", ""), message.text
+            finish = message.response_metadata.get("finish_reason", "stop")
+            read, written = len(prompt.split()), len(thought.split()) + len(text.split())
             usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
             base = {"id": "fake", "created": 0, "model": body.get("model", "fake")}
             if not body.get("stream"):
-                choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}
+                said = {"role": "assistant", "content": text} | ({"reasoning_content": thought} if thought else {})
+                choice = {"index": 0, "finish_reason": finish, "message": said}
                 self._json({**base, "object": "chat.completion", "choices": [choice], "usage": usage})
                 return
+            deltas = [("reasoning_content", word) for word in _words(thought)] + [("content", word) for word in _words(text)]
             choices: list[dict[str, Any]] = [
-                {"delta": {"role": "assistant", "content": word}, "finish_reason": None} for word in _words(reply)
+                {"delta": {"role": "assistant", kind: word}, "finish_reason": None} for kind, word in deltas
             ]
-            choices.append({"delta": {}, "finish_reason": "stop"})
+            choices += [{"delta": {}, "finish_reason": finish}] if finish else []
             rows: list[dict[str, Any]] = [{"choices": [{"index": 0, **choice}]} for choice in choices]
+            rows += [{"choices": [], "usage": usage}] if finish else []
             self._send("text/event-stream", Connection="close")
-            for row in [*rows, {"choices": [], "usage": usage}]:
+            for row in rows:
                 time.sleep(pace)
                 data = json.dumps({**base, "object": "chat.completion.chunk", **row})
                 self.wfile.write(f"data: {data}\n\n".encode())
-            self.wfile.write(b"data: [DONE]\n\n")
+            if finish:
+                self.wfile.write(b"data: [DONE]\n\n")
             self.close_connection = True
 
         def _json(self, body: dict[str, Any]) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import openai
 import pytest
+from langchain_core.messages import AIMessage
 
 from reasonflux_agent.serving import app
 from reasonflux_agent.testing import FakeModel, mathematician, serve_fake
@@ -40,6 +38,7 @@ def told(server: Server, model: str, path: str = "chat/completions") -> list[tup
             if not line.startswith("data: {"):
                 continue
             row, now = json.loads(line[6:]), time.monotonic() - began
+            assert "error" not in row, row
             if path == "responses" and "delta" in row["type"]:
                 found.append((now, "content" if "output_text" in row["type"] else "reasoning", row["delta"]))
             elif path != "responses" and row["choices"]:
@@ -70,54 +69,15 @@ def test_the_reasoning_streams_as_it_is_written(slow: Server) -> None:
     assert len(content) == 1  # three attempts vote: the answer is known at the end
 
 
-class Thinker(BaseHTTPRequestHandler):
-    """A server that tells a thought apart; each word takes a while, and the first call of `breaks` is cut in the middle."""
-
-    breaks, first = 0, ""
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        parts = [{"reasoning_content": word} for word in ("Hm, ", "two ", "and ", "three.")]
-        parts += [{"content": word} for word in ("It ", "is ", "$\\boxed{5}$.")]
-        if type(self).breaks:
-            type(self).breaks -= 1
-            parts = [*parts[:4], {"content": self.first}]
-        for part in parts:
-            self.send({"index": 0, "delta": part, "finish_reason": None})
-            time.sleep(0.2)
-        if len(parts) == 7:
-            self.send({"index": 0, "delta": {}, "finish_reason": "stop"})
-            self.wfile.write(b"data: [DONE]\n\n")
-        self.close_connection = True
-
-    def send(self, choice: dict[str, Any]) -> None:
-        row = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "x", "choices": [choice]}
-        self.wfile.write(f"data: {json.dumps(row)}\n\n".encode())
-
-
-@contextmanager
-def thinking(first: str = "") -> Iterator[str]:
-    """Serves a Thinker whose first reply breaks off behind this text, if there is one."""
-    handler = type("Handler", (Thinker,), {"breaks": int(bool(first)), "first": first})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
+def thinker(first: str = "") -> Callable[[str], AIMessage]:
+    """A model that thinks; its first reply breaks off behind this text, if there is one."""
+    thought = {"reasoning_content": "Hm, two and three."}
+    replies = [AIMessage(first, additional_kwargs=thought, response_metadata={"finish_reason": None})] if first else []
+    return lambda prompt: replies.pop() if replies else AIMessage("It is $\\boxed{5}$.", additional_kwargs=thought)
 
 
 def test_a_thought_streams_before_the_answer() -> None:
-    with thinking() as url, served("--model", f"vllm:x@{url}") as server:
+    with serve_fake(thinker(), pace=PACE) as url, served("--model", f"vllm:x@{url}") as server:
         pieces = told(server, "reasonflux-direct")
     assert [kind for _, kind, _ in pieces] == ["reasoning"] * 5 + ["content"] * 3
     assert "".join(text for _, kind, text in pieces if kind == "reasoning") == "Solution\nHm, two and three.\n\n"
@@ -132,7 +92,7 @@ def test_a_thought_streams_before_the_answer() -> None:
     ],
 )
 def test_a_reply_that_broke_off_is_not_taken_back(first: str, whole: str) -> None:
-    with thinking(first) as url, served("--model", f"vllm:x@{url}") as server:
+    with serve_fake(thinker(first)) as url, served("--model", f"vllm:x@{url}") as server:
         content = "".join(text for _, kind, text in told(server, "reasonflux-direct") if kind == "content")
     assert content == whole
 
