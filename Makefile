@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check dist audit studio bench bench-million check
+.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-open-webui test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check dist audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -43,8 +43,11 @@ test-harness:      ## lm-evaluation-harness, really run (needs the extra `eval`)
 test-mcp-adapters: ## langchain-mcp-adapters (mcp 1, an environment of its own) against our MCP server
 	bash .ci/mcp_adapters.sh $(PYTHON)
 
-test-clients:      ## litellm, llm and openai-agents against our endpoint (an environment of their own: 490 MB)
+test-clients:      ## litellm, llm, openai-agents and aider against our endpoint (environments of their own: 1.1 GB)
 	bash .ci/clients.sh $(PYTHON)
+
+test-open-webui:   ## Open WebUI in Chromium against our endpoint (an environment of its own)
+	bash .ci/open_webui.sh $(PYTHON)
 
 test-community:    ## templates in langchain-community's FAISS
 	$(PYTHON) -m pip install --quiet 'langchain-community>=0.4.1,<0.5'

@@ -181,11 +181,27 @@ class Runner(TakesFeedback):
 
         Raises ModelError, also if the time is up or the runs were ended.
         """
+        async with self._asked(context, options) as (model, how):
+            return read_reply(await model.ainvoke(cast(Any, plain(messages)), **how))
+
+    async def writing(
+        self, messages: list[Message], context: Context, **options: Unpack[Options]
+    ) -> AsyncGenerator[str | Reply, None]:
+        """Yield the texts of the solver's reply as it is written, and then the Reply; else as `reply`."""
+        async with self._asked(context, options) as (model, how):
+            whole: Any = None
+            async for piece in model.astream(cast(Any, plain(messages)), **how):
+                whole = piece if whole is None else whole + piece
+                yield piece.text
+            yield read_reply(whole)
+
+    @asynccontextmanager
+    async def _asked(self, context: Context, options: Options) -> AsyncIterator[tuple[BaseChatModel, JSON]]:
         model = await aload_model(self.solver(context))
         asked = CallOptions(**{"max_tokens": context.max_tokens, **options})  # type: ignore[arg-type]
         try:
             async with self._ending.bounds(asked.timeout):
                 with discreet():
-                    return read_reply(await model.ainvoke(cast(Any, plain(messages)), **call_kwargs(model, asked)))
+                    yield model, call_kwargs(model, asked)
         except Exception as error:
             raise model_error(model, error) from error

@@ -17,9 +17,9 @@ from reasonflux_agent.events import Begin, Concluded
 from reasonflux_agent.models import Reply, reads_errors
 from reasonflux_agent.prompts import ParseError, correction
 from reasonflux_agent.prompts.form import form_prompt
-from reasonflux_agent.runs.runner import Runner
+from reasonflux_agent.runs.runner import Options, Runner
 from reasonflux_agent.schema import Candidate, Solution, Usage
-from reasonflux_agent.serving.answer import cut_at
+from reasonflux_agent.serving.answer import Answer, cut_at
 from reasonflux_agent.serving.housekeeping import is_housekeeping
 from reasonflux_agent.serving.refused import JSON, closing
 from reasonflux_agent.serving.requests import ChatRequest, Names
@@ -130,8 +130,16 @@ class Completer:
         run = uuid.uuid4().hex
         yield Begun(run)
         began, temperature = time.monotonic(), 0.0 if ask.temperature is None else ask.temperature
-        reply = await self.runner.reply(messages, context, temperature=temperature, stop=ask.stops, timeout=left)
-        yield Content(reply.text)
+        answer = Answer(programs=False, stops=ask.stops)
+        options = Options(temperature=temperature, stop=ask.stops, timeout=left)
+        async with aclosing(self.runner.writing(messages, context, **options)) as written:
+            async for each in written:
+                if isinstance(each, Reply):
+                    reply, content = each, answer.call_ended() + answer.end(each.text)
+                else:
+                    _, content = answer.token(each)
+                if content:
+                    yield Content(content)
         spent = _usage(reply, time.monotonic() - began)
         about: JSON = {"answer": None, "reason": "a chat client's own task: one plain call", "strategy": PLAIN}
         made = (Candidate(source=PLAIN, text=reply.text, answer=None, truncated=reply.truncated),)

@@ -38,7 +38,7 @@ def conversation_of(messages: list[JSON]) -> list[dict[str, str]]:
     """Return `role` and `content` (a text) of each message, the problem last. Raises Refused as `problem_of` does."""
     at = _last(messages)
     others = (*messages[:at], *messages[at + 1 :])
-    told = [{"role": ROLES[turn["role"]], "content": _said(turn)} for turn in others if _known(turn)]
+    told = [{"role": ROLES[turn["role"]], "content": said(turn)} for turn in others if _known(turn)]
     return [*told, {"role": "user", "content": problem_of(messages)}]
 
 
@@ -54,8 +54,8 @@ def _known(turn: JSON) -> bool:
     return isinstance(turn.get("role"), str) and turn["role"] in ROLES
 
 
-def _said(turn: JSON) -> str:
-    """The text of an earlier message; what is no text is left out."""
+def said(turn: JSON) -> str:
+    """Return the text of a message; what is no text is left out."""
     content = turn.get("content")
     parts = content if isinstance(content, list) else [content]
     texts = [part.get("text") if isinstance(part, dict) else part for part in parts]

@@ -143,6 +143,31 @@ def test_a_task_about_a_chat_costs_one_plain_call(client: openai.OpenAI, calls: 
     assert text.startswith("Adding the numbers gives")
 
 
+CODING = {
+    "edit": "Act as an expert software developer.\nTake requests for changes to the supplied code.",
+    "commit": "You are an expert software engineer that generates concise, one-line Git commit messages based on the diffs.",
+    "summary": "*Briefly* summarize this partial conversation about programming.",
+}
+"""The beginnings of aider's system prompts."""
+
+
+@pytest.mark.parametrize("system", CODING.values(), ids=CODING)
+def test_a_change_of_files_costs_one_plain_call(client: openai.OpenAI, calls: Any, system: str) -> None:
+    turns = [{"role": "user", "content": "Change it."}, {"role": "assistant", "content": "Ok."}]
+    ask: Any = [{"role": "system", "content": system}, *turns, *ASK]
+    assert calls(lambda: client.chat.completions.create(model="reasonflux", messages=ask)) == 1
+    asking = [{"role": "system", "content": "Act as an expert code analyst."}, *ask[1:]]
+    assert not is_housekeeping(asking)
+
+
+def test_a_plain_call_is_told_as_it_is_written(client: openai.OpenAI) -> None:
+    ask: Any = [{"role": "user", "content": HOUSEKEEPING["open-webui, title"]}]
+    chunks = client.chat.completions.create(model="reasonflux", messages=ask, stream=True, stop="gives")
+    told = [text for chunk in chunks if (text := chunk.choices[0].delta.content)]
+    assert "".join(told) == "Adding the numbers "
+    assert len(told) > 1
+
+
 @pytest.mark.parametrize(
     "problem", ["Task: add 2 and 3.", "### Task:\nAdd 2 and 3.", f"What is 2 + 3?\n{CHAT}", "Provide a title for 2 + 3."]
 )
@@ -154,6 +179,7 @@ def test_a_problem_is_no_task_about_a_chat(problem: str) -> None:
 
 
 SHAPES: dict[str, dict[str, Any]] = {
+    "open-webui 0.12.4": {"model": "reasonflux", "stream": True, "tools": [TOOL] * 40, "messages": ASK},
     "open-webui": {
         "model": "reasonflux",
         "stream": True,
