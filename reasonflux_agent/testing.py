@@ -191,7 +191,7 @@ def _counted(prompt: str, message: AIMessage) -> ChatResult:
 
 @contextmanager
 def serve_fake(
-    respond: Callable[[str], str | AIMessage] = mathematician, *, delay: float = 0.0, pace: float = 0.0
+    respond: Callable[[str], str | AIMessage] = mathematician, *, delay: float = 0.0, pace: float = 0.0, port: int = 0
 ) -> Iterator[str]:
     """Serve a model that answers by `respond`, OpenAI-compatible, on a loopback port; yield its base URL (".../v1").
 
@@ -265,7 +265,7 @@ def serve_fake(
             if not isinstance(sys.exc_info()[1], ConnectionError):  # a client may hang up
                 super().handle_error(request, client_address)
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1"

@@ -43,7 +43,10 @@ def batch(
         str | None, typer.Option(help="HOST:PORT; else RAY_ADDRESS; without either Ray is started here.", rich_help_panel=RAY)
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; else one for 64 rows.", rich_help_panel=RAY)] = None,
-    gpus: Annotated[float, typer.Option(min=0, help="GPUs a process, for hf: models.", rich_help_panel=RAY)] = 0.0,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs a process, for hf: models and --serve.", rich_help_panel=RAY)] = 0.0,
+    serve: Annotated[
+        str | None, typer.Option(help="A vLLM command: each process starts its own server.", rich_help_panel=RAY)
+    ] = None,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Rows in the order of the input, not as they end.", rich_help_panel=OUTPUT)
     ] = False,
@@ -70,6 +73,7 @@ def batch(
     from reasonflux_agent.cli.job_progress import BatchProgress
     from reasonflux_agent.jobs.batch.actors import Health
     from reasonflux_agent.jobs.batch.cluster import ray_engine
+    from reasonflux_agent.jobs.batch.engines import served_here
     from reasonflux_agent.jobs.batch.local import local_engine
     from reasonflux_agent.jobs.batch.local import solver as solver_of
     from reasonflux_agent.jobs.batch.pace import Pace
@@ -78,15 +82,19 @@ def batch(
 
     if engine not in ("local", "ray"):
         raise InputError(f"--engine is {engine!r}. Next: give local or ray.")
-    if engine == "local" and (address or workers or gpus):
-        raise InputError("--address, --workers and --gpus are for a Ray cluster. Next: add --engine ray, or leave them out.")
+    if engine == "local" and (address or workers or gpus or serve):
+        raise InputError(
+            "--address, --workers, --gpus and --serve are for a Ray cluster. Next: add --engine ray, or leave them out."
+        )
     _, roles, library = given = options.given(context)
     flux = ReasonFlux(strategy=strategy, library=library, record=record, **given.fields)
     settings = _settings(flux, roles, strategy, library)
     with _open(problems) as source, Output(out, source, retry_failed=retry_failed, settings=settings) as output:
         pace, health = Pace(), Health()
         if engine == "ray":
-            work = _work(flux, roles, strategy, library, record)
+            work = _work(flux, roles, strategy, library, record)._replace(serve=serve)
+            if serve:
+                served_here(work.context)
             address = address or os.environ.get("RAY_ADDRESS")
             solve_rows = ray_engine(work, concurrency, workers=workers, address=address, gpus=gpus, health=health)
         else:

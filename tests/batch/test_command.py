@@ -206,7 +206,8 @@ def test_an_interrupt_does_not_wait_for_a_pipe_that_nobody_writes(tmp_path: Path
         (["p", "-o", "o", "--effort", "much"], "effort = 'much'"),
         (["p", "-o", "o", "-m", "nonsense"], "'nonsense' names no model"),
         (["p", "-o", "o", "--engine", "cluster"], "--engine is 'cluster'"),
-        (["p", "-o", "o", "--workers", "2"], "--address, --workers and --gpus are for a Ray cluster"),
+        (["p", "-o", "o", "--workers", "2"], "--address, --workers, --gpus and --serve are for a Ray cluster"),
+        (["p", "-o", "o", "--engine", "ray", "--serve", "vllm serve x", "-m", "vllm:x@http://a/v1"], "models without a URL"),
         (["p", "-o", "o", "-m", "vllm:fake@http://127.0.0.1:9/v1"], "The batch was stopped: .*could not be reached"),
     ],
 )

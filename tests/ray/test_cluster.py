@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -141,6 +142,31 @@ def test_a_row_that_kills_its_process_is_one_failure_and_costs_no_other_row(clus
     assert re.match("ModelError: 3 processes died while they solved this row, the last one with no other", found["s2"]["error"])
     assert (home / "deaths").read_text() == "xxx"
     assert "12 row(s) done, 1 of them failed; --retry-failed does them again; 1 process(es) at once, 3 died" in said
+
+
+def test_a_process_has_a_server_of_its_own_and_both_end_together(cluster: Node, tmp_path: Path) -> None:
+    problems, out, engines = written(tmp_path / "p", sums(60)), tmp_path / "o", tmp_path / "engines"
+    engines.mkdir()
+    serve = shlex.join([sys.executable, str(Path(__file__).with_name("engine.py")), str(engines)])
+    arguments = (problems, "-o", out, "-m", "vllm:fake", "--strategy", "direct", "-c", 4, "--workers", 1)
+    with begin(*arguments, "--engine", "ray", "--address", cluster.address, "--serve", serve) as run:
+        until(lambda: lines(out) >= 10, 300)
+        (first,) = [int(path.name) for path in engines.iterdir()]
+        os.kill(first, signal.SIGKILL)
+        _, said = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    check(rows_of(out), 60)
+    assert "60 row(s) done, 0 of them failed; 1 process(es) at once, 1 died" in said
+    (second,) = {int(path.name) for path in engines.iterdir()} - {first}
+    until(lambda: not Path(f"/proc/{second}").exists(), 60)
+
+
+def test_a_server_that_does_not_start_is_said_in_one_line(cluster: Node, tmp_path: Path) -> None:
+    arguments = (written(tmp_path / "p", sums(1)), "-o", tmp_path / "o", "-m", "vllm:fake", "--engine", "ray")
+    with begin(*arguments, "--address", cluster.address, "--serve", "sh -c 'echo no such model; false'") as run:
+        _, said = run.communicate(timeout=300)
+    assert run.returncode == 2, said
+    assert "ended before it was ready: no such model Next: read /tmp" in said.splitlines()[-1]
 
 
 def test_work_that_no_process_can_do_is_said_in_one_line(cluster: Node, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class Work(NamedTuple):
     """A directory of the machine on which the process runs."""
     context: Row
     """All fields of the Context, `navigator` and `solver` set."""
+    serve: str | None = None
+    """A command that starts a server for the models without a URL: one beside each process."""
 
 
 def ray_engine(
@@ -49,9 +51,9 @@ def ray_engine(
     """Solves `concurrency` rows at once in `workers` processes; yields them in the order in which they end.
 
     `address` is the cluster's, HOST:PORT; None: Ray is started on this machine and ends with the batch. A process takes one of
-    the cluster's CPUs and `gpus` of its GPUs, which only models inside the process need. While some processes work, others
-    wait for room; the first one waits `patience` seconds, in which a cluster may start a machine. Raises MissingExtraError,
-    InputError (no such cluster; work that cannot be done), and ModelError when there is room for no process.
+    the cluster's CPUs and `gpus` of its GPUs, which only models inside the process, or served beside it, need. While some
+    processes work, others wait for room; the first one waits `patience` seconds, in which a cluster may start a machine. Raises
+    MissingExtraError, InputError (no such cluster; work that cannot be done), and ModelError when there is room for no process.
     """
     workers = workers or math.ceil(concurrency / ROWS)
     rows = math.ceil(concurrency / workers)
@@ -79,6 +81,7 @@ class Worker:
     async def begin(self) -> str:
         """Loads what rows need; returns what is wrong with it, or an empty text."""
         from reasonflux_agent.api import ReasonFlux
+        from reasonflux_agent.jobs.batch.engines import serve
         from reasonflux_agent.models import load_model
 
         try:
@@ -86,11 +89,12 @@ class Worker:
                 raise InputError(f"It has reasonflux-agent {__version__}, not {self._version}. Next: install the same one.")
             work = Work(**self._work)
             flux = ReasonFlux(strategy=work.strategy, library=work.library, record=work.record)
+            context = await serve(work.serve, work.context) if work.serve else work.context
             for role in ("navigator", "solver"):
-                load_model(work.context[role])
+                load_model(context[role])
         except ReasonFluxError as error:
             return f"{type(error).__name__}: {error}"
-        self._solve = solver(flux, **work.context)
+        self._solve = solver(flux, **context)
         gc.freeze()  # as the command does in its own process
         return ""
 

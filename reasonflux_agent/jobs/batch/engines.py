@@ -1,0 +1,79 @@
+"""A model server that a process of a batch has for itself, on its own machine: it begins and ends with the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.runs.journal import Row
+
+ROLES = ("navigator", "solver")
+GUARD = 'exec 3<&0; (cat <&3; kill -9 -$$) & "$@" 3<&- </dev/null; kill -9 -$$'
+"""A shell that runs a command. It kills all that came of it when the command has ended, and when the standard input has: that
+is when this process is gone, however it ended. A server that outlives it would keep its GPU."""
+
+
+def served_here(context: Mapping[str, object]) -> list[str]:
+    """Return the roles whose model such a server serves: `vllm:NAME` without a URL. Raises InputError if there are none."""
+    found = [role for role in ROLES if str(context[role]).startswith("vllm:") and "@http" not in str(context[role])]
+    if not found:
+        given = " and ".join(sorted({str(context[role]) for role in ROLES}))
+        raise InputError(
+            f"--serve starts a server for models without a URL, but the model is {given}. Next: --model vllm:NAME, NAME being "
+            "the name under which the command serves it."
+        )
+    return found
+
+
+async def serve(command: str, context: Row) -> Row:
+    """Start a server with `command` and return the context with its URL; when the server ends, this process ends too.
+
+    `command` takes --host and --port, answers /health when it is ready, and asks for the key in VLLM_API_KEY: as vLLM does.
+    Raises ModelError, with what the server said last, if it ends before it is ready.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    os.environ.setdefault("VLLM_API_KEY", secrets.token_hex(16))  # the port is open to every user of the machine
+    arguments = [*shlex.split(command), "--host", "127.0.0.1", "--port", str(port)]
+    with tempfile.NamedTemporaryFile(prefix="reasonflux-server-", suffix=".log", delete=False) as log:
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-c", GUARD, "sh", *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    ended = asyncio.create_task(shell.wait())
+    async with httpx.AsyncClient(timeout=10) as client:
+        while not await _healthy(client, f"http://127.0.0.1:{port}/health"):
+            if await asyncio.wait({ended}, timeout=0.5) and ended.done():
+                said = _end(Path(log.name))
+                raise ModelError(f"The server {command!r} ended before it was ready: {said} Next: read {log.name}.")
+    ended.add_done_callback(lambda _: os._exit(1))  # the batch starts another process, with another server
+    _running.append(shell)
+    return context | {role: f"{context[role]}@http://127.0.0.1:{port}/v1" for role in served_here(context)}
+
+
+_running: list[asyncio.subprocess.Process] = []
+"""Kept, so that their standard inputs stay open."""
+
+
+async def _healthy(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _end(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else "it said nothing."
