@@ -31,7 +31,7 @@ test:              ## all tests with the shipped fakes, network closed; a proces
 test-local:        ## with a real embedded model (fetches 98 MB once)
 	REASONFLUX_TEST_LOCAL=1 $(PYTHON) -m pytest -m local_model
 
-test-vllm:         ## with a real vLLM server (its CPU build, in an environment of its own: 3.5 GB, ten minutes or more)
+test-vllm:         ## with a real vLLM server (its CPU build, in an environment of its own: 3.5 GB, ten minutes or more; needs the extra `ray`)
 	bash .ci/vllm.sh $(PYTHON)
 
 test-studio:       ## a running langgraph dev, driven with langgraph-sdk

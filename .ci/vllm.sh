@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests/vllm against a real vLLM server: its CPU build with a small known model, in a venv of its own.
 #
-#   bash .ci/vllm.sh PYTHON            PYTHON: an interpreter that has the project and pytest installed
+#   bash .ci/vllm.sh PYTHON            PYTHON: an interpreter that has the project with its extra ray, and pytest
 #   bash .ci/vllm.sh PYTHON install    makes the venv alone
 #
 # REASONFLUX_CI_CACHE keeps the venv (3.1 GB) and the checkpoint (1.2 GB) for the next run.
@@ -107,6 +107,7 @@ done
 say "testing"
 export REASONFLUX_TEST_VLLM_URL=http://127.0.0.1:$port/v1 REASONFLUX_TEST_VLLM_MODEL=$model
 export REASONFLUX_TEST_VLLM_ADAPTER=tiny-adapter REASONFLUX_TEST_VLLM_PYTHON=$venv/bin/python
+export REASONFLUX_TEST_VLLM_CHECKPOINT=$checkpoint
 "$python" -m reasonflux_agent.cli models check "vllm:$model@$REASONFLUX_TEST_VLLM_URL"
 "$python" -m pytest tests/vllm -q -rs --durations=5 | tee "$cache/tests.log"
 if grep -q '^SKIPPED' "$cache/tests.log"; then
