@@ -121,7 +121,7 @@ def _connected(address: str | None) -> Iterator[Any]:
             socket.create_connection((host, int(port)), 10).close()  # which Ray tries for a quarter of an hour
         here: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": STORE}
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises that very class where its processes do not start in time
         raise InputError(
             f"Ray cannot be used at {address or 'this machine'}: {line(error)} Next: ray start --head on one machine, "
             "ray start --address HOST:PORT on the others, and that address here; or none, for Ray on this machine alone."
