@@ -56,6 +56,10 @@ class Runs:
 
     def __init__(self, directory: str | Path, **parts: Unpack[GraphArguments]) -> None:
         self._recorder = Recorder(directory)
+        library = parts.get("library")
+        near = (Path(library).parent,) if isinstance(library, str) and library.endswith(".json") else ()
+        self.folders = (*near, self.directory)
+        """Where learned libraries may lie."""
         self.runner = Runner(record=self._recorder, builders={REVIEW: review}, at_once=AT_ONCE, waiting=QUEUED, **parts)
         self._database = str(self.directory / "threads.sqlite")
         self._works: dict[str, Work] = {}
