@@ -36,7 +36,7 @@ def fork_form(record: Record, places: list[tuple[str, int]]) -> h.Node:
 
     if not places:
         return None
-    steps = {f"{attempt}/{step}": text(attempt, step) for attempt, step in places}
+    steps = {f"{attempt}/{step}": text(attempt, step) for attempt, step in sorted(places)}
     return h.form(".card", method="post", action=f"{place(record.begin.run)}/fork", aria_labelledby="fork")[
         h.h2("#fork")["Go another way"],
         choice("From", "place", steps),

@@ -23,9 +23,7 @@ BASE = "/ui"
 """Where the pages are served."""
 ASK = {"no": "never", "plan": "before the trajectory is carried out", "reviews": "and at each review too"}
 """Value of the field `ask` -> what it means."""
-HINT = (
-    "Write it in words, with formulas in LaTeX, as $a_1 = 3$, and say what is asked for. Ctrl+Enter solves. Examples to take:"
-)
+HINT = "Write it in words, with formulas in LaTeX, as $a_1 = 3$. Say what is asked for. Ctrl+Enter solves. Examples to take:"
 EXAMPLES = (
     "Given a sequence $\\{a_n\\}$ with $a_1 = 3$ and $a_{n+1} = 2a_n + 5$, find the general term $a_n$.",
     "A jacket costs 80 dollars after a discount of 20 %. What did it cost before?",
@@ -150,11 +148,8 @@ def choice(label: str, name: str, options: dict[Any, str], given: object = None)
 
 def efforts(given: object, label: str = "Effort") -> h.Node:
     """Return the choice of an effort."""
-    sets = {name: (s.direct_samples, s.trajectories, s.reviews) for name, s in EFFORTS.items()}
-    texts = {
-        name: f"{name}: {drafts} samples, {plans} plans, {reviews} reviews" for name, (drafts, plans, reviews) in sets.items()
-    }
-    return choice(label, "effort", texts, given)
+    does = "samples {0.direct_samples}, plans {0.trajectories}, reviews {0.reviews}"
+    return choice(label, "effort", {name: f"{name} ({does.format(sets)})" for name, sets in EFFORTS.items()}, given)
 
 
 def new_form(strategies: Iterable[str], given: JSON, error: str = "") -> h.Node:

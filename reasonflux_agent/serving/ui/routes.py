@@ -177,7 +177,7 @@ class _Site:
         state = self._runs.state(run, record, under_way=under_way, waiting=bool(questions))
         can = under_way if state == "running" else run in self._runs.kept
         body["about"] = about(record, state, work.error, can)
-        forks = [] if state == "running" else await self._runs.places(run)
+        forks = await self._runs.places(run) if state in ("finished", "stopped") else []
         body["onward"] = render(follow_form(record), mark_form(record), fork_form(record, forks))
         body["questions"] = render(self._questions(run, questions) if questions else None)
         return record, state, body

@@ -23,14 +23,18 @@ def reasons(record: Record, texts: Callable[[str], Template | None]) -> Iterator
         said = "right" if mark.correct else "wrong"
         yield "good" if mark.correct else "bad", f"Marked as {said}.", "A person, or a program, has checked it."
     yield from _votes(solution)
-    best = next((c for c in solution.candidates if (c.text, c.answer) == (solution.text, solution.answer)), None)
-    yield from _checked(best)
+    yield from _checked(winner(solution))
     for id in solution.templates if solution.answer else ():
         found = texts(id)
         if found and (proven := proof(found.provenance)):
             yield proven[0], f"A learned template was followed: {found.name}.", proven[1]
     if solution.status == "exhausted":
         yield "warn", "The run was cut short.", f"It ended early: {solution.reason}."
+
+
+def winner(solution: Solution) -> Candidate | None:
+    """Return the candidate that the answer is taken from."""
+    return next((c for c in solution.candidates if (c.text, c.answer) == (solution.text, solution.answer)), None)
 
 
 def _votes(solution: Solution) -> Iterator[Reason]:

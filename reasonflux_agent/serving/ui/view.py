@@ -15,7 +15,7 @@ from reasonflux_agent.schema import Step, Template, Usage
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.serving.ui.prose import code, formula, inline, prose, render, scrolling
 from reasonflux_agent.serving.ui.tree import Branch, TrajectoryView, Try, branches, usage
-from reasonflux_agent.serving.ui.trust import checks, reasons
+from reasonflux_agent.serving.ui.trust import checks, reasons, winner
 from reasonflux_agent.templates import render_template
 from reasonflux_agent.voting import weight
 
@@ -26,10 +26,11 @@ Texts = Callable[[str], Template | None]
 
 def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dict[str, Markup]:
     """Return the content of each section by its id. All ids are there from the start, so that a page can fill them."""
+    best, grown = winner(record.solution) if record.solution else None, branches(record)
     return {
         "restated": render(_restated(record)),
         "answer": render(_answer(record, texts)),
-        "tree": render([_branch(branch, texts) for branch in branches(record)]),
+        "tree": render([_branch(branch, texts, is_open=not best or best.attempt == branch.attempt) for branch in grown]),
         "now": render([_draft(node, text) for node, text in drafts]),
         "usage": render(_usage(record)),
         "calls": render(_calls(record)),
@@ -46,7 +47,10 @@ def news(event: AnyEvent) -> str:
 def _restated(record: Record) -> h.Node:
     """Return how a follow-up was understood."""
     said = next((event for event in record.events if isinstance(event, Restated)), None)
-    return said and h.p[h.span(".label")["Understood as"], " ", inline(said.problem)]
+    if said is None:
+        return None
+    text = inline(said.problem) if said.by == "navigator" else "the last message of the whole conversation"
+    return h.p[h.span(".label")["Understood as"], " ", text]
 
 
 def _answer(record: Record, texts: Texts) -> h.Node:
@@ -62,6 +66,8 @@ def _answer(record: Record, texts: Texts) -> h.Node:
         ]
         for c in solution.candidates
     ]
+    best = winner(solution)
+    is_below = best is not None and any(b.attempt == best.attempt and b.trajectories for b in branches(record))
     return h.section(class_=f"card answer {solution.status}", aria_labelledby="answer-title")[
         h.h2("#answer-title")["Answer"],
         h.p(".final")[formula(solution.answer) if solution.answer else "No answer was found."],
@@ -70,11 +76,13 @@ def _answer(record: Record, texts: Texts) -> h.Node:
         h.details("#candidates")[h.summary[f"All candidates ({len(rows)})"], _table("Candidates and votes", HEAD, rows)]
         if rows
         else None,
-        h.details("#solution-text", open=True)[h.summary["The solution"], prose(solution.text)] if solution.text else None,
+        h.details("#solution-text", open=not is_below)[h.summary["The solution"], prose(solution.text)]
+        if solution.text
+        else None,
     ]
 
 
-def _branch(branch: Branch, texts: Texts) -> h.Node:
+def _branch(branch: Branch, texts: Texts, is_open: bool) -> h.Node:
     *old, last = [_trajectory(one, texts, f"{branch.key}-{n}") for n, one in enumerate(branch.trajectories, 1)] or [None]
     earlier = [
         h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"Trajectory {n}, which was replaced"], one]
@@ -86,11 +94,13 @@ def _branch(branch: Branch, texts: Texts) -> h.Node:
     ]
     answers = [h.li["Answer ", formula(c.answer or "none"), " ", checks(c.checks)] for c in branch.candidates]
     return h.article(".branch.card", aria_labelledby=branch.key)[
-        h.h3(id=branch.key)[branch.attempt or "the attempt"],
-        earlier,
-        last,
-        map(_program, branch.programs),
-        unread,
+        h.details(open=is_open)[
+            h.summary[h.h3(id=branch.key)[branch.attempt or "the attempt"]],
+            earlier,
+            last,
+            map(_program, branch.programs),
+            unread,
+        ],
         h.ul(".candidates")[answers] if answers else None,
     ]
 
