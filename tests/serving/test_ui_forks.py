@@ -176,9 +176,8 @@ def test_libraries_and_their_reports_are_shown(tmp_path: Path) -> None:
     records = tmp_path / "runs"
     records.mkdir()
     about = {"proven": True, "sealed": True, "claim": CLAIM, "wins": 9, "losses": 0}
-    template = Template(
-        id="sorting/words/sort", name=f"Sort {EVIL}", chapter="sorting", section="words", flow=("x",), provenance=about
-    )
+    named = {"id": "sorting/words/sort", "name": f"Sort {EVIL}", "chapter": "sorting", "section": "words", "flow": ["x"]}
+    template = Template.model_validate({**named, "provenance": about})
     TemplateLibrary((template,)).save(records / "mine.json")
     (records / "mine.report.html").write_text(f"<!doctype html><title>x</title>{EVIL}")
     (records / "none.report.html").write_text("<!doctype html><title>x</title>")
