@@ -95,8 +95,6 @@ def figure(title: str, body: Sequence[h.Element], caption: str, wide: bool = Fal
     """Return a figure with its caption."""
     drawn = h.div(".scroll", tabindex="0", role="region", aria_label=title)[body]
     return h.figure(class_="wide" if wide else None)[drawn, h.figcaption[h.b[title], " ", caption]]
-        h.div(".scroll", tabindex="0", role="region", aria_label=title)[body], h.figcaption[h.b[title], " ", caption]
-    ]
 
 
 def _problems(run: EvaluationRun, benchmark: str) -> h.Element:
