@@ -205,6 +205,36 @@ def test_mark_a_run(page: Any, url: str) -> None:
     check(page)
 
 
+def test_an_example_is_solved_by_ctrl_enter_followed_up_and_forked(page: Any, url: str) -> None:
+    page.goto(url)
+    page.locator(".examples a").first.click()
+    problem = page.get_by_label("Problem", exact=True)
+    assert problem.input_value().startswith("Given a sequence")
+    problem.press("Control+Enter")
+    clock = page.locator("[data-since]")
+    clock.wait_for()
+    before = clock.inner_text()
+    page.wait_for_function("text => document.querySelector('[data-since]')?.textContent !== text", arg=before)  # it goes on
+    page.get_by_role("heading", name="Why trust it?").wait_for()
+    assert page.locator("[data-since]").count() == 0
+    question = page.get_by_label("Your next question")
+    question.fill("Now for $a_1 = 4$.")
+    question.press("Control+Enter")
+    page.get_by_role("navigation", name="Earlier turns").wait_for()
+    page.get_by_role("heading", name="Why trust it?").wait_for()
+    check(page)
+    page.get_by_label("Effort of the rest").select_option("low")
+    page.get_by_role("button", name="Fork the run").click()
+    form = page.locator("form.question")
+    form.wait_for()
+    check(page)
+    form.get_by_label("Purpose").first.fill("Mine")
+    form.get_by_role("button", name="Go on with my edits").click()
+    page.locator("section.answer").wait_for()
+    assert page.locator("#tree .purpose").first.inner_text() == "Mine"
+    check(page)
+
+
 def test_without_script_a_run_is_begun_and_answered(chromium: Any, url: str) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -210,13 +210,13 @@ def test_the_first_page_shows_what_to_type(url: str) -> None:
     assert not {"script", "img"} & set(Elements(evil.partition("<main")[2]).names)
 
 
-def why(**solution: object) -> list[tuple[str, str]]:
+def why(template: Template | None = None, **solution: object) -> list[tuple[str, str]]:
     record = read_record(RECORD)
     assert record.solution
     changed = Solution.model_validate({**record.solution.model_dump(), **solution})
     *before, last = record.events
     made = type(record)(record.header, (*before, last.model_copy(update={"solution": changed})))
-    return [(kind, said) for kind, said, _ in reasons(made, lambda id: None)]
+    return [(kind, said) for kind, said, _ in reasons(made, lambda id: template)]
 
 
 def test_why_an_answer_is_trusted() -> None:
@@ -225,6 +225,10 @@ def test_why_an_answer_is_trusted() -> None:
     assert ("warn", "1 of 3 solutions states it.") in why(certainty="single", support=1, solutions=3)
     assert ("warn", "There is one solution.") in why(certainty="single", support=1, solutions=1)
     assert ("bad", "No solution states an answer.") in why(certainty="none", support=0, solutions=0)
+    learned = Template(id="x", name="Shifting", provenance={"claim": CLAIM, "proven": True, "sealed": True})
+    plan = {"steps": [{"purpose": "Shift", "templates": ["x"]}]}
+    assert ("good", "A learned template was followed: Shifting.") in why(learned, plan=plan)
+    assert not [said for _, said in why(Template(id="x", name="Shifting"), plan=plan) if "learned" in said]
     assert ("warn", "The run was cut short.") in why(status="exhausted", reason="the deadline of 1 s passed")
 
 
