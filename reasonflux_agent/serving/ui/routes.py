@@ -172,6 +172,8 @@ class _Site:
         work = self._runs.work(run)
         under_way = work.under_way  # first: if it ends while it is read, it is read once more
         record = await run_in_threadpool(self._runs.record, run)
+        if record.solution and work.task:  # it ends at once, and its run can be forked then
+            await asyncio.wait({work.task}, timeout=5)
         body = await run_in_threadpool(sections, record, self._text, list(work.drafts.texts.values()))
         questions = {} if under_way or record.solution else await self._runs.questions(run)
         state = self._runs.state(run, record, under_way=under_way, waiting=bool(questions))
