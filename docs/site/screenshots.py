@@ -1,7 +1,8 @@
 """Makes the pictures of the documentation: `python docs/site/screenshots.py [--model SPEC] [--out DIR]`, or `make screenshots`.
 
-Nothing is staged: the run page shows a run that the model makes now, the report is drawn from the rows in docs/records, and
-the README and the site's front page are rendered as they are. It needs the extras `dev` and `docs`, and Chromium.
+Nothing is staged: the run page shows a run that the model made (it is kept in build/pictures; delete the folder for a new one),
+the report is drawn from the rows in docs/records, and the README and the site's front page are rendered as they are. It needs
+the extras `dev` and `docs`, and Chromium.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 PROBLEM = "Given a sequence {a_n} satisfying a_1 = 3 and a_{n+1} = 2 a_n + 5 (n ≥ 1), find the general term formula a_n"
 MODEL = "local:qwen2.5-coder-1.5b"
 LARGEST = 150_000
-"""Bytes of a picture at most."""
+"""Bytes of a picture of the documentation at most."""
 WIDE, NARROW = {"width": 1280, "height": 960}, {"width": 360, "height": 780}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 GITHUB = """body { max-width: 1012px; margin: 0 auto; padding: 32px; font: 16px/1.5 system-ui, sans-serif; color: #1f2328 }
@@ -49,7 +50,7 @@ def main() -> None:
     looked_at.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        with run_page(Path(folder), given.model) as url:
+        with run_page(looked_at / "runs", given.model) as url:
             place = solved(url)
             take(browser, place, given.out / "run-page.png", WIDE)
             take(browser, place, given.out / "run-page-dark.png", WIDE, color_scheme="dark")
@@ -61,19 +62,19 @@ def main() -> None:
         take(browser, (report / "report.html").as_uri(), given.out / "report.png", {"width": 1280, "height": 1100})
         readme = ROOT / "build" / "README.html"
         readme.write_text(rendered((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
-        take(browser, readme.as_uri(), looked_at / "readme.png", WIDE)
+        take(browser, readme.as_uri(), looked_at / "readme.png", {**WIDE, "height": 2600})
         subprocess.run([sys.executable, str(ROOT / "docs" / "site" / "build.py")], check=True)
         take(browser, (ROOT / "build" / "site" / "index.html").as_uri(), looked_at / "site.png", WIDE)
         browser.close()
 
 
 @contextlib.contextmanager
-def run_page(folder: Path, model: str) -> Iterator[str]:
-    """Serve the run page with an empty folder of records; gives its address."""
-    log = folder / "log"
+def run_page(records: Path, model: str) -> Iterator[str]:
+    """Serve the run page over a folder of records; gives its address."""
+    log = records.with_suffix(".log")
     command = [sys.executable, "-m", "reasonflux_agent.cli", "ui", "--no-browser", "--port", "0"]
     with log.open("wb") as out:
-        server = subprocess.Popen([*command, "--record", str(folder / "runs"), "--model", model], stdout=out, stderr=out)
+        server = subprocess.Popen([*command, "--record", str(records), "--model", model], stdout=out, stderr=out)
     try:
         while not (found := re.search(r"http://\S+/ui/", log.read_text())):
             if server.poll() is not None:
@@ -86,7 +87,9 @@ def run_page(folder: Path, model: str) -> Iterator[str]:
 
 
 def solved(url: str) -> str:
-    """Solve the problem and return the address of the run, when it has ended."""
+    """Solve the problem, unless that was done, and return the address of the run, when it has ended."""
+    if done := re.search(r'href="(/ui/runs/\w+)"', httpx.get(url, params={"q": "answered"}).text):
+        return str(httpx.URL(url).join(done[1]))
     answer = httpx.post(url, data={"problem": PROBLEM}, timeout=1800)
     if answer.status_code != 303:
         sys.exit(answer.text)
@@ -107,7 +110,7 @@ def take(browser: Browser, place: str, path: Path, size: Any, **how: Any) -> Non
     page.close()
     bytes = path.stat().st_size
     print(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}: {bytes:,} bytes")
-    if bytes > LARGEST:
+    if bytes > LARGEST and "build" not in path.parts:
         sys.exit(f"{path} is larger than {LARGEST:,} bytes.")
 
 

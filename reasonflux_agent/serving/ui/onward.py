@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import htpy as h
 
+from reasonflux_agent.context import EFFORTS
 from reasonflux_agent.runs.record import Record
-from reasonflux_agent.serving.ui.pages import choice, efforts, place
+from reasonflux_agent.serving.ui.pages import choice, place
 from reasonflux_agent.serving.ui.tree import branches
 
 
@@ -40,7 +41,7 @@ def fork_form(record: Record, places: list[tuple[str, int]]) -> h.Node:
     return h.form(".card", method="post", action=f"{place(record.begin.run)}/fork", aria_labelledby="fork")[
         h.h2("#fork")["Go another way"],
         choice("From", "place", steps),
-        efforts(record.begin.context.get("effort"), "Effort of the rest"),
+        choice("Effort of the rest", "effort", {name: name for name in EFFORTS}, record.begin.context.get("effort")),
         h.button(type="submit")["Fork the run"],
         h.p(".soft")[
             "Next you change the steps and their templates. What was done before is kept, and this run stays as it is."

@@ -146,15 +146,10 @@ def choice(label: str, name: str, options: dict[Any, str], given: object = None)
     ]
 
 
-def efforts(given: object, label: str = "Effort") -> h.Node:
-    """Return the choice of an effort."""
-    does = "samples {0.direct_samples}, plans {0.trajectories}, reviews {0.reviews}"
-    return choice(label, "effort", {name: f"{name} ({does.format(sets)})" for name, sets in EFFORTS.items()}, given)
-
-
 def new_form(strategies: Iterable[str], given: JSON, error: str = "") -> h.Node:
     """Return the form for a new problem, filled in with what was `given`."""
-    typed = given.get("problem", "")
+    does = "samples {0.direct_samples}, plans {0.trajectories}, reviews {0.reviews}"
+    efforts, typed = {name: f"{name} ({does.format(sets)})" for name, sets in EFFORTS.items()}, given.get("problem", "")
     wholes = {"whole": "whole (one reply for all steps)", "step": "step (one reply a step)"}
     return h.form(".card.new", method="post", action=f"{BASE}/", aria_labelledby="new")[
         h.h2("#new")["New problem"],
@@ -162,7 +157,7 @@ def new_form(strategies: Iterable[str], given: JSON, error: str = "") -> h.Node:
         h.label["Problem", h.textarea(name="problem", rows=5, required=True, aria_describedby="hint")[f"\n{typed}"]],
         h.p("#hint.soft")[HINT],
         h.ul(".examples")[[h.li[h.a(href=f"{BASE}/?{urlencode({'problem': text})}")[inline(text)]] for text in EXAMPLES]],
-        efforts(given.get("effort")),
+        choice("Effort", "effort", efforts, given.get("effort")),
         choice("Ask me (strategy navigator)", "ask", ASK, given.get("ask")),
         h.details("#more")[
             h.summary["More settings"],
@@ -207,10 +202,10 @@ def run_page(record: Record, body: dict[str, Markup], before: list[Record], *, l
         h.div(".work", data_events=f"{place(record.begin.run)}/events" if live else None)[
             filled("answer"),
             filled("questions"),
-            filled("onward"),
             section("done", "What was done", filled("tree")),
             filled("now"),
             section("costs", "Costs", filled("usage")),
+            filled("onward"),
             h.details("#asked")[h.summary["Model calls, with every prompt and reply"], filled("calls")],
             h.details("#made")[h.summary["Settings"], settings(record)],
         ],

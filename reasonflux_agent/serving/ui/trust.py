@@ -9,8 +9,9 @@ import htpy as h
 
 from reasonflux_agent.runs.record import Record
 from reasonflux_agent.schema import PROOF, Candidate, Solution, Template
+from reasonflux_agent.serving.ui.prose import formula
 
-Reason = tuple[str, str, str]
+Reason = tuple[str, str, h.Node]
 """`good`, `warn` or `bad`; what is the case, in a few words; what that means."""
 
 
@@ -39,28 +40,24 @@ def winner(solution: Solution) -> Candidate | None:
 
 def _votes(solution: Solution) -> Iterator[Reason]:
     agreed, of = solution.support, solution.solutions
-    count = f"{agreed} of {of} solutions agree."
-    match solution.certainty:
-        case "proven":
-            yield "good", "Proven.", "The answer was put back into the problem, and it holds."
-            if of > 1:
-                yield "good" if agreed > 1 else "warn", count, _others(solution)
-        case "agreed":
-            yield "good", count, _others(solution)
-        case "single" if of > 1:
-            yield "warn", f"1 of {of} solutions states it.", _others(solution)
-        case "single":
-            yield "warn", "There is one solution.", "No second one confirms it."
-        case _:
-            yield "bad", "No solution states an answer.", ""
+    count = f"{agreed} of {of} solutions agree." if agreed > 1 else f"1 of {of} solutions states it."
+    if solution.certainty == "proven":
+        yield "good", "Proven.", "The answer was put back into the problem, and it holds."
+    if solution.certainty == "none":
+        yield "bad", "No solution states an answer.", ""
+    elif of > 1:
+        yield "good" if agreed > 1 else "warn", count, _others(solution)
+    elif solution.certainty == "single":
+        yield "warn", "There is one solution.", "No second one confirms it."
 
 
-def _others(solution: Solution) -> str:
+def _others(solution: Solution) -> h.Node:
     """Return what the solutions say that state another answer."""
     other = dict.fromkeys(c.answer for c in solution.candidates if c.answer and c.answer != solution.answer)
     if solution.support == solution.solutions or not other:
         return "They were made independently of one another."
-    return f"Other answers, or other forms of it: {', '.join(text[:60] for text in list(other)[:3])}."
+    shown = [[", " if n else "", formula(text[:60])] for n, text in enumerate([*other][:3])]
+    return ["Other answers, or other forms of it: ", shown, "."]
 
 
 def _checked(best: Candidate | None) -> Iterator[Reason]:
