@@ -117,11 +117,6 @@ class Runner(TakesFeedback):
         """Whether `end` was called."""
         return bool(self._ending.reason)
 
-    @property
-    def full(self) -> bool:
-        """Whether a run that begins now waits for a place."""
-        return self._places.locked()
-
     def check_place(self) -> None:
         """Raise Busy if all places are taken and no more runs may wait."""
         if self._places.locked() and self._waiting >= self._limit:

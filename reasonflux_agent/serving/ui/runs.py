@@ -22,7 +22,7 @@ from langgraph.types import Command
 from reasonflux_agent.agents.review import review
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
-from reasonflux_agent.events import Concluded
+from reasonflux_agent.events import AnyEvent, Concluded
 from reasonflux_agent.files import write_atomically
 from reasonflux_agent.runs import forks
 from reasonflux_agent.runs.feedback import record_of
@@ -123,10 +123,10 @@ class Runs:
         if follows:
             turns = [turn for record in self.conversation(follows) for turn in _turns(record)]
             given = {"messages": [*turns, {"role": "user", "content": problem}]}
-        if self.runner.full:
-            self.queue[work.thread] = work
         work.task = asyncio.create_task(self._drive(work, strategy, given, context, {FOLLOWS: follows} if follows else {}))
-        if work.thread in self.queue:
+        await asyncio.sleep(0)  # it takes its place, if one is free
+        if not work.placed:
+            self.queue[work.thread] = work
             return ""
         begun = asyncio.create_task(work.begun.wait())
         await asyncio.wait({begun, work.task}, return_when=asyncio.FIRST_COMPLETED)
@@ -240,24 +240,13 @@ class Runs:
     async def _drive(self, work: Work, strategy: str, given: Any, context: Context, noted: JSON | None = None) -> None:
         """Carry a run on until it ends, asks or fails."""
         try:
-            held = alock_thread(self._database, work.thread)
-            async with self.runner.place(), held, aopen_checkpointer(self._database) as saver:
-                concluded = False
-                kept = Kept(saver, work.thread)
-                stream = self.runner.events(
-                    strategy, given, context, kept=kept, callbacks=[work.drafts], streamed=True, metadata=noted
-                )
-                async with aclosing(stream) as events:
-                    async for event in events:
-                        concluded = concluded or isinstance(event, Concluded)
-                        if not work.run:
-                            work.run, self._works[event.run] = event.run, work
-                            self.kept[event.run] = self.threads[event.run] = work.thread
-                            self.queue.pop(work.thread, None)
-                            work.begun.set()
-                if concluded:
-                    self.kept.pop(work.run, None)
-                    self._works.pop(work.run, None)
+            async with self.runner.place():
+                work.placed = True
+                async with alock_thread(self._database, work.thread), aopen_checkpointer(self._database) as saver:
+                    more: JSON = {"kept": Kept(saver, work.thread), "callbacks": [work.drafts], "metadata": noted}
+                    async with aclosing(self.runner.events(strategy, given, context, streamed=True, **more)) as events:
+                        async for event in events:
+                            self._note(work, event)
         except Exception as error:
             if not work.run and work.thread not in self.queue:
                 raise
@@ -266,6 +255,16 @@ class Runs:
                 log.exception("a run failed")
         finally:
             work.drafts.texts.clear()
+
+    def _note(self, work: Work, event: AnyEvent) -> None:
+        """Keep what an event says of the run's state."""
+        if not work.run:
+            work.run, self._works[event.run] = event.run, work
+            self.kept[event.run] = self.threads[event.run] = work.thread
+            self.queue.pop(work.thread, None)
+            work.begun.set()
+        if isinstance(event, Concluded):
+            self.kept.pop(work.run, None)
 
 
 def _turns(record: Record) -> list[dict[str, str]]:

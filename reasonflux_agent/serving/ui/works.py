@@ -50,6 +50,8 @@ class Work:
     """Its id, once it has begun."""
     problem: str = ""
     """What it is to solve, while it waits for a place."""
+    placed: bool = False
+    """Whether it has a place."""
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     drafts: Drafts = field(default_factory=Drafts)
