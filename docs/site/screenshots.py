@@ -28,7 +28,7 @@ PROBLEM = "Given a sequence {a_n} satisfying a_1 = 3 and a_{n+1} = 2 a_n + 5 (n 
 MODEL = "local:qwen2.5-coder-1.5b"
 LARGEST = 150_000
 """Bytes of a picture of the documentation at most."""
-WIDE, NARROW = {"width": 1280, "height": 960}, {"width": 360, "height": 780}
+WIDE, NARROW = {"width": 1040, "height": 1040}, {"width": 360, "height": 900}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 GITHUB = """body { max-width: 1012px; margin: 0 auto; padding: 32px; font: 16px/1.5 system-ui, sans-serif; color: #1f2328 }
 h1, h2 { border-bottom: 1px solid #d1d9e0; padding-bottom: .3em } a { color: #0969da } img { max-width: 100% }

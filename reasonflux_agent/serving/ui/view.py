@@ -26,11 +26,16 @@ Texts = Callable[[str], Template | None]
 
 def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dict[str, Markup]:
     """Return the content of each section by its id. All ids are there from the start, so that a page can fill them."""
-    best, grown = winner(record.solution) if record.solution else None, branches(record)
+    solution, grown = record.solution, branches(record)
+    best = winner(solution) if solution else None
+    grown.sort(key=lambda branch: best is not None and branch.attempt != best.attempt)  # the one behind the answer first
+    texts_of = {c.attempt: c.text for c in solution.candidates} if solution else {}
     return {
         "restated": render(_restated(record)),
         "answer": render(_answer(record, texts)),
-        "tree": render([_branch(branch, texts, is_open=not best or best.attempt == branch.attempt) for branch in grown]),
+        "tree": render(
+            [_branch(b, texts, texts_of.get(b.attempt, ""), is_open=not best or best.attempt == b.attempt) for b in grown]
+        ),
         "now": render([_draft(node, text) for node, text in drafts]),
         "usage": render(_usage(record)),
         "calls": render(_calls(record)),
@@ -82,7 +87,7 @@ def _answer(record: Record, texts: Texts) -> h.Node:
     ]
 
 
-def _branch(branch: Branch, texts: Texts, is_open: bool) -> h.Node:
+def _branch(branch: Branch, texts: Texts, text: str, is_open: bool) -> h.Node:
     *old, last = [_trajectory(one, texts, f"{branch.key}-{n}") for n, one in enumerate(branch.trajectories, 1)] or [None]
     earlier = [
         h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"Trajectory {n}, which was replaced"], one]
@@ -98,7 +103,7 @@ def _branch(branch: Branch, texts: Texts, is_open: bool) -> h.Node:
             h.summary[h.h3(id=branch.key)[branch.attempt or "the attempt"]],
             earlier,
             last,
-            map(_program, branch.programs),
+            prose(text) if text and not last else map(_program, branch.programs),  # the text of a draft has its programs
             unread,
         ],
         h.ul(".candidates")[answers] if answers else None,
