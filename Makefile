@@ -1,6 +1,8 @@
 PYTHON ?= python
+MODEL ?= local:qwen2.5-coder-1.5b
+PICTURES ?= docs
 
-.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-open-webui test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check dist audit studio bench bench-million check
+.PHONY: format lint type test test-fast test-local test-vllm test-studio test-harness test-mcp-adapters test-clients test-open-webui test-community test-training test-postgres test-ray test-faults test-wheel docs docs-check screenshots dist audit studio bench bench-million check
 
 format:            ## rewrite the code in the one format
 	$(PYTHON) -m ruff check --fix .
@@ -17,6 +19,9 @@ docs:              ## the documentation site, served on http://localhost:8000 (n
 docs-check:        ## the site built with warnings as errors, in build/site; the notebooks run
 	$(PYTHON) docs/site/build.py
 	$(PYTHON) -m pytest -q tests/docs/test_notebooks.py
+
+screenshots:       ## the pictures of the documentation, from a real run (needs the extra `docs`, Chromium and a model)
+	$(PYTHON) docs/site/screenshots.py --model $(MODEL) --out $(PICTURES)
 
 type:
 	$(PYTHON) -m mypy

@@ -30,6 +30,8 @@ FORMAT = "reasonflux-record"
 VERSION = 2
 GROUP = f"{PREFIX}group"
 """Key of the callback metadata in which a caller may name the kind of problem; the header of the record keeps it as `group`."""
+FOLLOWS = f"{PREFIX}follows"
+"""Key of the callback metadata that names the run before this one in a conversation; the header keeps it as `follows`."""
 OF_THE_RUN = ("begin", "solution", "feedback")
 """Types of the events that belong to no attempt."""
 JSON = dict[str, Any]
@@ -68,8 +70,9 @@ class Recorder(BaseCallbackHandler):
         if not name.startswith(PREFIX) or not data.get("run"):
             return
         header: JSON = {"format": FORMAT, "version": VERSION, "package": __version__} if data["type"] == "begin" else {}
-        if header and (group := (metadata or {}).get(GROUP)):
-            header["group"] = str(group)
+        for key in (GROUP, FOLLOWS) if header else ():
+            if said := (metadata or {}).get(key):
+                header[key.removeprefix(PREFIX)] = str(said)
         with self._lock:
             append_line(self.path(data["run"]), to_line({**header, **data}, default=str))
 

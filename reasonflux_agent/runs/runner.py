@@ -150,21 +150,25 @@ class Runner(TakesFeedback):
         kept: Kept | None = None,
         callbacks: Iterable[BaseCallbackHandler] = (),
         streamed: bool = False,
+        metadata: JSON | None = None,
     ) -> AsyncGenerator[AnyEvent, None]:
         """Yield the events of a run, from `Begin` to `Concluded`; what a plugin's nodes stream besides is left out. Closing the
         generator cancels the run and its model calls.
 
         given: the graph's input, a Command, or None to resume. kept: where its checkpoints are kept. streamed: whether the
-        models write their replies piece by piece, each piece a `Token`. Raises what the graph raises.
+        models write their replies piece by piece, each piece a `Token`. metadata: what callbacks are told besides. Raises what
+        the graph raises.
         """
         graph = self.graphs[strategy]
-        config: RunnableConfig = {"callbacks": [*([self._recorder] if self._recorder else []), *callbacks]}
+        handlers = [*([self._recorder] if self._recorder else []), *callbacks]
+        config: RunnableConfig = {"callbacks": handlers, "metadata": metadata or {}}
         context = context.model_copy(update={"stream_calls": streamed})
         how: JSON = {"context": context, "stream_mode": ["custom", *(["messages"] if streamed else [])], "subgraphs": True}
         if kept:
             graph = graph.copy({"checkpointer": kept.saver})
             begun = {"strategy": strategy, "library": None, "record": None, "context": context.model_dump(mode="json")}
-            config |= {"configurable": {"thread_id": kept.thread}, "metadata": {BEGUN: json.dumps(begun)}}
+            noted = {**config["metadata"], BEGUN: json.dumps(begun)}
+            config |= {"configurable": {"thread_id": kept.thread}, "metadata": noted}
             how["durability"] = "sync"
         session = with_session(config, ending=self._ending, checkpointer=kept and kept.saver)
         async with aclosing(graph.astream(given, session, **how)) as parts:

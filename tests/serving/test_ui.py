@@ -19,6 +19,7 @@ from reasonflux_agent.agents.review import Decision, DraftStep, Question
 from reasonflux_agent.cli import app
 from reasonflux_agent.events import Reviewed
 from reasonflux_agent.runs.record import Record, read_record
+from reasonflux_agent.schema import Template
 from reasonflux_agent.serving.ui.prose import formula, mathml, prose, render
 from reasonflux_agent.serving.ui.question import question_form, read_decision
 from reasonflux_agent.serving.ui.tree import branches, usage
@@ -132,11 +133,11 @@ def test_a_record_of_a_replacement_is_a_tree() -> None:
 def test_attempts_and_drafts_are_told_apart(tmp_path: Path) -> None:
     ReasonFlux(FakeModel(), record=tmp_path).solve("What is 3 + 4?", effort="high", granularity="step")
     record = read_record(next(tmp_path.glob("*.jsonl")))
-    found = {branch.name: branch for branch in branches(record)}
-    assert sorted(found) == ["Attempt 1", "Attempt 2", "Draft 1", "Draft 2"]
-    assert [len(t) for t in found["Attempt 1"].trajectories[-1].tries.values()] == [1, 1]
+    found = {branch.attempt: branch for branch in branches(record)}
+    assert sorted(found) == ["attempt 0", "attempt 1", "draft 0", "draft 1"]
+    assert [len(t) for t in found["attempt 0"].trajectories[-1].tries.values()] == [1, 1]
     # Three equal votes of four end the run: which draft is then still without its program is a matter of timing.
-    outputs = [program.output.strip() for name in ("Draft 1", "Draft 2") for program in found[name].programs]
+    outputs = [program.output.strip() for name in ("draft 0", "draft 1") for program in found[name].programs]
     assert outputs
     assert set(outputs) == {"7"}
     solution = record.solution
@@ -154,18 +155,17 @@ def test_a_record_of_version_1_is_shown(path: Path) -> None:
     assert record.solution
     assert sum(row.calls for row in usage(record).values()) == len(record.calls)
     assert sum(len(branch.candidates) for branch in branches(record)) == len(record.solution.candidates)
-    shown = sections(record, lambda id: (id, ""), [])
+    shown = sections(record, lambda id: None, [])
     assert all(shown[name] for name in ("tree", "answer", "usage"))
 
 
 def test_a_run_is_shown_at_every_moment() -> None:
     whole = read_record(RECORD)
-    pages = [
-        sections(Record(whole.header, whole.events[: n + 1]), lambda id: (f"name of {id}", EVIL), [("plan", EVIL)])
-        for n in range(len(whole.events))
-    ]
+    held = Template(id="x", name="name of it", description=EVIL)
+    moments = [Record(whole.header, whole.events[: n + 1]) for n in range(len(whole.events))]
+    pages = [sections(moment, lambda id: held, [("plan", EVIL)]) for moment in moments]
     assert pages[0]["tree"] == pages[0]["answer"] == ""
-    assert "name of " in pages[-1]["tree"]
+    assert "name of it" in pages[-1]["tree"]
     assert "Tokens and seconds per node" in pages[-1]["usage"]
     assert "answer" in pages[-1]["answer"]
     for page in pages:
@@ -187,7 +187,7 @@ QUESTION = Question(
 
 
 def test_an_untouched_form_is_the_trajectory_as_asked() -> None:
-    form = Elements(question_form("id", QUESTION.model_dump(mode="json"), "/answer", {}, "Attempt 1")).fields
+    form = Elements(question_form("id", QUESTION.model_dump(mode="json"), "/answer", {}, "attempt 0")).fields
     decision = Decision.model_validate(read_decision({**form, "action": ["edit"]}))
     expected = [step.model_copy(update={"work": step.work.strip()}) for step in QUESTION.steps]
     assert list(decision.steps) == expected

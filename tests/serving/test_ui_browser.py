@@ -80,6 +80,7 @@ def test_solve_and_watch(page: Any, url: str) -> None:
     page.goto(url)
     check(page)
     page.get_by_label("Problem", exact=True).fill(f"Let $a_1=3$. {EVIL}")
+    page.get_by_text("More settings").click()
     page.get_by_label("Granularity").select_option("step")
     page.get_by_role("button", name="Solve", exact=True).click()
     page.get_by_text("Find the fixed point", exact=True).wait_for()
@@ -102,13 +103,14 @@ def test_solve_and_watch(page: Any, url: str) -> None:
     page.get_by_label("Search").fill("owned")
     page.keyboard.press("Enter")
     page.locator("ol.runs a").first.click()
-    assert "single: one solution" in page.locator("section.answer").inner_text()
+    assert "No second one confirms it." in page.locator("section.answer").inner_text()
     check(page)
 
 
 def test_edit_the_trajectory_and_resume(page: Any, url: str) -> None:
     page.goto(url)
     page.get_by_label("Problem", exact=True).fill("Let $a_1=3$.")
+    page.get_by_text("More settings").click()
     page.get_by_label("Granularity").select_option("step")
     page.get_by_label("Ask me").select_option("reviews")
     page.get_by_role("button", name="Solve", exact=True).click()
@@ -145,9 +147,8 @@ def test_by_keyboard_alone(page: Any, url: str) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.type("What is 3 + 4?")
-    for letter in ("l", "n", "w", "b"):  # low, navigator, whole, before the trajectory is carried out
-        page.keyboard.press("Tab")
-        page.keyboard.press(letter)
+    for key in ("Tab", "Tab", "Tab", "Tab", "l", "Tab", "b", "Tab"):  # the examples; effort low; ask before; more settings
+        page.keyboard.press(key)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.locator("form.question").wait_for()
@@ -159,7 +160,7 @@ def test_by_keyboard_alone(page: Any, url: str) -> None:
         assert outlined != "none"  # where the focus is can be seen
     page.keyboard.press("Enter")
     page.locator("section.answer").wait_for()
-    assert "low" in page.locator("aside").inner_text()
+    assert "low" in page.locator("#made").text_content()
 
 
 def test_several_questions_at_once(page: Any, url: str) -> None:
@@ -178,7 +179,7 @@ def test_several_questions_at_once(page: Any, url: str) -> None:
         with page.expect_navigation():
             forms.first.get_by_role("button", name="Go on as proposed").click()
     page.locator("section.answer").wait_for()
-    assert page.get_by_role("heading", name="Attempt 2").count() == 1
+    assert page.get_by_role("heading", name="attempt 1").count() == 1
     check(page)
 
 
@@ -201,6 +202,36 @@ def test_mark_a_run(page: Any, url: str) -> None:
     assert page.url.endswith("#mark-title")
     page.get_by_role("link", name="all runs").click()
     page.get_by_text("marked right").first.wait_for()
+    check(page)
+
+
+def test_an_example_is_solved_by_ctrl_enter_followed_up_and_forked(page: Any, url: str) -> None:
+    page.goto(url)
+    page.locator(".examples a").first.click()
+    problem = page.locator("textarea[name=problem]")
+    assert problem.input_value().startswith("Given a sequence")
+    problem.press("Control+Enter")
+    clock = page.locator("[data-since]")
+    clock.wait_for()
+    before = clock.inner_text()
+    page.wait_for_function("text => document.querySelector('[data-since]')?.textContent !== text", arg=before)  # it goes on
+    page.get_by_role("heading", name="Why trust it?").wait_for()
+    assert page.locator("[data-since]").count() == 0
+    question = page.get_by_label("Your next question")
+    question.fill("Now for $a_1 = 4$.")
+    question.press("Control+Enter")
+    page.get_by_role("navigation", name="Earlier turns").wait_for()
+    page.get_by_role("heading", name="Why trust it?").wait_for()
+    check(page)
+    page.get_by_label("Effort of the rest").select_option("low")
+    page.get_by_role("button", name="Fork the run").click()
+    form = page.locator("form.question")
+    form.wait_for()
+    check(page)
+    form.get_by_label("Purpose").first.fill("Mine")
+    form.get_by_role("button", name="Go on with my edits").click()
+    page.locator("section.answer").wait_for()
+    assert page.locator("#tree .purpose", has_text="Mine").count() == 1
     check(page)
 
 

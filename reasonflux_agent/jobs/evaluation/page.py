@@ -93,7 +93,8 @@ def _figures(run: EvaluationRun) -> Iterator[h.Element]:
 
 def figure(title: str, body: Sequence[h.Element], caption: str, wide: bool = False) -> h.Element:
     """Return a figure with its caption."""
-    return h.figure(class_="wide" if wide else None)[h.div(".scroll")[body], h.figcaption[h.b[title], " ", caption]]
+    drawn = h.div(".scroll", tabindex="0", role="region", aria_label=title)[body]
+    return h.figure(class_="wide" if wide else None)[drawn, h.figcaption[h.b[title], " ", caption]]
 
 
 def _problems(run: EvaluationRun, benchmark: str) -> h.Element:

@@ -7,9 +7,12 @@ prose.py     what models and people write: paragraphs, code, LaTeX as MathML
 tree.py      a record's events -> attempts, trajectories, steps, tries
 view.py      that tree as HTML, in sections
 question.py  the form of a question, and the decision that was filled in
+trust.py     why to trust an answer
 marking.py   the forms that mark an answer as right or wrong
+onward.py    the forms that follow a run up, or fork it
 pages.py     the pages around them; page.css, page.js
-runs.py      beginning, stopping and resuming runs
+libraries.py the libraries and their reports
+runs.py      beginning, stopping, resuming and forking runs; works.py: what this process does for a run
 past.py      the list of past runs
 routes.py    the HTTP routes
 """

@@ -115,6 +115,36 @@ function begin(form) {
   });
 }
 
+/** The seconds of a run that is under way go on. */
+setInterval(() => {
+  for (const shown of document.querySelectorAll("[data-since]")) {
+    const seconds = Math.max(0, Math.floor(Date.now() / 1000 - shown.dataset.since));
+    const [hours, minutes, rest] = [seconds / 3600, (seconds % 3600) / 60, seconds % 60].map(Math.floor);
+    const two = (number) => String(number).padStart(2, "0");
+    shown.textContent = hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+  }
+}, 1000);
+
+/** The list of runs, while some wait or are under way; not while one of its links or buttons has the focus. */
+async function poll() {
+  const list = document.querySelector("#list[data-poll]");
+  if (!list) return;
+  if (!list.contains(document.activeElement)) {
+    const answer = await fetch(location.href).catch(() => null);
+    const fresh = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");
+    if (fresh) list.replaceWith(fresh);
+  }
+  setTimeout(poll, 3000);
+}
+setTimeout(poll, 3000);
+
+document.addEventListener("keydown", (event) => {
+  const form = event.target.form;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target.tagName !== "TEXTAREA" || !form) return;
+  event.preventDefault();
+  form.requestSubmit(form.querySelector("button[type=submit]"));
+});
+
 document.querySelectorAll("form.new").forEach(begin);
 const live = document.querySelector("[data-events]");
 if (live) watch(live.dataset.events);

@@ -14,8 +14,8 @@ from reasonflux_agent.runs.record import FORMAT
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.serving.ui.runs import Runs
 
-SHOWN = 100
-"""The most runs in the list; the search finds the others."""
+PAGE = 20
+"""Runs on a page of the list."""
 UNFINISHED = "unfinished"
 """State of a record without an end; `open` is one that waits for an answer or was stopped, and can go on."""
 
@@ -35,12 +35,12 @@ class Row(NamedTuple):
     """`marked right` or `marked wrong`, if a person has said so."""
 
 
-def search(runs: Runs, query: str) -> tuple[list[Row], int]:
-    """Return the newest runs whose problem, answer or state holds `query`, and the number of all runs."""
+def search(runs: Runs, query: str, number: int = 1) -> tuple[list[Row], int, int]:
+    """Return a page of the runs whose problem, answer or state holds `query`, newest first; how many do; and how many are."""
     rows = sorted(_rows(runs), key=lambda row: row.begun, reverse=True)
     wanted = query.casefold()
     found = [r for r in rows if wanted in f"{r.problem}\n{r.answer}\n{r.state} {r.certainty} {r.mark}".casefold()]
-    return found[:SHOWN], len(rows)
+    return found[(number - 1) * PAGE : number * PAGE], len(found), len(rows)
 
 
 def _rows(runs: Runs) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,20 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from reasonflux_agent.errors import InputError, LibraryError, ReasonFluxError, RecordError
 from reasonflux_agent.runs.record import Record, reading
+from reasonflux_agent.schema import Template
 from reasonflux_agent.serving.metrics import Metrics
 from reasonflux_agent.serving.middleware import RequestMiddleware, read_body
+from reasonflux_agent.serving.ui.libraries import Handler, Shelf
 from reasonflux_agent.serving.ui.marking import MARK, mark_form, read_mark
+from reasonflux_agent.serving.ui.onward import follow_form, fork_form
 from reasonflux_agent.serving.ui.pages import ASK, BASE, about, home, new_form, place, refusal, run_page
 from reasonflux_agent.serving.ui.past import search
 from reasonflux_agent.serving.ui.prose import render
-from reasonflux_agent.serving.ui.question import Form, drops, is_changed, question_form, read_decision, read_steps
+from reasonflux_agent.serving.ui.question import Form, drops, first, is_changed, question_form, read_decision, read_steps
 from reasonflux_agent.serving.ui.runs import REVIEW, Runs
-from reasonflux_agent.serving.ui.tree import Branch
 from reasonflux_agent.serving.ui.view import news, sections
-from reasonflux_agent.templates import render_template
 
 JSON = dict[str, Any]
-Handler = Callable[..., Awaitable[Response]]
 MAX_FORM, MAX_FIELDS = 1_000_000, 5_000
 """The most bytes and fields of a filled-in form."""
 POLL_SECONDS, QUIET_POLLS = 0.2, 75
@@ -62,6 +62,8 @@ def ui_routes(runs: Runs) -> list[BaseRoute]:
     routes = [
         Route("/", _page(site.home)),
         Route("/", _page(site.begin), methods=["POST"]),
+        Route("/drop", _page(site.drop), methods=["POST"]),
+        *(Route(f"/libraries{path}", _page(handler)) for path, handler in site.shelf.routes.items()),
         Route("/runs/{run}", _page(site.run)),
         Route("/runs/{run}/events", _page(site.events)),
         *(Route(f"/runs/{{run}}/{name}", _page(handler), methods=["POST"]) for name, handler in site.posts.items()),
@@ -87,7 +89,7 @@ def _page(handler: Handler) -> Handler:
             response = await handler(request, **request.path_params)
         except ReasonFluxError as error:
             response = HTMLResponse(refusal(str(error)), 404 if isinstance(error, RecordError) else 400)
-        response.headers.update({"cache-control": "no-store", **HEADERS})
+        response.headers.update({"cache-control": "no-store", **HEADERS, **response.headers})
         return response
 
     return send
@@ -110,8 +112,8 @@ async def _form(request: Request) -> Form:
 
 
 def _to(run: str) -> Response:
-    """Send the browser to a run's page."""
-    return RedirectResponse(place(run), 303)
+    """Send the browser to a run's page, or to the queue."""
+    return RedirectResponse(place(run) if run else f"{BASE}/#runs", 303)
 
 
 class _Site:
@@ -119,12 +121,15 @@ class _Site:
 
     def __init__(self, runs: Runs) -> None:
         self._runs, self._library = runs, runs.runner.library
+        self.shelf = Shelf(self._library, tuple(dict.fromkeys((Path.cwd(), *runs.folders))))
         self._names = {template.id: template.name for template in self._library}
         self._filled: dict[tuple[str, str], tuple[str, list[JSON], str]] = {}
         """(Run, attempt that asks) -> the question, its steps as a person has changed them, and why they were not taken."""
         self.posts = {
             "answer": self.answer,
             "feedback": self.feedback,
+            "follow": self.follow,
+            "fork": self.fork,
             "keep": self.keep,
             "resume": self.resume,
             "stop": self.stop,
@@ -132,13 +137,16 @@ class _Site:
         """Last part of the path of a form -> what it does."""
 
     async def home(self, request: Request) -> Response:
-        context = self._runs.runner.context
+        context, asked = self._runs.runner.context, request.query_params
         given = {"effort": context.effort, "granularity": context.granularity, "strategy": "navigator"}
-        return HTMLResponse(await self._home(request.query_params.get("q", "").strip(), given))
+        number = int(text) if (text := asked.get("page", "1")).isdecimal() and len(text) < 7 else 1
+        given["problem"] = asked.get("problem", "")
+        return HTMLResponse(await self._home(asked.get("q", "").strip(), given, number=max(1, number)))
 
-    async def _home(self, query: str, given: JSON, error: str = "") -> Markup:
-        rows, total = await run_in_threadpool(search, self._runs, query)
-        return home(rows, total, query, new_form(self._runs.runner.owners, given, error))
+    async def _home(self, query: str, given: JSON, error: str = "", number: int = 1) -> Markup:
+        rows, found, total = await run_in_threadpool(search, self._runs, query, number)
+        form = new_form(self._runs.runner.owners, given, error)
+        return home(rows, found, total, query, number, list(self._runs.queue.values()), form)
 
     async def begin(self, request: Request) -> Response:
         given = {name: values[0].strip() for name, values in (await _form(request)).items()}
@@ -156,26 +164,30 @@ class _Site:
     async def run(self, request: Request, run: str) -> Response:
         with reading(run):
             record, state, body = await self._read(run)
-            return HTMLResponse(run_page(record, body, live=state == "running"))
+            before = await run_in_threadpool(self._runs.conversation, run)
+            return HTMLResponse(run_page(record, body, before[:-1], live=state == "running"))
 
     async def _read(self, run: str) -> tuple[Record, str, dict[str, Markup]]:
         """Return a run's record, its state, and all sections of its page."""
         work = self._runs.work(run)
         under_way = work.under_way  # first: if it ends while it is read, it is read once more
         record = await run_in_threadpool(self._runs.record, run)
+        if record.solution and work.task:  # it ends at once, and its run can be forked then
+            await asyncio.wait({work.task}, timeout=5)
         body = await run_in_threadpool(sections, record, self._text, list(work.drafts.texts.values()))
         questions = {} if under_way or record.solution else await self._runs.questions(run)
         state = self._runs.state(run, record, under_way=under_way, waiting=bool(questions))
         can = under_way if state == "running" else run in self._runs.kept
-        body["about"] = about(run, state, record.begin.time, work.error, can)
-        body["mark"] = mark_form(record)
+        body["about"] = about(record, state, work.error, can)
+        forks = await self._runs.places(run) if state in ("finished", "stopped") else []
+        body["onward"] = render(follow_form(record), mark_form(record), fork_form(record, forks))
         body["questions"] = render(self._questions(run, questions) if questions else None)
         return record, state, body
 
     def _questions(self, run: str, questions: dict[str, tuple[str, JSON]]) -> h.Node:
         """Return the forms of the open questions in the order of the attempts, and what can be typed to add a template."""
         forms = [
-            question_form(id, asked, run, self._names, Branch(attempt).name, self._changes(run, id, attempt, asked))
+            question_form(id, asked, run, self._names, attempt, self._changes(run, id, attempt, asked))
             for id, (attempt, asked) in sorted(questions.items(), key=lambda item: (len(item[1][0]), item[1][0]))
         ]
         return [forms, h.datalist("#template-ids")[[h.option(value=id)[name] for id, name in self._names.items()]]]
@@ -253,13 +265,26 @@ class _Site:
         await run_in_threadpool(partial(self._runs.runner.feedback, run, **given))
         return RedirectResponse(f"{place(run)}#{MARK}", 303)
 
-    def _text(self, id: str) -> tuple[str, str]:
-        """Return name and text of a template; its id and a remark if this library does not hold it."""
+    async def follow(self, request: Request, run: str) -> Response:
+        return _to(await self._runs.follow(run, first(await _form(request), "problem")))
+
+    async def fork(self, request: Request, run: str) -> Response:
+        form = await _form(request)
+        attempt, _, step = first(form, "place").rpartition("/")
+        if not step.isdecimal() or len(step) > 4:
+            raise InputError("This form names no step. Next: open the run's page, and choose one.")
+        return _to(await self._runs.fork(run, attempt, int(step), {"effort": first(form, "effort")}))
+
+    async def drop(self, request: Request) -> Response:
+        await self._runs.drop(first(await _form(request), "thread"))
+        return _to("")
+
+    def _text(self, id: str) -> Template | None:
+        """Return a template; None if this library does not hold it."""
         try:
-            template = self._library.get(id)
+            return self._library.get(id)
         except LibraryError:
-            return id, "The library that is loaded here does not hold it."
-        return template.name, render_template(template, max_chars=4000)
+            return None
 
 
 def _event(name: str, value: object) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""The runs behind the page: begun, watched, stopped and resumed, also by another process than the one that began them.
+"""The runs behind the page: begun, watched, stopped, resumed and forked, also by another process than the one that began them.
 
-What a run did is in its record (`DIR/<run>.jsonl`), and the page shows nothing else of it. What it needs to go on is in
-`DIR/threads.sqlite` until it has finished.
+What a run did is in its record (`DIR/<run>.jsonl`), and the page shows nothing else of it. What it needs to go on, or to be
+forked, is in `DIR/threads.sqlite`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Unpack
-from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.types import Command
 
 from reasonflux_agent.agents.review import review
 from reasonflux_agent.context import Context
-from reasonflux_agent.errors import InputError, ReasonFluxError, ThreadError
-from reasonflux_agent.events import Concluded, labels_of
+from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError, ThreadError
+from reasonflux_agent.events import AnyEvent, Concluded
+from reasonflux_agent.files import write_atomically
+from reasonflux_agent.runs import forks
 from reasonflux_agent.runs.feedback import record_of
-from reasonflux_agent.runs.record import Record, Recorder, read_record
+from reasonflux_agent.runs.journal import to_line
+from reasonflux_agent.runs.record import FOLLOWS, Record, Recorder, read_record
 from reasonflux_agent.runs.runner import GraphArguments, Kept, Runner
-from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, list_threads
+from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, delete_thread, list_threads
+from reasonflux_agent.serving.ui.works import Work
+from reasonflux_agent.stages import PLANNING
 
 log = logging.getLogger("reasonflux_agent.serving")
 JSON = dict[str, Any]
@@ -36,56 +39,13 @@ State = Literal["running", "waiting", "finished", "stopped"]
 """`waiting`: a person is asked; `stopped`: it can go on, if this folder keeps its thread."""
 REVIEW = "review"
 """Name of the strategy that asks a person: the navigator's, with `agents.review` around it."""
-AT_ONCE = 4
-"""The most runs under way at once."""
+FORKED = (PLANNING, REVIEW)
+"""The strategies whose runs can be forked."""
+AT_ONCE, QUEUED, ENDED, TURNS = 4, 100, 50, 10
+"""The most runs under way at once, the most that wait for a place, the most ended runs that can be forked, and the most
+turns of a conversation that are told."""
 FRESH = 120.0
 """A record of another process counts as running if it was written to within so many seconds."""
-
-
-class Drafts(BaseCallbackHandler):
-    """What the models of a run are writing at this moment: a record holds finished calls only."""
-
-    run_inline = True
-
-    def __init__(self) -> None:
-        self.texts: dict[UUID, tuple[str, str]] = {}
-        """Model call -> its node and what it has written so far."""
-
-    def on_chat_model_start(self, *_: Any, run_id: UUID, metadata: JSON | None = None, **more: Any) -> None:
-        """A call begins."""
-        if labels := labels_of(metadata):
-            self.texts[run_id] = labels.node, ""
-
-    def on_llm_new_token(self, token: str | list[Any], *, run_id: UUID, **_: Any) -> None:
-        """A piece of its reply arrives."""
-        if run_id in self.texts and isinstance(token, str):
-            node, text = self.texts[run_id]
-            self.texts[run_id] = node, text + token
-
-    def on_llm_end(self, *_: Any, run_id: UUID, **more: Any) -> None:
-        """The call has ended."""
-        self.texts.pop(run_id, None)
-
-    on_llm_error = on_llm_end
-
-
-@dataclass
-class Work:
-    """What this process does, or has done, for a run."""
-
-    thread: str = ""
-    run: str = ""
-    """Its id, once it has begun."""
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    drafts: Drafts = field(default_factory=Drafts)
-    error: str = ""
-    """Why it failed, in words."""
-
-    @property
-    def under_way(self) -> bool:
-        """Whether this process works on the run."""
-        return bool(self.task and not self.task.done())
 
 
 class Runs:
@@ -96,12 +56,23 @@ class Runs:
 
     def __init__(self, directory: str | Path, **parts: Unpack[GraphArguments]) -> None:
         self._recorder = Recorder(directory)
-        self.runner = Runner(record=self._recorder, builders={REVIEW: review}, at_once=AT_ONCE, **parts)
+        library = parts.get("library")
+        near = (Path(library).parent,) if isinstance(library, str) and library.endswith(".json") else ()
+        self.folders = (*near, self.directory)
+        """Where learned libraries may lie."""
+        self.runner = Runner(record=self._recorder, builders={REVIEW: review}, at_once=AT_ONCE, waiting=QUEUED, **parts)
         self._database = str(self.directory / "threads.sqlite")
         self._works: dict[str, Work] = {}
-        threads = [thread for thread in list_threads(self._database) if thread.run and thread.state != "finished"]
-        self.kept = {thread.run: thread.id for thread in threads}
-        """Run -> thread, of all runs that have not finished and can go on."""
+        self.queue: dict[str, Work] = {}
+        """Thread -> a run that waits for a place, or that failed before it began."""
+        threads = [thread for thread in list_threads(self._database) if thread.run]
+        for old in [thread for thread in threads if thread.state == "finished"][ENDED:]:
+            delete_thread(self._database, old.id)
+            threads.remove(old)
+        self.threads = {thread.run: thread.id for thread in threads}
+        """Run -> thread, of all runs whose checkpoints are kept."""
+        self.kept = {thread.run: thread.id for thread in threads if thread.state != "finished"}
+        """Those that have not finished, and can go on."""
         self.ended = False
         """Whether the server was told to end."""
 
@@ -136,8 +107,9 @@ class Runs:
         fresh = time.time() - self._recorder.path(run).stat().st_mtime < FRESH
         return "running" if under_way or (fresh and run not in self.kept) else "stopped"
 
-    async def begin(self, problem: str, strategy: str, fields: JSON) -> str:
-        """Begin a run and return its id. `strategy` may be `review`; `fields` are the Context's.
+    async def begin(self, problem: str, strategy: str, fields: JSON, follows: str = "") -> str:
+        """Begin a run and return its id; empty if it waits in the `queue`. `strategy` may be `review`; `fields` are the
+        Context's; `follows` is the run whose conversation the problem goes on with.
 
         Raises InputError, and what the graph raises before the run begins (ModelError, ...).
         """
@@ -145,13 +117,81 @@ class Runs:
             raise InputError(f"There is no strategy {strategy!r}. There are: {', '.join(self.runner.graphs)}.")
         if not problem.strip():
             raise InputError("There is no problem to solve. Next: write one into the form.")
-        work = Work(f"page-{uuid.uuid4().hex}")
-        driven = self._drive(work, strategy, {"problem": problem}, self.runner.context_of(fields))
-        work.task, begun = asyncio.create_task(driven), asyncio.create_task(work.begun.wait())
+        self.runner.check_place()
+        context, work = self.runner.context_of(fields), Work(f"page-{uuid.uuid4().hex}", problem=problem)
+        given: JSON = {"problem": problem}
+        if follows:
+            turns = [turn for record in self.conversation(follows) for turn in _turns(record)]
+            given = {"messages": [*turns, {"role": "user", "content": problem}]}
+        work.task = asyncio.create_task(self._drive(work, strategy, given, context, {FOLLOWS: follows} if follows else {}))
+        await asyncio.sleep(0)  # it takes its place, if one is free
+        if not work.placed:
+            self.queue[work.thread] = work
+            return ""
+        begun = asyncio.create_task(work.begun.wait())
         await asyncio.wait({begun, work.task}, return_when=asyncio.FIRST_COMPLETED)
         begun.cancel()
         if not work.run:
             await work.task  # raises why it has not begun
+        return work.run
+
+    async def drop(self, thread: str) -> None:
+        """Take a run out of the queue."""
+        if (work := self.queue.pop(thread, None)) and work.task and not work.run:
+            work.task.cancel()
+            await asyncio.wait({work.task})
+
+    def conversation(self, run: str) -> list[Record]:
+        """Return the records of the turns that end with a run, oldest first. Raises RecordError for what is no run."""
+        records = [self.record(run)]
+        while len(records) < TURNS and (before := records[0].header.get("follows")):
+            try:
+                records.insert(0, self.record(str(before)))
+            except RecordError:  # it was taken away
+                break
+        return records
+
+    async def follow(self, run: str, problem: str) -> str:
+        """Begin the next turn of an ended run's conversation, with its settings; see `begin`."""
+        record = self.record(run)
+        if record.solution is None:
+            raise InputError("This run has not ended, so there is nothing to follow up. Next: wait until it has.")
+        fields = {name: record.begin.context[name] for name in ("effort", "granularity")}
+        strategy = record.solution.strategy
+        return await self.begin(problem, strategy if strategy in self.runner.graphs else PLANNING, fields, run)
+
+    async def places(self, run: str) -> list[tuple[str, int]]:
+        """Return where a run can be forked: attempts, each with the index of a step."""
+        if run not in self.threads or self.work(run).under_way:
+            return []
+        async with self._thread(self.threads[run]) as (saver, _, begun):
+            return list(forks.places(await forks.history(saver, begun["thread"]))) if begun["strategy"] in FORKED else []
+
+    async def fork(self, run: str, attempt: str, step: int, fields: JSON) -> str:
+        """Begin a run that goes another way from a step of this one, and return its id: it asks a person there.
+
+        `fields` are those of the Context that are to be others. Raises InputError and ThreadError.
+        """
+        if run not in self.threads or self.work(run).under_way:
+            raise ThreadError(f"The run {run!r} cannot be forked: its checkpoints are not kept, or it is under way.")
+        self.runner.check_place()
+        record = self.record(run)
+        async with self._thread(self.threads[run]) as (saver, _, begun):
+            if begun["strategy"] not in FORKED:
+                raise InputError(f"The strategy {begun['strategy']!r} asks nobody, so its runs cannot be forked.")
+            context = Context.of(**{**begun["context"], **fields})
+            work = Work(f"page-{uuid.uuid4().hex}", uuid.uuid4().hex)
+            noted = {"strategy": REVIEW, "library": None, "record": None, "context": context.model_dump(mode="json")}
+            graph, note = self.runner.graphs[REVIEW], {BEGUN: json.dumps(noted)}
+            made = await forks.copy(saver, begun["thread"], (attempt, step), work.thread, work.run, note, graph)
+        until, began = (datetime.fromisoformat(ts).timestamp() for ts in (made.until, made.began))
+        about = {"run": work.run, "context": noted["context"], "time": round(time.time(), 3)}
+        header = {**record.header, **about, "forked": {"run": run, "attempt": attempt, "step": step}}
+        kept = [{**event.to_json(), "run": work.run} for event in record.events if made.keeps(event, until, began)]
+        write_atomically(self._recorder.path(work.run), b"".join(to_line(row, default=str) for row in (header, *kept)))
+        self.kept[work.run] = self.threads[work.run] = work.thread
+        self._works[work.run] = work
+        work.task = asyncio.create_task(self._drive(work, REVIEW, None, context))
         return work.run
 
     async def resume(self, run: str, answers: JSON | None = None) -> None:
@@ -195,31 +235,39 @@ class Runs:
             kept = await saver.aget_tuple(config)
             if kept is None:
                 raise ThreadError(f"The thread {thread!r} is no longer kept in {self.directory}.")
-            yield saver, config, json.loads(str(dict(kept.metadata)[BEGUN]))
+            yield saver, config, {**json.loads(str(dict(kept.metadata)[BEGUN])), "thread": thread}
 
-    async def _drive(self, work: Work, strategy: str, given: Any, context: Context) -> None:
+    async def _drive(self, work: Work, strategy: str, given: Any, context: Context, noted: JSON | None = None) -> None:
         """Carry a run on until it ends, asks or fails."""
         try:
-            held = alock_thread(self._database, work.thread)
-            async with self.runner.place(), held, aopen_checkpointer(self._database) as saver:
-                concluded = False
-                kept = Kept(saver, work.thread)
-                stream = self.runner.events(strategy, given, context, kept=kept, callbacks=[work.drafts], streamed=True)
-                async with aclosing(stream) as events:
-                    async for event in events:
-                        concluded = concluded or isinstance(event, Concluded)
-                        if not work.run:
-                            work.run, self._works[event.run], self.kept[event.run] = event.run, work, work.thread
-                            work.begun.set()
-                if concluded:  # the record has everything; the checkpoints were for going on
-                    self.kept.pop(work.run, None)
-                    self._works.pop(work.run, None)
-                    await saver.adelete_thread(work.thread)
+            async with self.runner.place():
+                work.placed = True
+                async with alock_thread(self._database, work.thread), aopen_checkpointer(self._database) as saver:
+                    more: JSON = {"kept": Kept(saver, work.thread), "callbacks": [work.drafts], "metadata": noted}
+                    async with aclosing(self.runner.events(strategy, given, context, streamed=True, **more)) as events:
+                        async for event in events:
+                            self._note(work, event)
         except Exception as error:
-            if not work.run:
+            if not work.run and work.thread not in self.queue:
                 raise
             work.error = str(error) if isinstance(error, ReasonFluxError) else f"{type(error).__name__} (see the server's log)"
             if not isinstance(error, ReasonFluxError):
                 log.exception("a run failed")
         finally:
             work.drafts.texts.clear()
+
+    def _note(self, work: Work, event: AnyEvent) -> None:
+        """Keep what an event says of the run's state."""
+        if not work.run:
+            work.run, self._works[event.run] = event.run, work
+            self.kept[event.run] = self.threads[event.run] = work.thread
+            self.queue.pop(work.thread, None)
+            work.begun.set()
+        if isinstance(event, Concluded):
+            self.kept.pop(work.run, None)
+
+
+def _turns(record: Record) -> list[dict[str, str]]:
+    """A run as two messages of a conversation."""
+    said = record.solution.text if record.solution else ""
+    return [{"role": "user", "content": record.begin.problem}, {"role": "assistant", "content": said}]

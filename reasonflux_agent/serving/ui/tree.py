@@ -46,13 +46,7 @@ class Branch:
     @property
     def key(self) -> str:
         """Its id on the page."""
-        return self.name.lower().replace(" ", "-")
-
-    @property
-    def name(self) -> str:
-        """Its name on the page, where numbers begin at 1."""
-        kind, _, number = self.attempt.partition(" ")
-        return f"{kind.capitalize()} {int(number) + 1}" if number.isdecimal() else self.attempt or "The attempt"
+        return self.attempt.replace(" ", "-") or "attempt"
 
 
 def branches(record: Record) -> list[Branch]:

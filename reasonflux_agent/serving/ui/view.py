@@ -9,23 +9,33 @@ import htpy as h
 from markupsafe import Markup
 
 from reasonflux_agent.agents.review import Decision
-from reasonflux_agent.events import AnyEvent, CallEnded, Concluded, Decided, ProgramRun, Reviewed
+from reasonflux_agent.events import AnyEvent, CallEnded, Concluded, Decided, ProgramRun, Restated, Reviewed
 from reasonflux_agent.runs.record import Record
-from reasonflux_agent.schema import Step, Usage
+from reasonflux_agent.schema import Step, Template, Usage
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.serving.ui.prose import code, formula, inline, prose, render, scrolling
 from reasonflux_agent.serving.ui.tree import Branch, TrajectoryView, Try, branches, usage
+from reasonflux_agent.serving.ui.trust import checks, reasons, winner
+from reasonflux_agent.templates import render_template
 from reasonflux_agent.voting import weight
 
-Texts = Callable[[str], tuple[str, str]]
-"""Template id -> its name and text."""
+HEAD = ("made by", "answer", "weight", "checks")
+Texts = Callable[[str], Template | None]
+"""Template id -> the template, if the library that is loaded here holds it."""
 
 
 def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dict[str, Markup]:
     """Return the content of each section by its id. All ids are there from the start, so that a page can fill them."""
+    solution, grown = record.solution, branches(record)
+    best = winner(solution) if solution else None
+    grown.sort(key=lambda branch: best is not None and branch.attempt != best.attempt)  # the one behind the answer first
+    texts_of = {c.attempt: c.text for c in solution.candidates} if solution else {}
     return {
-        "answer": render(_answer(record)),
-        "tree": render([_branch(branch, texts) for branch in branches(record)]),
+        "restated": render(_restated(record)),
+        "answer": render(_answer(record, texts)),
+        "tree": render(
+            [_branch(b, texts, texts_of.get(b.attempt, ""), is_open=not best or best.attempt == b.attempt) for b in grown]
+        ),
         "now": render([_draft(node, text) for node, text in drafts]),
         "usage": render(_usage(record)),
         "calls": render(_calls(record)),
@@ -39,50 +49,63 @@ def news(event: AnyEvent) -> str:
     return reasoning(event).partition("\n")[0]
 
 
-def _answer(record: Record) -> h.Node:
+def _restated(record: Record) -> h.Node:
+    """Return how a follow-up was understood."""
+    said = next((event for event in record.events if isinstance(event, Restated)), None)
+    if said is None:
+        return None
+    text = inline(said.problem) if said.by == "navigator" else "the last message of the whole conversation"
+    return h.p[h.span(".label")["Understood as"], " ", text]
+
+
+def _answer(record: Record, texts: Texts) -> h.Node:
     solution = record.solution
     if solution is None:
         return None
     rows = [
-        h.tr[h.td[c.source], h.td[formula(c.answer or "none")], h.td[f"{weight(c):g}"], h.td[_checks(c.checks)]]
+        h.tr[
+            h.td[c.attempt or c.source, h.br, h.small[c.source]],
+            h.td[formula(c.answer or "none")],
+            h.td[f"{weight(c):g}"],
+            h.td[checks(c.checks)],
+        ]
         for c in solution.candidates
     ]
-    total = solution.total
-    spent = f"{total.calls} calls, {total.tokens:,} tokens, {total.seconds:.1f} s of model time"
+    best = winner(solution)
+    is_below = best is not None and any(b.attempt == best.attempt and b.trajectories for b in branches(record))
     return h.section(class_=f"card answer {solution.status}", aria_labelledby="answer-title")[
         h.h2("#answer-title")["Answer"],
         h.p(".final")[formula(solution.answer) if solution.answer else "No answer was found."],
-        h.p[h.strong[solution.verdict], f". Strategy {solution.strategy}; {spent}."],
-        h.details("#solution-text")[h.summary["The whole solution"], prose(solution.text)] if solution.text else None,
-        _table("Candidates and votes", ("made by", "answer", "weight", "checks"), rows) if rows else None,
+        h.h3["Why trust it?"],
+        h.ul(".trust")[[h.li(class_=kind)[h.strong[said], " ", why] for kind, said, why in reasons(record, texts)]],
+        h.details("#candidates")[h.summary[f"All candidates ({len(rows)})"], _table("Candidates and votes", HEAD, rows)]
+        if rows
+        else None,
+        h.details("#solution-text", open=not is_below)[h.summary["The solution"], prose(solution.text)]
+        if solution.text
+        else None,
     ]
 
 
-def _checks(checks: dict[str, bool]) -> h.Node:
-    if not checks:
-        return h.span(".soft")["none applied"]
-    marks = {True: ("passed", "✓ passed"), False: ("failed", "✗ failed")}
-    items = [(name.replace("_", " "), *marks[passed]) for name, passed in checks.items()]
-    return h.ul(".checks")[[h.li(class_=kind)[f"{name} {mark}"] for name, kind, mark in items]]
-
-
-def _branch(branch: Branch, texts: Texts) -> h.Node:
+def _branch(branch: Branch, texts: Texts, text: str, is_open: bool) -> h.Node:
     *old, last = [_trajectory(one, texts, f"{branch.key}-{n}") for n, one in enumerate(branch.trajectories, 1)] or [None]
     earlier = [
-        h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"TrajectoryView {n}, which was replaced"], one]
+        h.details(".old", id=f"{branch.key}-old-{n}")[h.summary[f"Trajectory {n}, which was replaced"], one]
         for n, one in enumerate(old, 1)
     ]
     unread = [
         h.details[h.summary[f"A reply that could not be read: {row.error}"], code(row.reply, "Reply")]
         for row in branch.unparsed
     ]
-    answers = [h.li["Answer ", formula(c.answer or "none"), " ", _checks(c.checks)] for c in branch.candidates]
+    answers = [h.li["Answer ", formula(c.answer or "none"), " ", checks(c.checks)] for c in branch.candidates]
     return h.article(".branch.card", aria_labelledby=branch.key)[
-        h.h3(id=branch.key)[branch.name],
-        earlier,
-        last,
-        map(_program, branch.programs),
-        unread,
+        h.details(open=is_open)[
+            h.summary[h.h3(id=branch.key)[branch.attempt or "the attempt"]],
+            earlier,
+            last,
+            prose(text) if text and not last else map(_program, branch.programs),  # the text of a draft has its programs
+            unread,
+        ],
         h.ul(".candidates")[answers] if answers else None,
     ]
 
@@ -123,13 +146,15 @@ def _step(index: int, step: Step, state: str, tries: list[h.Node], texts: Texts,
                 [" ", h.span(".state")[state]] if state else None,
             ],
             _labelled("Looks up", step.query),
-            [_template(id, *texts(id), f"{key}-{id}") for id in step.templates],
+            [_template(id, texts(id), f"{key}-{id}") for id in step.templates],
             tries,
         ]
     ]
 
 
-def _template(id: str, name: str, text: str, key: str) -> h.Node:
+def _template(id: str, found: Template | None, key: str) -> h.Node:
+    name = found.name if found else id
+    text = render_template(found, max_chars=4000) if found else "The library that is loaded here does not hold it."
     return h.details(".template", id=key)[
         h.summary[h.span(".label")["Template"], " ", name],
         h.div[scrolling(h.pre, name)[text], h.p(".soft")[id]],
