@@ -7,7 +7,6 @@ that programs for mathematics are full of are put in its reach first (dialect.py
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import re
@@ -62,11 +61,6 @@ def run_program(code: str, *, seconds: float = 3.0, memory: int = 256_000_000) -
         return ProgramResult("", f"ValueError: a program of {len(code)} characters; at most {MAX_CODE} are run", 0.0)
     output, error = _run(code, seconds, memory)
     return ProgramResult(output[:MAX_OUTPUT].rstrip(), error, time.monotonic() - started)
-
-
-async def arun_program(code: str, *, seconds: float = 3.0, memory: int = 256_000_000) -> ProgramResult:
-    """`run_program` without blocking the event loop."""
-    return await asyncio.to_thread(run_program, code, seconds=seconds, memory=memory)
 
 
 def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:
