@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
 
-from reasonflux_agent.calls import OutOfBudget
+from reasonflux_agent.calls import OutOfBudget, drive
 from reasonflux_agent.context import Context
 from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, labels_of, streamed_event
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.run import NodeBody, Run
 from reasonflux_agent.schema import Usage, Value
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
-
-T = TypeVar("T")
-
-
-def drive(body: Awaitable[T]) -> T:
-    """Return the result of a coroutine that never suspends. Raises RuntimeError for one that does."""
-    steps = body.__await__()
-    try:
-        next(steps)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise RuntimeError(
-        "A node awaits something that is not of its run, so `invoke` cannot carry it out. Next: await the methods of `run` "
-        "alone, or call the graph with `ainvoke`."
-    )
 
 
 class Node(Runnable[Any, Any]):

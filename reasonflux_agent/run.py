@@ -19,10 +19,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import interrupt
 
 from reasonflux_agent import models
-from reasonflux_agent.calls import Call, OutOfBudget, acall, aemit, call, emit
+from reasonflux_agent.calls import Call, OutOfBudget, call, emit
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import searching
-from reasonflux_agent.events import Event, Labels, Unparsed
+from reasonflux_agent.events import Event, Labels, ProgramRun, Unparsed
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts import Message, ParseError, Prompt, correction, plain
 from reasonflux_agent.schema import Usage
@@ -118,10 +118,8 @@ class Run:
         wanted = Call(prompt.role, plain(messages), options, self.labels, spec, deadline, streamed, self._unit)
         began, usage, model = time.monotonic(), Usage(calls=1), self.parts.spec(prompt.role, self.context)
         try:
-            if self.blocking:
-                answer = call(models.load_model(model), wanted, self.config)
-            else:
-                answer = await acall(await models.aload_model(model), wanted, self.config)
+            loaded = models.load_model(model) if self.blocking else await models.aload_model(model)
+            answer = await call(loaded, wanted, self.config, blocking=self.blocking)
         except OutOfBudget:
             self._spend(usage, time.monotonic() - began)
             raise
@@ -153,8 +151,10 @@ class Run:
         return function() if self.blocking else await asyncio.to_thread(function)
 
     async def program(self, code: str) -> ProgramResult:
-        """Run a program in isolation."""
-        return await self.compute(partial(run_program, code))
+        """Run a program in isolation, and emit what it printed."""
+        result = await self.compute(partial(run_program, code))
+        await self.emit(ProgramRun, code=code, output=result.output, error=result.error)
+        return result
 
     async def same(self, a: str, b: str, problem: str = "") -> bool:
         """Return whether two answers to a problem are equivalent."""
@@ -172,10 +172,7 @@ class Run:
         """Emit an event of this class with these fields; where it happened is added."""
         self._emitted += 1
         event = kind(**dict(self.labels), number=self._emitted, time=round(time.time(), 3), **fields)
-        if self.blocking:
-            emit(event, self.config)
-        else:
-            await aemit(event, self.config)
+        await emit(event, self.config, blocking=self.blocking)
 
     def _tokens_left(self, wanted: int) -> int:
         if self.context.token_budget is None:
