@@ -114,7 +114,6 @@ class Runner(TakesFeedback):
 
     @property
     def ended(self) -> bool:
-        """Whether `end` was called."""
         return bool(self._ending.reason)
 
     def check_place(self) -> None:
