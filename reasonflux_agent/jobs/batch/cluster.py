@@ -69,8 +69,6 @@ def ray_engine(
 
 
 class Worker:
-    """One process: an actor."""
-
     _solve: Solve
 
     def __init__(self, version: str, work: Row) -> None:
@@ -95,7 +93,6 @@ class Worker:
         return ""
 
     async def solve(self, problem: str, settings: Row) -> Row:
-        """A row's outcome."""
         return await self._solve(Job(0, "", problem, {"settings": settings}))
 
 
