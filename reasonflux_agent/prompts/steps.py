@@ -7,8 +7,7 @@ import re
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
-from reasonflux_agent.prompts import ParseError
-from reasonflux_agent.prompts.literals import with_latex
+from reasonflux_agent.prompts import ParseError, with_latex
 from reasonflux_agent.schema import Plan, Step
 
 # No pattern may run over line ends or try a run of blanks twice: a reply can be a megabyte of anything.
@@ -36,8 +35,6 @@ _KINDS = ("kind", "abstraction", "type", "specific direction")
 
 
 class Mark(NamedTuple):
-    """A line that begins with a number."""
-
     named: bool
     """Whether a word stands before the number: `Step 1`."""
     indent: int

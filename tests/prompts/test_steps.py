@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.prompts import ParseError
-from reasonflux_agent.prompts.literals import with_latex
+from reasonflux_agent.prompts import ParseError, with_latex
 from reasonflux_agent.prompts.steps import read_plan, write_steps
 from reasonflux_agent.schema import Plan, Step
 

@@ -128,6 +128,7 @@ def test_the_first_error_ends_a_job_and_what_is_finished_is_kept(tmp_path: Path)
     assert (watcher.before, watcher.new, watcher.total) == (0, len(kept), 9)
     assert watcher.left is not None
 
+
 def test_a_job_never_counts_more_rows_than_its_total(tmp_path: Path) -> None:
     watcher = Watcher()
     with Journal(tmp_path / "rows.jsonl", itemgetter("id")) as journal:
