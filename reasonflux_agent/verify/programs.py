@@ -30,8 +30,6 @@ _ENTRY = re.compile(r"^def (solve|solution|main)\(", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ProgramResult:
-    """What a program did."""
-
     output: str
     """What it printed, else the value of its last expression; empty if there was neither."""
     error: str | None
