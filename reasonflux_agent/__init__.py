@@ -33,8 +33,4 @@ _HOME = {
     "Template": "schema",
 }
 __all__ = ["__version__", *_HOME]
-__getattr__ = lazy_names(__name__, _HOME)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -10,15 +10,16 @@ import asyncio
 import hashlib
 import json
 import time
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
-from langgraph.checkpoint.base import CheckpointTuple
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_config, get_stream_writer
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.func import task
@@ -30,6 +31,7 @@ from reasonflux_agent.events import PREFIX, CallEnded, Event, Labels
 from reasonflux_agent.prompts import Message, Role
 from reasonflux_agent.session import Session, session_of
 
+T = TypeVar("T")
 GIVEN_UP = "the call was given up"
 """What the record says of a call that was cancelled or interrupted: such an error has no text."""
 POLLS, NAP = 2000, 0.003
@@ -42,8 +44,6 @@ class OutOfBudget(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """A model call that a node wants."""
-
     role: Role
     messages: list[Message]
     options: models.CallOptions
@@ -60,8 +60,6 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of a model call."""
-
     reply: models.Reply
     seconds: float
     """What the call took when it was made; a resumed run gets the result at once."""
@@ -70,40 +68,23 @@ class Answer:
 
     @property
     def id(self) -> str:
-        """Id of the call."""
         return self.unit.rpartition(":")[2]
 
 
-def call(model: BaseChatModel, wanted: Call, config: RunnableConfig | None) -> Answer:
-    """Call the model. Raises OutOfBudget if the deadline passes first, and ModelError."""
+async def call(model: BaseChatModel, wanted: Call, config: RunnableConfig | None, *, blocking: bool) -> Answer:
+    """Call the model. Raises OutOfBudget if the deadline passes first, and ModelError. `blocking`: it suspends nowhere."""
     session = session_of(config)
-    if wanted.after and (saver := session.checkpointer):
-        for _ in range(POLLS):
-            if _is_saved(saver.get_tuple(_place(wanted.after, config)), wanted.after):
-                break
-            time.sleep(NAP)
-    unit = _UNITS[models.retries_itself(model)][0]
-    try:
-        return _answer(unit(_Work(model, wanted, session)).result())
-    except Exception as error:
-        raise _failure(model, wanted, error) from error
-
-
-async def acall(model: BaseChatModel, wanted: Call, config: RunnableConfig | None) -> Answer:
-    """As `call`, on the event loop."""
-    session = session_of(config)
-    if wanted.after and (saver := session.checkpointer):
-        for _ in range(POLLS):
-            if _is_saved(await saver.aget_tuple(_place(wanted.after, config)), wanted.after):
-                break
-            await asyncio.sleep(NAP)
+    if wanted.after and session.checkpointer:
+        await _until_saved(session.checkpointer, wanted.after, config, blocking)
     if session.before_call:
         session.before_call()
-    unit, limit, ending = _UNITS[models.retries_itself(model)][1], wanted.options.timeout, session.ending or Ending()
+    units, limit, ending = _UNITS[models.retries_itself(model)], wanted.options.timeout, session.ending or Ending()
     try:
+        if blocking:
+            return _answer(units[0](_Work(model, wanted, session)).result())
         if not ending.reason:
             async with ending.bounds(limit and limit + 1):
-                return _answer(await unit(_Work(model, wanted, session)))
+                return _answer(await units[1](_Work(model, wanted, session)))
     except Exception as error:
         if not ending.reason:
             raise _failure(model, wanted, error) from error
@@ -114,15 +95,18 @@ def _answer(result: dict[str, Any]) -> Answer:
     return Answer(models.Reply(**result["reply"]), result["seconds"], result["unit"])
 
 
-def _place(unit: str, config: RunnableConfig | None) -> RunnableConfig:
-    """Where the result of a unit is saved: with the graph whose node `.../node:id/model_call:id` made the call."""
-    space = "|".join(unit.split("|")[:-2])
-    return {"configurable": {"thread_id": (config or {})["configurable"]["thread_id"], "checkpoint_ns": space}}
-
-
-def _is_saved(saved: CheckpointTuple | None, unit: str) -> bool:
-    id = unit.rpartition(":")[2]
-    return saved is not None and any(written == id for written, *_ in saved.pending_writes or ())
+async def _until_saved(saver: BaseCheckpointSaver[Any], unit: str, config: RunnableConfig | None, blocking: bool) -> None:
+    """Wait for the result of a unit. It is saved with the graph whose node `.../node:id/model_call:id` made the call."""
+    space, id = "|".join(unit.split("|")[:-2]), unit.rpartition(":")[2]
+    place: RunnableConfig = {"configurable": {"thread_id": (config or {})["configurable"]["thread_id"], "checkpoint_ns": space}}
+    for _ in range(POLLS):
+        saved = saver.get_tuple(place) if blocking else await saver.aget_tuple(place)
+        if saved and any(written == id for written, *_ in saved.pending_writes or ()):
+            return
+        if blocking:
+            time.sleep(NAP)
+        else:
+            await asyncio.sleep(NAP)
 
 
 def _failure(model: BaseChatModel, wanted: Call, error: Exception) -> Exception:
@@ -216,50 +200,56 @@ def _told(error: BaseException) -> str:
     return redacted(f"{type(error).__name__}: {error if isinstance(error, Exception) else GIVEN_UP}")[:2000]
 
 
-def _invoke(work: _Work) -> dict[str, Any]:
+async def _made(work: _Work, blocking: bool) -> dict[str, Any]:
     if work.finished:
         return work.again()
     if not (made := work.cached()):
-        options = work.options()
+        options, config, messages = work.options(), work.config(), cast(Any, work.wanted.messages)
         try:
             with discreet():
-                made = work.read(work.model.invoke(cast(Any, work.wanted.messages), work.config(), **options))
+                model = work.model
+                made = work.read(
+                    model.invoke(messages, config, **options) if blocking else await model.ainvoke(messages, config, **options)
+                )
         except BaseException as error:
-            emit(work.ended(error=error))
+            await emit(work.ended(error=error), blocking=blocking)
             raise
-    emit(work.ended(*made))
+    await emit(work.ended(*made), blocking=blocking)
     return work.result(*made)
+
+
+def _invoke(work: _Work) -> dict[str, Any]:
+    return drive(_made(work, blocking=True))
 
 
 async def _ainvoke(work: _Work) -> dict[str, Any]:
-    if work.finished:
-        return work.again()
-    if not (made := work.cached()):
-        options = work.options()
-        try:
-            with discreet():
-                made = work.read(await work.model.ainvoke(cast(Any, work.wanted.messages), work.config(), **options))
-        except BaseException as error:
-            await aemit(work.ended(error=error))
-            raise
-    await aemit(work.ended(*made))
-    return work.result(*made)
+    return await _made(work, blocking=False)
 
 
-def emit(event: Event, config: RunnableConfig | None = None) -> None:
+def drive(body: Awaitable[T]) -> T:
+    """Return the result of a coroutine that never suspends. Raises RuntimeError for one that does."""
+    steps = body.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise RuntimeError(
+        "A node awaits something that is not of its run, so `invoke` cannot carry it out. Next: await the methods of `run` "
+        "alone, or call the graph with `ainvoke`."
+    )
+
+
+async def emit(event: Event, config: RunnableConfig | None = None, *, blocking: bool) -> None:
     """Tell streams (mode `custom`) and callback handlers of an event."""
     data = event.to_json()
     get_stream_writer()(data)
     if _has_handlers(config):
-        dispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
-
-
-async def aemit(event: Event, config: RunnableConfig | None = None) -> None:
-    """As `emit`, on the event loop."""
-    data = event.to_json()
-    get_stream_writer()(data)
-    if _has_handlers(config):
-        await adispatch_custom_event(f"{PREFIX}{data['type']}", data, config=config)
+        name = f"{PREFIX}{data['type']}"
+        if blocking:
+            dispatch_custom_event(name, data, config=config)
+        else:
+            await adispatch_custom_event(name, data, config=config)
 
 
 def _has_handlers(config: RunnableConfig | None) -> bool:

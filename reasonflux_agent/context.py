@@ -156,11 +156,8 @@ class Context(BaseModel):
 
     def of_strategy(self, strategy: str) -> Context:
         """Return the context of a strategy's runs: only the navigator makes the direct samples of an effort unasked."""
-        return (
-            self
-            if strategy == "navigator" or self.direct_samples is not None
-            else self.model_copy(update={"direct_samples": 0})
-        )
+        own = strategy == "navigator" or self.direct_samples is not None
+        return self if own else self.model_copy(update={"direct_samples": 0})
 
     @classmethod
     def of(cls, **fields: Any) -> Context:

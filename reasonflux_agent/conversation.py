@@ -24,8 +24,6 @@ SYSTEM = 4_000
 
 
 class Turn(NamedTuple):
-    """One earlier message."""
-
     role: Literal["user", "assistant"]
     text: str
 

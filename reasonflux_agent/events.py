@@ -9,17 +9,41 @@ name `reasonflux_<type>`, and as a line of a record. `read_event` makes it typed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from reasonflux_agent.labels import PREFIX as PREFIX
-from reasonflux_agent.labels import Labels as Labels
-from reasonflux_agent.labels import labels_of as labels_of
 from reasonflux_agent.models import Reply
 from reasonflux_agent.schema import Plan, Review, Solution, StepResult
 
 JSON = dict[str, Any]
+PREFIX = "reasonflux_"
+"""Begins the name of every callback event and metadata label of this package."""
+
+
+class Labels(BaseModel):
+    """Where in a run something happens. Model calls carry these fields as callback metadata, with `PREFIX` before each name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    """Id of the run; its record has the same name."""
+    attempt: str = ""
+    """`draft 0`, `attempt 2`: the branch of the run; empty for the run's own nodes."""
+    node: str = ""
+    """Name of the node."""
+    unit: str = ""
+    """One pass through the node. A resumed run that repeats the pass gives it the same name."""
+    call: str = ""
+    """Id of the model call that this is, or that it follows from; empty if there was none in this pass."""
+
+
+def labels_of(metadata: Mapping[str, Any] | None) -> Labels | None:
+    """Return the labels that a model call carries in its callback metadata; None for a call outside a run of ours."""
+    given = metadata or {}
+    found = {name: given[PREFIX + name] for name in Labels.model_fields if PREFIX + name in given}
+    return Labels(**found) if found.get("run") else None
 
 
 class Event(Labels):

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 
 def cache_root() -> Path:
@@ -34,3 +35,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def lock(file: IO[Any], *, wait: bool) -> bool:
+    """Lock an open file until it is closed or the process ends; False if another process holds it. Windows has no such lock."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True

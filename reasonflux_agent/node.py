@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
 
-from reasonflux_agent.calls import OutOfBudget
+from reasonflux_agent.calls import OutOfBudget, drive
 from reasonflux_agent.context import Context
 from reasonflux_agent.events import PREFIX, AnyEvent, Labels, Token, labels_of, streamed_event
 from reasonflux_agent.parts import Parts
-from reasonflux_agent.run import Actions, Blocking, Concurrent, NodeBody, Run
+from reasonflux_agent.run import NodeBody, Run
 from reasonflux_agent.schema import Usage, Value
 from reasonflux_agent.state import Attempt, Attempted, Trajectory
-
-T = TypeVar("T")
-
-
-def drive(body: Awaitable[T]) -> T:
-    """Return the result of a coroutine that never suspends. Raises RuntimeError for one that does."""
-    steps = body.__await__()
-    try:
-        next(steps)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise RuntimeError(
-        "A node awaits something that is not of its run, so `invoke` cannot carry it out. Next: await the methods of `run` "
-        "alone, or call the graph with `ainvoke`."
-    )
 
 
 class Node(Runnable[Any, Any]):
@@ -48,25 +32,24 @@ class Node(Runnable[Any, Any]):
         self.name: str = name or body.__name__
 
     def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
-        context = self.parts.context()
-        return drive(self._run(input, context, Blocking(self.parts, context, config)))
+        return drive(self._run(input, config, blocking=True))
 
     async def ainvoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
-        context = self.parts.context()
-        return await self._run(input, context, Concurrent(self.parts, context, config))
+        return await self._run(input, config, blocking=False)
 
-    async def _run(self, state: dict[str, Any], context: Context, actions: Actions) -> dict[str, Any]:
+    async def _run(self, state: dict[str, Any], config: RunnableConfig | None, blocking: bool) -> dict[str, Any]:
         before = Usage(**(state.get("spent") or {}))
         attempt, unit = state.get("attempt") or "", str(get_config()["configurable"].get("checkpoint_ns", ""))
         run = Run(
-            context=context,
+            context=self.parts.context(),
             parts=self.parts,
             labels=Labels(run=state.get("run", ""), attempt=attempt, node=self.name, unit=unit.rpartition(":")[2]),
             spent=sum((Usage.of(row) for row in state.get("usage") or ()), before),
             before=before,
             share=state.get("share") or 1,
             sample=state.get("sample") or 0,
-            actions=actions,
+            config=config,
+            blocking=blocking,
             system=state.get("system") or "",
         )
         try:

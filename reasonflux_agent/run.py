@@ -1,7 +1,7 @@
 """What a node sees of its run: the context, what was spent, and the ways to ask.
 
 A node is an `async def body(state, run)`. It awaits what it needs (`run.ask`, `run.search`, `run.program`, ...), so that one
-definition serves `ainvoke` and `invoke`: in the latter nothing that it awaits suspends (`Blocking`).
+definition serves `ainvoke` and `invoke`: in the latter nothing that it awaits suspends (`Run.blocking`).
 """
 
 from __future__ import annotations
@@ -12,104 +12,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import interrupt
 
 from reasonflux_agent import models
-from reasonflux_agent.calls import Answer, Call, OutOfBudget, acall, aemit, call, emit
+from reasonflux_agent.calls import Call, OutOfBudget, call, emit
 from reasonflux_agent.context import Context
 from reasonflux_agent.errors import searching
-from reasonflux_agent.events import Event, Labels, Unparsed
+from reasonflux_agent.events import Event, Labels, ProgramRun, Unparsed
 from reasonflux_agent.parts import Parts
 from reasonflux_agent.prompts import Message, ParseError, Prompt, correction, plain
 from reasonflux_agent.schema import Usage
-from reasonflux_agent.verify.grading import aequivalent, equivalent
-from reasonflux_agent.verify.programs import ProgramResult, arun_program, run_program
+from reasonflux_agent.verify.grading import equivalent
+from reasonflux_agent.verify.programs import ProgramResult, run_program
 
 T = TypeVar("T")
 AGAIN = 1_000
 """Distance between the seeds of a sample and of its repetition: more than a run has samples."""
 PARSE_TRIES = 2
 """Calls for one prompt at most: a reply that does not parse is sent back once, with what is wrong."""
-
-
-class Actions(Protocol):
-    """What a run does outside of its own code, on the event loop or blocking."""
-
-    async def load(self) -> dict[str, str]: ...
-    async def call(self, wanted: Call) -> Answer: ...
-    async def search(self, query: str) -> list[Document]: ...
-    async def compute(self, function: Callable[[], T]) -> T: ...
-    async def program(self, code: str) -> ProgramResult: ...
-    async def same(self, a: str, b: str, problem: str) -> bool: ...
-    async def emit(self, event: Event) -> None: ...
-
-
-@dataclass(frozen=True)
-class Blocking:
-    """The actions of `invoke`. None of them suspends, so the body's coroutine runs through in one go."""
-
-    parts: Parts
-    context: Context
-    config: RunnableConfig | None
-
-    async def load(self) -> dict[str, str]:
-        return self.parts.names(self.context)
-
-    async def call(self, wanted: Call) -> Answer:
-        return call(models.load_model(self.parts.spec(wanted.role, self.context)), wanted, self.config)
-
-    async def search(self, query: str) -> list[Document]:
-        with searching(retriever := self.parts.searcher, query):
-            return retriever.invoke(query, self.config)
-
-    async def compute(self, function: Callable[[], T]) -> T:
-        return function()
-
-    async def program(self, code: str) -> ProgramResult:
-        return run_program(code)
-
-    async def same(self, a: str, b: str, problem: str) -> bool:
-        return equivalent(a, b, problem=problem)
-
-    async def emit(self, event: Event) -> None:
-        emit(event, self.config)
-
-
-@dataclass(frozen=True)
-class Concurrent:
-    """The actions of `ainvoke`. What takes its time and cannot be awaited runs in a thread."""
-
-    parts: Parts
-    context: Context
-    config: RunnableConfig | None
-
-    async def load(self) -> dict[str, str]:
-        return await asyncio.to_thread(self.parts.names, self.context)
-
-    async def call(self, wanted: Call) -> Answer:
-        return await acall(await models.aload_model(self.parts.spec(wanted.role, self.context)), wanted, self.config)
-
-    async def search(self, query: str) -> list[Document]:
-        if self.parts.retriever is None and "searcher" not in vars(self.parts):
-            await asyncio.to_thread(lambda: self.parts.searcher)  # the first use builds its index
-        with searching(retriever := self.parts.searcher, query):
-            return await retriever.ainvoke(query, self.config)
-
-    async def compute(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
-
-    async def program(self, code: str) -> ProgramResult:
-        return await arun_program(code)
-
-    async def same(self, a: str, b: str, problem: str) -> bool:
-        return await aequivalent(a, b, problem=problem)
-
-    async def emit(self, event: Event) -> None:
-        await aemit(event, self.config)
 
 
 @dataclass
@@ -128,7 +52,9 @@ class Run:
     """Number of branches that run side by side, this one included."""
     sample: int
     """Number of the attempt or draft that the node belongs to."""
-    actions: Actions
+    config: RunnableConfig | None
+    blocking: bool
+    """Whether `invoke` carries the node out: nothing that it awaits suspends then, so its coroutine runs through in one go."""
     system: str = ""
     """The caller's system prompt, which begins each prompt."""
     usage: list[dict[str, Any]] = field(default_factory=list)
@@ -190,9 +116,10 @@ class Run:
             messages = [{"role": "system", "content": self.system}, *messages]
         streamed, deadline = self.context.stream_calls, self.context.deadline
         wanted = Call(prompt.role, plain(messages), options, self.labels, spec, deadline, streamed, self._unit)
-        began, usage = time.monotonic(), Usage(calls=1)
+        began, usage, model = time.monotonic(), Usage(calls=1), self.parts.spec(prompt.role, self.context)
         try:
-            answer = await self.actions.call(wanted)
+            loaded = models.load_model(model) if self.blocking else await models.aload_model(model)
+            answer = await call(loaded, wanted, self.config, blocking=self.blocking)
         except OutOfBudget:
             self._spend(usage, time.monotonic() - began)
             raise
@@ -210,23 +137,28 @@ class Run:
 
     async def load(self) -> dict[str, str]:
         """Load the models of the run; return the names of its parts."""
-        return await self.actions.load()
+        return await self.compute(partial(self.parts.names, self.context))
 
     async def search(self, query: str) -> list[Document]:
         """Return the documents that the retriever finds, best first."""
-        return await self.actions.search(query)
+        if self.parts.retriever is None and "searcher" not in vars(self.parts):
+            await self.compute(lambda: self.parts.searcher)  # the first use builds its index
+        with searching(retriever := self.parts.searcher, query):
+            return retriever.invoke(query, self.config) if self.blocking else await retriever.ainvoke(query, self.config)
 
     async def compute(self, function: Callable[[], T]) -> T:
-        """Return `function()`, which may take its time over a text and raises nothing; it does not block the event loop."""
-        return await self.actions.compute(function)
+        """Return `function()`, which may take its time over a text; it does not block the event loop."""
+        return function() if self.blocking else await asyncio.to_thread(function)
 
     async def program(self, code: str) -> ProgramResult:
-        """Run a program in isolation."""
-        return await self.actions.program(code)
+        """Run a program in isolation, and emit what it printed."""
+        result = await self.compute(partial(run_program, code))
+        await self.emit(ProgramRun, code=code, output=result.output, error=result.error)
+        return result
 
     async def same(self, a: str, b: str, problem: str = "") -> bool:
         """Return whether two answers to a problem are equivalent."""
-        return await self.actions.same(a, b, problem)
+        return await self.compute(partial(equivalent, a, b, problem=problem))
 
     async def person(self, question: dict[str, Any], schema: dict[str, Any]) -> Any:
         """Interrupt the run with a question; return what it is resumed with. Both are JSON-plain.
@@ -239,7 +171,8 @@ class Run:
     async def emit(self, kind: type[Event], **fields: Any) -> None:
         """Emit an event of this class with these fields; where it happened is added."""
         self._emitted += 1
-        await self.actions.emit(kind(**dict(self.labels), number=self._emitted, time=round(time.time(), 3), **fields))
+        event = kind(**dict(self.labels), number=self._emitted, time=round(time.time(), 3), **fields)
+        await emit(event, self.config, blocking=self.blocking)
 
     def _tokens_left(self, wanted: int) -> int:
         if self.context.token_budget is None:

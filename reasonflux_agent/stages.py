@@ -97,7 +97,6 @@ def first_launch(context: Context, known: bool = False) -> Update:
 
 
 def attempt_of(state: State, kind: str, sample: int, share: int) -> Attempt:
-    """Return the input of an attempt."""
     spent = sum((Usage.of(row) for row in state.get("usage") or ()), Usage())
     spent = spent.model_copy(update={"seconds": state["elapsed"]})
     return {
@@ -165,7 +164,6 @@ def conclude(
     exhausted: str,
     strategy: str,
 ) -> Solution:
-    """Return the Solution for this result of the vote."""
     best = candidates[standing.leader] if standing.leader is not None else (candidates[-1] if candidates else None)
     # if the leader is a direct sample, the trajectory of a planned candidate that agrees with it is shown
     group = [candidates[i] for i in standing.members] or candidates  # without a leader no candidate has an answer

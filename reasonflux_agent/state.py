@@ -46,8 +46,6 @@ class InputState(TypedDict, total=False):
 
 
 class OutputState(TypedDict, total=False):
-    """The output."""
-
     messages: Annotated[list[AnyMessage], add_messages]
     """The conversation with the solution's text as a new AI message."""
     solution: JSON
@@ -74,8 +72,6 @@ class Attempted(TypedDict, total=False):
 
 
 class State(InputState, OutputState, Attempted, total=False):
-    """The run's own state."""
-
     run: Annotated[str, latest]
     """Id of the run, and name of its record."""
     asked: str

@@ -22,11 +22,7 @@ FORMAL = frozenset({"complete", "answered", "not_repeating"})
 """Verifiers of a reply's form: an answer that passes them can be wrong."""
 
 
-def _as_text(value: object) -> object:
-    return "" if value is None else str(value) if isinstance(value, int | float) else value
-
-
-Text = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str, BeforeValidator(lambda v: "" if v is None else str(v) if isinstance(v, int | float) else v)]
 """A text argument; models also give a number, or null."""
 
 

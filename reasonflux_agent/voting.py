@@ -47,11 +47,12 @@ def heaviest(candidates: Sequence[Candidate]) -> float:
     return math.prod(factor for name, factor in PROVEN.items() if any(name in c.checks for c in candidates))
 
 
-async def tally(candidates: Sequence[Candidate], same: Callable[[str, str], Awaitable[bool]]) -> Tally:
-    """Return how the votes stand. `same(a, b)` compares two answers.
+Same = Callable[[str, str], Awaitable[bool]]
+"""Whether two answers are equivalent."""
 
-    Ties go to the higher mean log-probability of the group's best member, then to the group that came first.
-    """
+
+async def grouped(candidates: Sequence[Candidate], same: Same) -> list[list[int]]:
+    """Return the indices of the candidates that have an answer; those whose answers are equivalent are one group."""
     groups: list[list[int]] = []
     for index, candidate in enumerate(candidates):
         if candidate.answer is None:
@@ -63,13 +64,21 @@ async def tally(candidates: Sequence[Candidate], same: Callable[[str, str], Awai
                 break
         else:
             groups.append([index])
+    return groups
+
+
+async def tally(candidates: Sequence[Candidate], same: Same) -> Tally:
+    """Return how the votes stand.
+
+    Ties go to the higher mean log-probability of the group's best member, then to the group that came first.
+    """
 
     def standing(group: list[int]) -> tuple[float, float]:
         logprobs = [p for i in group if (p := candidates[i].logprob) is not None]
         return sum(weight(candidates[i]) for i in group), max(logprobs, default=float("-inf"))
 
     # sorted() is stable: among equals the group that came first stays first
-    ranked = sorted(groups, key=standing, reverse=True)
+    ranked = sorted(await grouped(candidates, same), key=standing, reverse=True)
     if not ranked:
         return NO_VOTES
     # the heaviest member represents the group; among equals one with a plan, so that plan and text belong together

@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reasonflux_agent.events import (
-    Begin,
-    CandidateMade,
-    Concluded,
-    Decided,
-    Event,
-    Feedback,
-    PlanDrawn,
-    PlanRefined,
-    ProgramRun,
-    Restated,
-    Reviewed,
-    StepDone,
-    TemplatesFound,
-    Unparsed,
-)
+from reasonflux_agent import events
 from reasonflux_agent.schema import Plan
 
 
@@ -38,51 +23,51 @@ def outline(plan: Plan) -> Iterator[str]:
             yield "   with " + "; ".join(map(template_name, step.templates))
 
 
-def describe(event: Event) -> str:
+def describe(event: events.Event) -> str:
     """Return what an event says, as lines of plain text; the first one is its title. Empty for `call`, `token` and `note`."""
     return "\n".join(_lines(event)).rstrip()
 
 
-def _lines(event: Event) -> Iterator[str]:
+def _lines(event: events.Event) -> Iterator[str]:
     match event:
-        case Begin(parts=parts, context=context):
+        case events.Begin(parts=parts, context=context):
             models = " and ".join(dict.fromkeys((parts["navigator"], parts["solver"])))
             yield f"Effort {context['effort']}, model {models}, library {parts['library']}"
-        case Restated(problem=problem, by=by):
+        case events.Restated(problem=problem, by=by):
             yield "Problem, restated" if by == "navigator" else "Problem: the last message with the whole conversation"
             yield problem if by == "navigator" else ""
-        case PlanDrawn(plan=plan) | PlanRefined(plan=plan):
-            yield "Trajectory" if isinstance(event, PlanDrawn) else "Refined trajectory"
+        case events.PlanDrawn(plan=plan) | events.PlanRefined(plan=plan):
+            yield "Trajectory" if isinstance(event, events.PlanDrawn) else "Refined trajectory"
             yield from outline(plan)
-        case TemplatesFound(templates=found, plan=plan):
+        case events.TemplatesFound(templates=found, plan=plan):
             yield "Templates" if found else "Templates: none fits, the run continues without"
             for number, step in enumerate(plan.steps if found else (), 1):
                 if step.templates:
                     yield f"{number}. {step.purpose}"
                     yield "   with " + "; ".join(map(template_name, step.templates))
-        case Unparsed(prompt=prompt, error=error):
+        case events.Unparsed(prompt=prompt, error=error):
             yield f"A reply to {prompt!r} could not be read: {error}"
-        case StepDone(result=result):
+        case events.StepDone(result=result):
             again = f", attempt {result.attempt}" if result.attempt > 1 else ""
             yield f"Result up to step {result.index + 1}{again}"
             yield result.text
-        case ProgramRun(code=code, output=output, error=error):
+        case events.ProgramRun(code=code, output=output, error=error):
             yield "Program"
             yield f"```python\n{code}\n```"
             yield f"failed: {error}" if error else f"printed: {output.strip()}"
-        case Reviewed(review=said, by=by):
+        case events.Reviewed(review=said, by=by):
             yield f"Review by the {by}: {said.verdict}"
             if said.feedback:
                 yield said.feedback
             yield from outline(Plan(steps=said.steps))
-        case Decided(question=question, decision=decision):
+        case events.Decided(question=question, decision=decision):
             yield f"Decision about the {question}: {decision.get('action', '')}"
-        case CandidateMade(source=source, answer=answer, checks=checks):
+        case events.CandidateMade(source=source, answer=answer, checks=checks):
             failed = ", ".join(name for name, passed in checks.items() if not passed)
             yield f"Candidate by {source}: {answer or 'no answer'}" + (f" (failed checks: {failed})" if failed else "")
-        case Concluded(solution=solution):
+        case events.Concluded(solution=solution):
             yield f"{solution.status.capitalize()}: {solution.verdict}"
-        case Feedback(correct=correct, answer=answer, comment=comment):
+        case events.Feedback(correct=correct, answer=answer, comment=comment):
             known = f". The right answer: {answer}" if answer is not None else ""
             yield f"Marked as {'right' if correct else 'wrong'}{known}"
             yield comment

@@ -41,8 +41,6 @@ Outcome = tuple[bool | None, str]
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check."""
-
     check: str
     ok: bool | None
     needed: bool
@@ -54,8 +52,6 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found about one server."""
-
     server: str
     """Its URL, or the model's spec if it has none."""
     findings: tuple[Finding, ...]
@@ -102,7 +98,6 @@ class Probe:
         return call_kwargs(self.model, CallOptions(**given))
 
     def ask(self, prompt: Any, **options: Any) -> Reply:
-        """The reply to one call."""
         return read_reply(self.model.invoke(prompt, **self.options(**options)))
 
     @cached_property
@@ -127,7 +122,6 @@ class Probe:
 
     @property
     def first_reply(self) -> Reply:
-        """`first`, read."""
         return read_reply(self.first)
 
     def reachable(self) -> Outcome:
@@ -235,8 +229,6 @@ class Probe:
 
 
 class Check(NamedTuple):
-    """A question to a server."""
-
     name: str
     needed: bool
     ask: Callable[[Probe], Outcome]

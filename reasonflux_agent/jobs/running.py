@@ -163,12 +163,10 @@ class Filing:
         self.failed = []
 
     def add(self, row: Row) -> None:
-        """Adds a row."""
         self.journal.add(row)
         self.watcher.row(row)
 
     def gone(self) -> ModelError:
-        """The error for a server that is gone."""
         name = self.journal.name
         return ModelError(
             f"The {self.job} was stopped: its last {len(self.failed)} row(s) failed one after another, which are not written. "

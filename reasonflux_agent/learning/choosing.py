@@ -14,7 +14,7 @@ from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
 from reasonflux_agent.strategies.search import document_id, standing_out
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
-from reasonflux_agent.templates.interchange.entries import unproven
+from reasonflux_agent.templates.interchange import unproven
 
 MINING = 0.5
 """The share of the calls that mining may take; the races have the rest."""

@@ -12,7 +12,6 @@ TASK = f"Task: the steps are done. State the result that the problem asks for, i
 
 
 def render(problem: str, plan: Plan, results: Sequence[StepResult], templates: Sequence[Template | str] = ()) -> list[Message]:
-    """Return the request for the final answer, after the results of all steps."""
     return user(brief(problem, templates=templates, plan=plan, results=results), TASK)
 
 

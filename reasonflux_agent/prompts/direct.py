@@ -7,7 +7,6 @@ from reasonflux_agent.prompts.solve import REASON, text
 
 
 def render(problem: str) -> list[Message]:
-    """Return the problem and the publishers' instruction."""
     return user(problem.strip(), REASON)
 
 

@@ -6,8 +6,7 @@ import json
 import re
 from typing import Any
 
-from reasonflux_agent.prompts import Message, ParseError, Prompt, user
-from reasonflux_agent.prompts.literals import with_latex
+from reasonflux_agent.prompts import Message, ParseError, Prompt, user, with_latex
 
 TASK = """Task: the problem is solved. Write the solution as one JSON value that follows this JSON schema, and nothing else. Use
 the field names of the schema. Take every value from the solution or the problem; do not solve the problem anew."""

@@ -21,7 +21,6 @@ def _dialogue(turns: Sequence[Turn]) -> str:
 
 
 def render_analyse(problem: str) -> list[Message]:
-    """Return the request for the idea of the problem."""
     return user(brief(problem), "Task: name the core idea of the problem and the knowledge it calls for, in three sentences.")
 
 
@@ -50,7 +49,6 @@ def render_instruct(problem: str, plan: Plan, step: int, turns: Sequence[Turn]) 
 
 
 def render_follow(problem: str, instruction: str, turns: Sequence[Turn], last: bool) -> list[Message]:
-    """Return the request that a student carries the instruction out."""
     end = f"This is the last step: {BOXED}" if last else ""
     return user(brief(problem), _dialogue(turns), f"Your teacher says: {instruction}", f"Task: do just that. {end}")
 

@@ -39,7 +39,6 @@ SHOWN = (
 
 
 def render(problem: str) -> list[Message]:
-    """Return the request for a trajectory."""
     messages: list[Message] = []
     for problem_shown, plan in SHOWN:
         messages += [*user("" if messages else TASK, brief(problem_shown)), {"role": "assistant", "content": plan}]

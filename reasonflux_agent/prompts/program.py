@@ -9,7 +9,6 @@ Import nothing but math and itertools. Reply with one ```python block and nothin
 
 
 def render(problem: str) -> list[Message]:
-    """Return the request for a program."""
     return user(brief(problem), TASK)
 
 

@@ -16,7 +16,6 @@ _CONDITIONS = re.compile(r"^[^\w\n]*conditions[^\w\n:]*:(.+)$", re.IGNORECASE | 
 
 
 def render(problem: str) -> list[Message]:
-    """Return the request for an abstraction and its steps."""
     return user(brief(problem), TASK)
 
 

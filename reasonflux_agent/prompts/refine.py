@@ -13,7 +13,6 @@ out a method that does not fit. Do not solve the problem. Reply with 2 to 4 numb
 
 
 def render(problem: str, templates: Sequence[Template | str], plan: Plan) -> list[Message]:
-    """Return the request to rewrite a plan, with the templates in view."""
     return user(brief(problem, templates=templates, plan=plan), TASK)
 
 

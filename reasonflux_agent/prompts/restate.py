@@ -68,7 +68,6 @@ def _asked(turns: Sequence[Turn], last: str) -> str:
 
 
 def render(said: Conversation) -> list[Message]:
-    """Return the request to restate the last turn."""
     messages: list[Message] = []
     for turns, last, restated in SHOWN:
         messages += [*user("" if messages else TASK, _asked(turns, last)), {"role": "assistant", "content": restated}]

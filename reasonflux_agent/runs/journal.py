@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Generic, Self, TypeVar
 
 from reasonflux_agent.errors import InputError
+from reasonflux_agent.files import lock
 
 Row = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -55,7 +56,6 @@ class Journal(Generic[K]):
         header: Row | None = None,
         rows: Any = None,
         drop: Callable[[Row], bool] | None = None,
-        lock: Path | None = None,
     ) -> None:
         """`path`: the file; `-` is standard output, which holds no earlier rows and is not locked.
 
@@ -63,10 +63,9 @@ class Journal(Generic[K]):
         `header` is the first line of the file: `format`, `version`, and `settings`, on which the results depend.
         `rows`: an object to keep the rows in place of a dict, if they are too many for the memory (`[key] = row`, `in`, `len`).
         `drop` sees each row that is read. Rows for which it is true are removed from the file, and are missing again.
-        `lock`: a file to lock in place of `path`; it then says which process holds it, and `path` appears with the first row.
         """
         self.path, self.name = Path(path), STDOUT if str(path) == "-" else str(path)
-        self.key, self.header, self.drop, self.lock = key, header, drop, lock
+        self.key, self.header, self.drop = key, header, drop
         self.rows: dict[K, Row] = {} if rows is None else rows
         """Key -> row. Of two rows with the same key the later one counts."""
         self._file: IO[bytes] | None = None
@@ -78,22 +77,13 @@ class Journal(Generic[K]):
             self._file = sys.stdout.buffer
             return self
         with ExitStack() as opened:
-            target = self.lock or self.path
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                held: IO[bytes] = opened.enter_context(target.open("ab+", buffering=0))
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = opened.enter_context(self.path.open("ab+", buffering=0))
             except OSError as error:
                 raise InputError(f"{self.name} cannot be written: {error}. Next: name another file.") from None
-            if not _locked(held):
-                held.seek(0)
-                process = f" ({held.read().decode().strip() or 'unknown'})" if self.lock else ""
-                raise InputError(
-                    f"Another process{process} is writing {self.name}. Next: wait for it, stop it, or name another file."
-                )
-            if self.lock:
-                held.truncate(0)
-                held.write(str(os.getpid()).encode())
-            self._file = None if self.lock else held
+            if not lock(self._file, wait=False):
+                raise InputError(f"Another process is writing {self.name}. Next: wait for it, stop it, or name another file.")
             self._open = opened.pop_all()
         try:
             self._read()
@@ -112,8 +102,7 @@ class Journal(Generic[K]):
     def add(self, row: Row) -> None:
         """Keeps a row: one line, which the system has when this returns. Any thread may call it."""
         with self._adding:
-            if self._file is None:
-                self._file = self._open.enter_context(self.path.open("ab", buffering=0))
+            assert self._file is not None
             _write(self._file, row)
             self.rows[self.key(row)] = row
 
@@ -147,7 +136,7 @@ class Journal(Generic[K]):
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             self._file = self._open.enter_context(os.fdopen(handle, "ab", buffering=0))
-            _locked(self._file)
+            lock(self._file, wait=False)
             for row, key in read_rows(self.path, self._parse):
                 if key is None or not dropped(row):
                     _write(self._file, row)
@@ -216,16 +205,3 @@ def _write(file: IO[bytes], row: Row) -> None:
     while rest:  # a full disk may take a part of it
         rest = rest[file.write(rest) :]
     file.flush()
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Locks an open file until it is closed or the process ends; False where another process holds it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

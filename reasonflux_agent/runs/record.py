@@ -23,6 +23,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from reasonflux_agent import __version__
 from reasonflux_agent.errors import InputError, ReasonFluxError, RecordError
 from reasonflux_agent.events import PREFIX, TYPES, AnyEvent, Begin, CallEnded, Concluded, Feedback, read_event
+from reasonflux_agent.files import lock
 from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.schema import Solution
 
@@ -81,19 +82,9 @@ def append_line(path: Path, line: bytes) -> None:
     """Append a line to a record, which other processes may append to at the same time. Raises OSError."""
     # one write of one line in append mode: readers and a kill see whole lines, or a last one that is cut
     with path.open("ab+") as file:
-        _lock(file)
+        lock(file, wait=True)  # a line that another process has half written must not be taken for a cut one
         _drop_cut_line(file)
         file.write(line)
-
-
-def _lock(file: BinaryIO) -> None:
-    """Lock a file until it is closed: a line that another process has half written must not be taken for a cut one."""
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except (ImportError, OSError):  # Windows, or a file system without locks
-        return
 
 
 def _drop_cut_line(file: BinaryIO) -> None:

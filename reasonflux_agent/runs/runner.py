@@ -49,16 +49,6 @@ class GraphArguments(TypedDict, total=False):
     context: Context | None
 
 
-class Options(TypedDict, total=False):
-    """What a call outside of any run asks for; see `models.CallOptions`."""
-
-    max_tokens: int
-    temperature: float
-    stop: tuple[str, ...]
-    schema: JSON | None
-    timeout: float | None
-
-
 class Busy(InputError):
     """No more runs are taken at the moment."""
 
@@ -114,7 +104,6 @@ class Runner(TakesFeedback):
 
     @property
     def ended(self) -> bool:
-        """Whether `end` was called."""
         return bool(self._ending.reason)
 
     def check_place(self) -> None:
@@ -180,8 +169,8 @@ class Runner(TakesFeedback):
         """Return the model, or the spec of the model, that solves in a run with this context."""
         return context.solver or self._solver
 
-    async def reply(self, messages: list[Message], context: Context, **options: Unpack[Options]) -> Reply:
-        """Return the solver's reply to messages outside of any run. It is not recorded.
+    async def reply(self, messages: list[Message], context: Context, **options: Any) -> Reply:
+        """Return the solver's reply to messages outside of any run; `options` as in `models.CallOptions`. It is not recorded.
 
         Raises ModelError, also if the time is up or the runs were ended.
         """
@@ -202,7 +191,7 @@ class Runner(TakesFeedback):
     @asynccontextmanager
     async def _asked(self, context: Context, options: Options) -> AsyncIterator[tuple[BaseChatModel, JSON]]:
         model = await aload_model(self.solver(context))
-        asked = CallOptions(**{"max_tokens": context.max_tokens, **options})  # type: ignore[arg-type]
+        asked = CallOptions(**{"max_tokens": context.max_tokens, **options})
         try:
             async with self._ending.bounds(asked.timeout):
                 with discreet():

@@ -24,8 +24,6 @@ BEGUN = "reasonflux_begun"
 
 
 class Thread(Value):
-    """The last run of a thread."""
-
     id: str
     problem: str
     state: Literal["running", "interrupted", "finished"]

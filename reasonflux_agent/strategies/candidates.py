@@ -6,14 +6,14 @@ import re
 from functools import partial
 from typing import Any
 
-from reasonflux_agent.events import CandidateMade, ProgramRun
+from reasonflux_agent.events import CandidateMade
 from reasonflux_agent.models import Reply, reads_errors
 from reasonflux_agent.prompts import Message, ParseError, Prompt
 from reasonflux_agent.prompts.program import OUTPUT, PROGRAM
 from reasonflux_agent.run import Run
 from reasonflux_agent.schema import Candidate, Plan, StepResult
 from reasonflux_agent.verify.grading import extract_answer
-from reasonflux_agent.verify.programs import ProgramResult, extract_program
+from reasonflux_agent.verify.programs import extract_program
 from reasonflux_agent.verify.verifiers import run_verifiers
 
 PROGRAM_RUNS = 2
@@ -76,8 +76,7 @@ async def solve(
         code = extract_program(cut)
         if not code:
             return (joined + reply.text).strip(), reply
-        result: ProgramResult = await run.program(code)
-        await run.emit(ProgramRun, code=code, output=result.output, error=result.error)
+        result = await run.program(code)
         failed = result.error or not result.output
         if failed and runs_left > 1 and not reads_errors(run.parts.spec("solver", run.context)):
             messages, joined, sampled = prompt.render(**given), "", True
@@ -123,13 +122,12 @@ async def programmed(run: Run, problem: str, *, sampled: bool) -> Candidate:
             code, reply = await run.ask(PROGRAM, sampled=sampled, again=made, problem=problem)
         except ParseError:
             return Candidate(source="program", text="", answer=None, checks={"answered": False})
-        result: ProgramResult = await run.program(code)
-        await run.emit(ProgramRun, code=code, output=result.output, error=result.error)
+        result = await run.program(code)
         if result.output and not result.error:
             break
         sampled = True  # the next try is another program
     answer = "" if result.error else await run.compute(lambda: printed_answer(result.output))
-    text = f"```python\n{code}\n```\n```output\n{result.error or result.output}\n```\n"
+    text = f"```python\n{code}\n```{printed(result.output, result.error)}"
     if not answer:
         return Candidate(source="program", text=text, answer=None, checks={"answered": False})
     return await candidate(run, "program", problem, f"{text}\\boxed{{{answer}}}", answer=answer, reply=reply)

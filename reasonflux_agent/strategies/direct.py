@@ -21,9 +21,8 @@ def direct(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
 
 async def reason(state: Any, run: Run) -> dict[str, Any]:
     """Solver: the whole problem in one reply."""
-    run.sample += (
-        run.context.setting.direct_samples
-    )  # they ask the same: another greedy call, or one of their seeds, would repeat them
+    # the direct samples ask the same: another greedy call, or one of their seeds, would repeat them
+    run.sample += run.context.setting.direct_samples
     try:
         text, reply = await run.ask(DIRECT, sampled=run.sample > 0, logprobs=True, problem=state["problem"])
     except ParseError:

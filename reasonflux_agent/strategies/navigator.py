@@ -97,24 +97,10 @@ def _onward(state: Trajectory) -> Literal["solve_step", "answer"]:
     return "solve_step" if state.get("step", 0) < len(steps) else "answer"
 
 
-def _reviewed(state: Trajectory, index: int, whole: bool) -> int:
-    """Reviews so far of the step, or of the `whole` trajectory: its index changes with the length of a replaced plan."""
-    return sum(whole or row["index"] == index for row in state["reviews"])
-
-
 async def plan(state: Trajectory, run: Run) -> Update:
     """Navigator: the abstraction and the trajectory."""
-    blank: Update = {
-        "step": 0,
-        "results": [],
-        "reviews": [],
-        "templates": [],
-        "texts": {},
-        "seen": [],
-        "tries": [],
-        "feedback": "",
-    }
-    blank |= {"edited": False}
+    blank: Update = {name: [] for name in ("results", "reviews", "templates", "seen", "tries")}
+    blank |= {"step": 0, "texts": {}, "feedback": "", "edited": False}
     drawn = Plan(steps=(Step(purpose="Solve the problem."),))
     try:
         drawn, _ = await run.ask(PLAN, sampled=state["sample"] > 0, problem=state["problem"])
@@ -190,7 +176,8 @@ async def solve_step(state: Trajectory, run: Run) -> Update:
     sampled = state["sample"] > 0 or bool(feedback)  # a greedy redo would repeat itself
     last = index == len(drawn.steps) - 1
     text, reply = await solve(run, SOLVE, sampled=sampled, last=last, **given)
-    reviewed = _reviewed(state, index, whole)
+    # all reviews are of a whole trajectory: its index changes with the length of a replaced plan
+    reviewed = sum(whole or row["index"] == index for row in state["reviews"])
     result = StepResult(index=index, text=text, attempt=reviewed + 1)
     planned = not whole or informed or not worked_examples(templates)
     await run.emit(StepDone, result=result, templates=state["templates"], planned=planned)

@@ -21,7 +21,6 @@ def trajectory_query(problem: str, plan: Plan, due: int = 0) -> str:
 
 
 def step_query(step: Step) -> str:
-    """Return the query for one step."""
     return f"{step.purpose}\n{step.query}"
 
 

@@ -47,8 +47,4 @@ _HOME = {
     "StoreRetriever": "interchange.namespaces",
 }
 __all__ = list(_HOME)
-__getattr__ = lazy_names(__name__, _HOME)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

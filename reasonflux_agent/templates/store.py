@@ -19,7 +19,6 @@ GLANCE = 100
 
 
 def import_faiss() -> Any:
-    """Return the faiss module. Raises MissingExtraError."""
     try:
         import faiss
     except ImportError as error:
@@ -136,18 +135,11 @@ class FaissStore(VectorStore):
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         import numpy as np
+        from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
         found = [number for number, _ in self._nearest(embedding, fetch_k, **kwargs)]
-        if not found:
-            return []
-        rows = self._rows(found)
-        to_query, to_each = rows @ self._unit([embedding])[0], rows @ rows.T
-        chosen: list[int] = []
-        while len(chosen) < min(k, len(found)):
-            near = to_each[:, chosen].max(axis=1) if chosen else np.zeros(len(found))
-            value = lambda_mult * to_query - (1 - lambda_mult) * near
-            value[chosen] = -np.inf
-            chosen.append(int(value.argmax()))
+        rows = self._rows(found) if found else []
+        chosen = maximal_marginal_relevance(np.array(embedding), rows, lambda_mult, k)
         return [self._document(found[i]) for i in chosen]
 
     def _select_relevance_score_fn(self) -> Any:

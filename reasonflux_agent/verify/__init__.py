@@ -26,8 +26,4 @@ _HOME = {
     **dict.fromkeys(("Verifier", "run_verifiers"), "verifiers"),
 }
 __all__ = [*_HOME]
-__getattr__ = lazy_names(__name__, _HOME)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -7,7 +7,6 @@ that programs for mathematics are full of are put in its reach first (dialect.py
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import re
@@ -31,8 +30,6 @@ _ENTRY = re.compile(r"^def (solve|solution|main)\(", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ProgramResult:
-    """What a program did."""
-
     output: str
     """What it printed, else the value of its last expression; empty if there was neither."""
     error: str | None
@@ -62,11 +59,6 @@ def run_program(code: str, *, seconds: float = 3.0, memory: int = 256_000_000) -
         return ProgramResult("", f"ValueError: a program of {len(code)} characters; at most {MAX_CODE} are run", 0.0)
     output, error = _run(code, seconds, memory)
     return ProgramResult(output[:MAX_OUTPUT].rstrip(), error, time.monotonic() - started)
-
-
-async def arun_program(code: str, *, seconds: float = 3.0, memory: int = 256_000_000) -> ProgramResult:
-    """`run_program` without blocking the event loop."""
-    return await asyncio.to_thread(run_program, code, seconds=seconds, memory=memory)
 
 
 def _run(code: str, seconds: float, memory: int) -> tuple[str, str | None]:

@@ -141,16 +141,6 @@ async def test_two_models_of_a_class_share_no_reply(tmp_path: Path) -> None:
         await evaluate([sums(tmp_path, 1)], ["direct"], model=FakeModel(), out=tmp_path / "c", cache=tmp_path / "replies")
 
 
-def test_rows_of_an_older_version_are_read_and_never_found(tmp_path: Path) -> None:
-    (tmp_path / "replies").write_text('{"key": "a", "replies": [{"content": "7"}], "seconds": 1}\n')
-    with opened(tmp_path / "replies") as cache:
-        assert cache.get("a") is None
-        cache.keep("a", REPLY, 2.0)
-    with opened(tmp_path / "replies") as cache:
-        assert cache.get("a") == (REPLY, 2.0)
-    assert len((tmp_path / "replies").read_text().splitlines()) == 2
-
-
 async def test_a_folder_says_that_its_calls_may_be_older(served: Served, tmp_path: Path) -> None:
     await run(served, tmp_path, "a", ["direct"])
     assert json.loads((tmp_path / "a" / "run.json").read_text())["cached"] is True

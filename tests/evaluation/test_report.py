@@ -174,30 +174,6 @@ def test_repeats_give_pass_and_majority(tmp_path: Path) -> None:
     assert cells(folder, "Accuracy")[0]["accuracy [95 %]"].startswith("50.0%")
 
 
-def test_what_reviews_and_checks_did(tmp_path: Path) -> None:
-    def votes(*rights: bool) -> list[dict[str, Any]]:
-        return [
-            {"source": "navigator", "answer": "7", "correct": r, "checks": {"arithmetic": r}, "logprob": None} for r in rights
-        ]
-
-    rows = [
-        row("navigator", "repaired", True, reviews=["redo", "accept"], candidates=votes(False, True), escalated=True),
-        row("navigator", "spoilt", False, reviews=["replace"], candidates=votes(True, False)),
-        row("navigator", "kept", True, reviews=["accept"], candidates=votes(True, True)),
-        row("navigator", "single", True, candidates=votes(True)),
-    ]
-    folder = write_run(tmp_path / "run", rows)
-    assert cells(folder, "Reviews: verdicts") == [
-        {"benchmark": BENCH, "method": "navigator", "reviewed": "75.0%", "accept": "2", "redo": "1", "replace": "1"}
-    ]
-    every, asked = cells(folder, "First, last and chosen candidate")
-    assert (every["n"], every["first right"], every["chosen right"], every["any right"]) == ("3", "66.7%", "66.7%", "100.0%")
-    assert (asked["n"], asked["last right"], asked["repaired"], asked["spoilt"]) == ("2", "50.0%", "1", "1")
-    (check,) = cells(folder, "Checks on candidates")
-    assert (check["right passed"], check["wrong passed"]) == ("5/5", "0/2")
-    assert cells(folder, "Tokens, calls, time")[0]["escalated"] == "25.0%"
-
-
 def test_matched_samples_are_told(tmp_path: Path) -> None:
     found = {"k": 3, "target_tokens": 1490.4, "sample_tokens": 500.0}
     folder = write_run(tmp_path / "run", [row("sc", "p", True)], matched={"sc": {BENCH: found}}, templates="ab" * 32)

@@ -328,7 +328,7 @@ async def test_a_server_that_is_gone_ends_the_run_and_costs_no_problem(tmp_path:
 async def test_a_dead_server_is_an_error_and_no_rows(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="could not be reached"):
         await evaluate([sums(tmp_path, 1)], ["direct"], model="vllm:fake@http://127.0.0.1:9/v1", out=tmp_path / "run")
-    assert not (tmp_path / "run" / "results.jsonl").exists()
+    assert (tmp_path / "run" / "results.jsonl").read_text() == ""
 
 
 async def test_repeats_and_samples_have_seeds_of_their_own(tmp_path: Path) -> None:
@@ -435,11 +435,11 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
         time.sleep(0.5)
         return mathematician(prompt)
 
-    with serve_fake(slow) as url, child(problems, url, str(out)) as first:
+    with serve_fake(slow) as url, child(problems, url, str(out)):
         deadline = time.monotonic() + 120
         while not (out / "run.json").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        with pytest.raises(InputError, match=rf"Another process \({first.pid}\) is writing .*run"):
+        with pytest.raises(InputError, match=r"Another process is writing .*run"):
             asyncio.run(evaluate([problems], ["direct", "no-templates"], model=f"vllm:fake@{url}", out=out))
 
 

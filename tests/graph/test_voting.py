@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
 from reasonflux_agent import ReasonFlux
-from reasonflux_agent.node import drive
+from reasonflux_agent.calls import drive
 from reasonflux_agent.schema import Candidate, Solution
 from reasonflux_agent.voting import NO_VOTES, PROVEN, Tally, heaviest, settled, tally, wave, weight
 from tests.graph.fakes import Line, Sampled, Scripted, Shelf

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reasonflux_agent.verify import programs
-from reasonflux_agent.verify.programs import MAX_CODE, MAX_OUTPUT, arun_program, extract_program, run_program
+from reasonflux_agent.verify.programs import MAX_CODE, MAX_OUTPUT, extract_program, run_program
 from tests.ticking import ticking
 
 
@@ -151,9 +151,9 @@ def test_output_is_bounded() -> None:
 
 async def test_a_small_value_with_much_text_is_written_out_where_it_costs_us_nothing() -> None:
     async with ticking(0.01) as loop:
-        result = await arun_program("x = 3 ** 8000\n[x] * 1000")
+        result = await asyncio.to_thread(run_program, "x = 3 ** 8000\n[x] * 1000")
         assert (result.output[:5], len(result.output)) == ("[" + str(3**8000)[:4], MAX_OUTPUT)
-        result = await arun_program("a = ['x' * 10**6] * 100\n[a] * 100")
+        result = await asyncio.to_thread(run_program, "a = ['x' * 10**6] * 100\n[a] * 100")
     assert result.error
     assert result.error.startswith("MemoryError")
     assert loop.ticks > 10
@@ -177,14 +177,14 @@ def test_threads_run_side_by_side() -> None:
 
 
 async def test_the_event_loop_goes_on() -> None:
-    running = asyncio.create_task(arun_program("while True: pass", seconds=0.5))
+    running = asyncio.create_task(asyncio.to_thread(run_program, "while True: pass", seconds=0.5))
     ticks = 0
     while not running.done():
         await asyncio.sleep(0.02)
         ticks += 1
     assert ticks >= 5
     assert (await running).error
-    assert (await arun_program("6 * 7")).output == "42"
+    assert (await asyncio.to_thread(run_program, "6 * 7")).output == "42"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

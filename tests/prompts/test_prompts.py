@@ -191,7 +191,7 @@ def test_a_replacement_brings_its_steps() -> None:
     assert [(s.purpose, s.query) for s in review.steps] == [("Try small cases", "small cases"), ("Generalise", "")]
 
 
-@pytest.mark.parametrize("reply", ["REPLACE\n1. Try", "REPLACE: 1. Try", "**REPLACE**\n\n**1.** Try", "REPLACE:\nStep 1: Try"])
+@pytest.mark.parametrize("reply", ["REPLACE\n1. Try", "REPLACE: 1. Try", "**REPLACE**\n\n**1.** Try", "REPLACE:\n1) Try"])
 def test_the_first_step_of_a_replacement_is_no_remark(reply: str) -> None:
     review = REVIEW.parse(f"{reply}\n2. Generalise")
     assert [step.purpose for step in review.steps] == ["Try", "Generalise"]

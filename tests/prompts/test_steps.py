@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonflux_agent.prompts import ParseError
-from reasonflux_agent.prompts.literals import read_literal
+from reasonflux_agent.prompts import ParseError, with_latex
 from reasonflux_agent.prompts.steps import read_plan, write_steps
 from reasonflux_agent.schema import Plan, Step
 
@@ -82,7 +81,7 @@ def test_latex_survives_json(command: str, tail: str) -> None:
     "text", ["one\ntwo", 'say "so"', "caf\u00e9", "a\\b", "tab\there", "back\\\\slash", "a / b", "x\n\n1. y"]
 )
 def test_real_escapes_are_kept(text: str) -> None:
-    assert read_literal(json.dumps([text]))[0] == [text]
+    assert json.loads(with_latex(json.dumps([text]))) == [text]
 
 
 def test_an_escaped_letter_is_kept() -> None:

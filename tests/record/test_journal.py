@@ -91,13 +91,9 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    for options in ({}, {"lock": tmp_path / "lock"}):
-        with (
-            opened(tmp_path / "j", **options),
-            pytest.raises(InputError, match=r"Another process.* is writing .*j\. Next: wait"),
-        ):
-            opened(tmp_path / "j", **options).__enter__()
-        opened(tmp_path / "j", **options).__enter__()  # and then the next one
+    with opened(tmp_path / "j"), pytest.raises(InputError, match=r"Another process is writing .*j\. Next: wait"):
+        opened(tmp_path / "j").__enter__()
+    opened(tmp_path / "j").__enter__()  # and then the next one
 
 
 def test_dropped_rows_leave_the_file_and_forgotten_ones_stay(tmp_path: Path) -> None:

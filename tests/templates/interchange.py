@@ -11,7 +11,7 @@ from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.schema import Example, Template
 from reasonflux_agent.templates import TemplateLibrary
 from reasonflux_agent.templates.cleaning import Counts
-from reasonflux_agent.templates.interchange.entries import library_of
+from reasonflux_agent.templates.interchange import library_of
 from reasonflux_agent.templates.reading import entry_of
 
 RETRIEVAL = {"scores": "wordllama hybrid", "floor": 0.51, "lead": 0.125}

@@ -71,8 +71,6 @@ def ray_engine(
 
 
 class Worker:
-    """One process: an actor."""
-
     _solve: Solve
 
     def __init__(self, version: str, work: Row) -> None:
@@ -99,7 +97,6 @@ class Worker:
         return ""
 
     async def solve(self, problem: str, settings: Row) -> Row:
-        """A row's outcome."""
         return await self._solve(Job(0, "", problem, {"settings": settings}))
 
 

@@ -13,7 +13,6 @@ from reasonflux_agent.jobs.batch.runner import UNSOLVED, Engine, failure
 from reasonflux_agent.jobs.running import arun_all
 from reasonflux_agent.models.retries import TRIES
 from reasonflux_agent.runs.journal import Row
-from reasonflux_agent.schema import Solution
 
 Solve = Callable[[Job], Awaitable[Row]]
 """Solves one row. A failure is an outcome too."""
@@ -40,15 +39,12 @@ def solver(flux: ReasonFlux, pace: Pace | None = None, **context: Any) -> Solve:
                     return {**failure(error), **_about(heard, begun)}
                 await heard.wait(retry_after(cause) or 0.0)
             else:
-                return {**_outcome(solution), **_about(heard, begun)}
+                said = solution.model_dump(include={"answer", "status", "text"})
+                counted = {"votes": round(solution.votes, 3), "tokens": solution.total.tokens}
+                return {**UNSOLVED, **said, **counted, **_about(heard, begun)}
         raise AssertionError("unreachable")
 
     return solve
-
-
-def _outcome(solution: Solution) -> Row:
-    said = solution.model_dump(include={"answer", "status", "text"})
-    return {**UNSOLVED, **said, "votes": round(solution.votes, 3), "tokens": solution.total.tokens}
 
 
 def _about(heard: Listener, begun: float) -> Row:

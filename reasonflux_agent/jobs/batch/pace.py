@@ -110,18 +110,15 @@ class Listener(AsyncCallbackHandler):
     async def on_chat_model_start(
         self, serialized: Any, messages: Any, *, run_id: UUID, metadata: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        """A call is about to be sent."""
         unit = self._units[run_id] = str((metadata or {}).get("langgraph_checkpoint_ns", ""))
         await self.wait(self._asked.pop(unit, 0.0) - time.monotonic())
         await self.pace.enter(run_id)
 
     async def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
-        """A call was answered."""
         self._units.pop(run_id, None)
         self.pace.leave(run_id)
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A call failed."""
         unit = self._units.pop(run_id, "")
         if self.pace.worth_waiting(error) and (seconds := retry_after(error)):
             self._asked[unit] = time.monotonic() + seconds

@@ -132,7 +132,6 @@ class _Batch(Filing):
             self.settle(*self.waiting.pop(self.order.popleft()))
 
     def settle(self, job: Job, outcome: Row) -> None:
-        """Files a row."""
         # a server that has refused every row so far may refuse all of them
         suspect = outcome["fault"] == "server" or bool(outcome["fault"] and outcome["run"] and not self.succeeded)
         row = {"id": job.id, **outcome, "settings": self.output.settings | job.settings, "row": job.row}

@@ -31,8 +31,6 @@ _RANGE = re.compile(r"(.+):(\d+)-(\d+)")
 
 @dataclass(frozen=True)
 class Item:
-    """One problem of a benchmark."""
-
     id: str
     problem: str
     """With its lettered options, where it has some."""

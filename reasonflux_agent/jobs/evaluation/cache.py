@@ -30,10 +30,9 @@ class ReplyCache:
     def get(self, request: str) -> tuple[Reply, float] | None:
         """Return the reply that is kept for a request, and the seconds that the call took; None if there is none."""
         row = self._journal.rows.get(_digest(request))
-        return (Reply(**row["reply"]), row["seconds"]) if row and "reply" in row else None
+        return (Reply(**row["reply"]), row["seconds"]) if row else None
 
     def keep(self, request: str, reply: Reply, seconds: float) -> None:
-        """Keep a reply."""
         self.made += 1
         for key in self._journal.missing([_digest(request)]):
             self._journal.add({"key": key, "reply": vars(reply), "seconds": round(seconds, 3)})
@@ -63,8 +62,5 @@ def _digest(request: str) -> str:
 def _key_of(row: Row) -> str:
     if not isinstance(row["key"], str) or not float(row["seconds"]) >= 0:
         raise TypeError("no row of a cache of replies")
-    if "reply" in row:
-        Reply(**row["reply"])
-    elif not isinstance(row["replies"], list):  # an older version wrote it; it is never found
-        raise TypeError("it has no reply")
+    Reply(**row["reply"])
     return row["key"]

@@ -1,4 +1,4 @@
-"""The folder of an evaluation: `run.json` (what is run), `results.jsonl` (a line per problem solved), `records/`, `lock`.
+"""The folder of an evaluation: `run.json` (what is run), `results.jsonl` (a line per problem solved), `records/`.
 
 Of two lines on the same problem the later one counts: a failure stays until there is another result.
 """
@@ -51,7 +51,7 @@ def hold(path: Path, configuration: Row) -> Iterator[Folder]:
     `configuration` is of all methods that the folder has (`methods_of`), as they are today; methods that are new to it are
     added. Raises InputError: in use, made by another configuration (it says what differs), or damaged.
     """
-    with Journal(path / "results.jsonl", key_of, lock=path / "lock") as journal:
+    with Journal(path / "results.jsonl", key_of) as journal:
         folder = Folder(path, _settings(path, json.loads(json.dumps(configuration))), journal)
         folder.note("started", folder.settings.get("started") or datetime.now(UTC).isoformat(timespec="seconds"))
         yield folder

@@ -121,6 +121,5 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def cost(row: Result, prices: Prices) -> float:
-    """What a row cost, in the prices' currency."""
     prompt = (row.prompt_tokens - row.cached_tokens) * prices.prompt + row.cached_tokens * prices.cached
     return (prompt + row.completion_tokens * prices.completion) / 1e6

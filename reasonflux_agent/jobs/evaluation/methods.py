@@ -17,6 +17,7 @@ import hashlib
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -29,10 +30,10 @@ from reasonflux_agent.errors import InputError
 from reasonflux_agent.parts import DEPTH
 from reasonflux_agent.plugins import registered
 from reasonflux_agent.runs.journal import Row
-from reasonflux_agent.schema import Candidate, Solution, how_sure
+from reasonflux_agent.schema import Solution, how_sure
 from reasonflux_agent.templates import TemplateLibrary, render_template
 from reasonflux_agent.verify.grading import aequivalent
-from reasonflux_agent.voting import weight
+from reasonflux_agent.voting import grouped, weight
 
 MAX_SAMPLES = 64
 Rule = Literal["run", "majority", "checks"]
@@ -51,8 +52,6 @@ _SHARED = ("navigator", "solver", "seed", "greedy")
 
 @dataclass(frozen=True)
 class Method:
-    """One method."""
-
     name: str
     """As it was written."""
     strategy: str
@@ -64,7 +63,6 @@ class Method:
 
     @property
     def random_templates(self) -> bool:
-        """Whether templates are drawn at random."""
         return self.name.partition(",")[0] == "random-templates"
 
 
@@ -153,15 +151,8 @@ async def select(rule: Rule, solution: Solution) -> Solution:
         chosen = [max(answered, key=weight)]
         update: dict[str, Any] = {"reason": "chosen by the checks"}
     else:
-        groups: list[list[Candidate]] = []
-        for candidate in answered:
-            for group in groups:
-                if await aequivalent(group[0].answer or "", candidate.answer or "", problem=solution.problem):
-                    group.append(candidate)
-                    break
-            else:
-                groups.append([candidate])
-        chosen = max(groups, key=len)
+        groups = await grouped(answered, partial(aequivalent, problem=solution.problem))
+        chosen = [answered[index] for index in max(groups, key=len)]
         share = f"{len(chosen)} of {len(answered)} samples agree"
         update = {"votes": len(chosen) / len(answered), "reason": share}
     update |= {"answer": chosen[0].answer, "text": chosen[0].text, **how_sure(answered, chosen)}

@@ -52,7 +52,6 @@ def html(run: EvaluationRun, prices: Prices | None = None) -> str:
 
 
 def table_section(table: Table) -> h.Element:
-    """Return a table with its title and note."""
     head = [h.th(scope="col", class_="label" if n < table.labels else None)[text] for n, text in enumerate(table.head)]
     body = [h.tr[(_cell(text, n < table.labels) for n, text in enumerate(row))] for row in table.rows]
     return h.section[h.h2[table.title], _grid(table.title, head, body), table.note and h.p(".note")[table.note]]
@@ -92,7 +91,6 @@ def _figures(run: EvaluationRun) -> Iterator[h.Element]:
 
 
 def figure(title: str, body: Sequence[h.Element], caption: str, wide: bool = False) -> h.Element:
-    """Return a figure with its caption."""
     drawn = h.div(".scroll", tabindex="0", role="region", aria_label=title)[body]
     return h.figure(class_="wide" if wide else None)[drawn, h.figcaption[h.b[title], " ", caption]]
 

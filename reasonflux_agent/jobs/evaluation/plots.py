@@ -21,8 +21,6 @@ Box = tuple[float, float, float, float]
 
 
 class Point(NamedTuple):
-    """A method on the scaling curve."""
-
     method: str
     colour: int
     tokens: float

@@ -92,7 +92,6 @@ def compare(run_a: EvaluationRun, run_b: EvaluationRun, method_a: str | None = N
 
 
 def _methods(run_a: EvaluationRun, run_b: EvaluationRun, method_a: str | None, method_b: str | None) -> list[tuple[str, str]]:
-    """The pairs of methods to compare."""
     if method_a or method_b:
         asked = (method_a or method_b or "", method_b or method_a or "")
         for run, name in zip((run_a, run_b), asked, strict=True):
@@ -136,7 +135,6 @@ def plain(text: str) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """Return a table with its title and note."""
     rule = ["---" if column < table.labels else "---:" for column in range(len(table.head))]
     head, *rows = [[plain(cell) for cell in row] for row in (table.head, *table.rows)]
     lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]

@@ -21,8 +21,11 @@ ALL = "all together"
 """What stands for the benchmark where rows of all of them are counted."""
 
 
-class _Lenient(BaseModel):
-    """A part of a row that this version or another wrote: unknown fields are passed over, null means not given."""
+class Result(BaseModel):
+    """One problem, solved once by one method: a row of `results.jsonl`.
+
+    Another version may have written it: unknown fields are passed over, null means not given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
@@ -30,20 +33,6 @@ class _Lenient(BaseModel):
     @classmethod
     def _without_nulls(cls, row: Any) -> Any:
         return {key: value for key, value in row.items() if value is not None} if isinstance(row, dict) else row
-
-
-class Vote(_Lenient):
-    """One candidate solution of a row."""
-
-    source: str = ""
-    answer: str | None = None
-    correct: bool = False
-    checks: dict[str, bool] = {}
-    logprob: float | None = None
-
-
-class Result(_Lenient):
-    """One problem, solved once by one method: a row of `results.jsonl`."""
 
     benchmark: str
     method: str
@@ -80,7 +69,8 @@ class Result(_Lenient):
     """Their ids."""
     votes: float = 0.0
     """0 to 1."""
-    candidates: tuple[Vote, ...] = ()
+    candidates: tuple[dict[str, Any], ...] = ()
+    """`source`, `answer`, `checks` and `logprob` of each `schema.Candidate`, and whether it is `correct`."""
     reviews: tuple[str, ...] = ()
     """The verdicts, in order."""
     escalated: bool = False
@@ -90,7 +80,6 @@ class Result(_Lenient):
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
 
     def same_problem(self, other: Result) -> bool:
@@ -131,7 +120,6 @@ class EvaluationRun:
 
     @property
     def benchmarks(self) -> list[str]:
-        """The benchmarks that have rows."""
         return list(dict.fromkeys(benchmark for benchmark, _ in self.groups))
 
     @property
@@ -142,7 +130,6 @@ class EvaluationRun:
 
     @property
     def title(self) -> str:
-        """What was evaluated."""
         models = dict.fromkeys(str(self.config[key]) for key in ("model", "navigator", "solver") if self.config.get(key))
         return "Evaluation" + (f" of {', '.join(models)}" if models else "")
 

@@ -35,8 +35,6 @@ PATIENCE = 60.0
 
 
 class Trial(NamedTuple):
-    """One problem to solve by one method."""
-
     benchmark: str
     item: Item
     method: Method
@@ -155,8 +153,6 @@ def _trials(items: dict[str, list[Item]], methods: Sequence[Method], repeats: in
 
 
 class _Run(Filing):
-    """What the trials of one evaluation share."""
-
     def __init__(
         self,
         folder: Folder,
@@ -214,7 +210,6 @@ class _Run(Filing):
         self.keep(row, suspect=suspect, proof=self.replies is None or made > self.made)
 
     async def answers(self) -> bool:
-        """Whether the models are there."""
         try:
             for model in self.models:
                 async with asyncio.timeout(PATIENCE):
@@ -224,7 +219,6 @@ class _Run(Filing):
         return True
 
     def tell_matched(self) -> None:
-        """Says how many samples were chosen, and by what."""
         for method, by_benchmark in self.folder.settings["matched"].items():
             for benchmark, row in by_benchmark.items():
                 self.watcher.note(

@@ -25,8 +25,6 @@ _FAILED = Result(benchmark="", method="", id="", status="failed").model_dump(mod
 
 
 class _RunId(BaseCallbackHandler):
-    """Keeps the id of a run."""
-
     run: str = ""
 
     def on_custom_event(self, name: str, data: Any, **_: Any) -> None:

@@ -39,10 +39,8 @@ def mean_interval(scores: Sequence[float], samples: int) -> tuple[float, float, 
 
 def mcnemar(b: int, c: int) -> float:
     """The exact two-sided p of McNemar's test: b and c problems on which only the one, only the other is right."""
-    n, term, tail = b + c, 1, 0
-    for i in range(min(b, c) + 1):
-        tail += term
-        term = term * (n - i) // (i + 1)  # the next binomial coefficient: exact integers, whatever n
+    n = b + c
+    tail = sum(math.comb(n, i) for i in range(min(b, c) + 1))  # exact integers, whatever n
     return min(1.0, 2 * tail / (1 << n))
 
 

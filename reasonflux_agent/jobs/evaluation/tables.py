@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -45,12 +45,11 @@ class Table(NamedTuple):
 def tables(run: EvaluationRun, prices: Prices | None = None) -> list[Table]:
     """All tables of the report that have rows."""
     every = [accuracies(run), comparisons(run), costs(run, prices), matches(run), repeats(run), breakdown(run, "level")]
-    every += [breakdown(run, "subject"), reviews(run), candidates(run), checks(run), failures(run)]
+    every += [breakdown(run, "subject"), failures(run)]
     return [table for table in every if table.rows]
 
 
 def accuracies(run: EvaluationRun) -> Table:
-    """Accuracy per benchmark and method, and how runs ended."""
     columns: Columns = {
         "problems": lambda rows: str(len({row.id for row in rows})),
         "right": lambda rows: f"{sum(row.correct for row in rows)}/{len(rows)}",
@@ -171,53 +170,6 @@ def breakdown(run: EvaluationRun, field: str) -> Table:
             rows.append([benchmark, value, str(n), *(str(accuracy(cell)) if cell else "–" for cell in cells)])
     note = "Wilson score intervals; small groups have wide ones."
     return Table(f"By {field}", ["benchmark", field, "problems", *run.methods], rows, note)
-
-
-def reviews(run: EvaluationRun) -> Table:
-    """How often each verdict was given, and on what share of problems."""
-    verdicts = sorted({verdict for row in run.rows for verdict in row.reviews})
-    rows = []
-    for key, group in run.groups.items():
-        counts = Counter(verdict for row in group for verdict in row.reviews)
-        if counts:
-            rows.append([*key, _share(bool(row.reviews) for row in group), *(str(counts[verdict]) for verdict in verdicts)])
-    return Table("Reviews: verdicts", [*KEY, "reviewed", *verdicts], rows)
-
-
-def candidates(run: EvaluationRun) -> Table:
-    """What further candidates, and reviews that asked for another try, did to the answers."""
-    rows = []
-    for key, group in run.groups.items():
-        several = [row for row in group if len(row.candidates) > 1]
-        asked = [row for row in several if {"redo", "replace"} & set(row.reviews)]
-        for kind, part in (("all", several), ("after redo or replace", asked)):
-            if part:
-                first, last = ([row.candidates[i].correct for row in part] for i in (0, -1))
-                chosen = [row.correct for row in part]
-                moves = Counter(zip(first, chosen, strict=True))
-                shares = (first, last, chosen, [any(vote.correct for vote in row.candidates) for row in part])
-                cells = [*map(_share, shares), str(moves[False, True]), str(moves[True, False])]
-                rows.append([*key, kind, str(len(part)), *cells])
-    head = [*KEY, "runs", "n", "first right", "last right", "chosen right", "any right", "repaired", "spoilt"]
-    note = (
-        "Runs with more than one candidate. Repaired: the first candidate is wrong and the chosen answer right; spoilt: the "
-        "other way round."
-    )
-    return Table("First, last and chosen candidate", head, rows, note, labels=3)
-
-
-def checks(run: EvaluationRun) -> Table:
-    """How often each check passed on right and on wrong candidates: a check that helps tells them apart."""
-    rows = []
-    for key, group in run.groups.items():
-        seen: dict[str, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
-        for vote in (vote for row in group for vote in row.candidates):
-            for name, passed in vote.checks.items():
-                seen[name][vote.correct].append(passed)
-        for name, (wrong, right) in sorted(seen.items()):
-            rows.append([*key, name, *(f"{sum(side)}/{len(side)}" for side in (right, wrong)), _share(right), _share(wrong)])
-    head = [*KEY, "check", "right passed", "wrong passed", "of right", "of wrong"]
-    return Table("Checks on candidates", head, rows, "Candidates to which the check applied.", labels=3)
 
 
 def failures(run: EvaluationRun) -> Table:

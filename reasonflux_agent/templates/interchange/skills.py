@@ -12,7 +12,7 @@ from reasonflux_agent.errors import LibraryError
 from reasonflux_agent.files import write_atomically
 from reasonflux_agent.schema import Template
 from reasonflux_agent.templates.cleaning import Counts
-from reasonflux_agent.templates.interchange.entries import library_of, unproven
+from reasonflux_agent.templates.interchange import library_of, unproven
 from reasonflux_agent.templates.interchange.markdown import PREFIX, entry_of_skill, front_matter, skill_of
 from reasonflux_agent.templates.library import TemplateLibrary
 

@@ -62,8 +62,6 @@ NONE = Unit()
 
 
 class Quantity(NamedTuple):
-    """An amount in a unit."""
-
     amount: Formula
     unit: Unit
 

@@ -36,8 +36,6 @@ Node = Callable[[Mapping[str, Number]], Number]
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula that was read."""
-
     names: frozenset[str]
     """Its variables: single letters, Greek ones without the backslash, subscripts kept (`x`, `theta`, `a_n+1`)."""
     node: Node

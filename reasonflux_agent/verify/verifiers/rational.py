@@ -71,7 +71,6 @@ def _fitted(points: Points, further: Points) -> Polynomial | None:
 
 
 def at(polynomial: Polynomial, point: Fraction) -> Fraction:
-    """Its value."""
     return sum((c * point**power for power, c in enumerate(polynomial)), Fraction(0))
 
 
