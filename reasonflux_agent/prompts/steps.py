@@ -14,10 +14,13 @@ from reasonflux_agent.schema import Plan, Step
 _LAYOUT = r"[\s>#*+•·_`-]*+"  # a heading, a quotation, a bullet, bold
 _BOLD = r"(?:\*\*|__)?"
 _NAMED = re.compile(
-    rf"{_LAYOUT}(?:step|phase)[\s#(]*+(?P<number>\d{{1,3}})\)?{_BOLD}\s*+(?:[.):：、]|[-–—→]+(?=\s))(?!\d){_BOLD}(?P<text>.*)",
+    rf"{_LAYOUT}(?:step|phase)[\s#(]*+(?P<number>\d{{1,3}})\)?(?: of \d{{1,3}})?(?: \([^()]{{0,80}}\))?{_BOLD}\s*+"
+    rf"(?:\Z|(?:[.):：、]|[-–—→]+(?=\s))(?!\d){_BOLD}(?P<text>.*))",
     re.IGNORECASE,
 )
-_BARE = re.compile(rf"{_LAYOUT}[(\[]?(?P<number>\d{{1,3}}){_BOLD}\\?[.)\]、．](?!\d)\)?{_BOLD}(?P<text>.*)")
+_BARE = re.compile(
+    rf"{_LAYOUT}[(\[]?(?P<number>\d{{1,3}}){_BOLD}(?:\\?[.)\]、．](?!\d)\)?|(?P<weak>:(?!\d)|\s[-–—](?=\s[^\W\d]))){_BOLD}(?P<text>.*)"
+)
 _BULLET = re.compile(r"(\s*+)(?:[*+•·-]|\\item)\s++(\S.*)")
 _FIND = re.compile(r"\|\s*(?:\*\*)?find\s*:?\s*(?:\*\*)?", re.I)
 _FIND_LINE = re.compile(r"[\s>*+•·_`|-]*+find[*_`]*\s*+:(.*)", re.I)
@@ -40,6 +43,9 @@ class Mark(NamedTuple):
     indent: int
     number: int
     text: str
+    """Empty below a heading, `### Step 1`: the step is the next line."""
+    weak: bool
+    """Whether its sign follows numbers in other texts too (`2 - x`): a list of such lines begins at 0 or 1."""
 
 
 def write_steps(plan: Plan) -> str:
@@ -64,7 +70,9 @@ def read_mark(line: str) -> Mark | None:
     match = _NAMED.match(line) or _BARE.match(line)
     if not match:
         return None
-    return Mark(match.re is _NAMED, len(line) - len(line.lstrip()), int(match["number"]), match["text"])
+    groups = match.groupdict(default="")
+    indent = len(line) - len(line.lstrip())
+    return Mark(match.re is _NAMED, indent, int(groups["number"]), groups["text"], bool(groups.get("weak")))
 
 
 def _from_lines(text: str) -> Plan:
@@ -76,10 +84,14 @@ def _numbered(lines: list[str]) -> list[Step]:
     """Return the steps of the first numbered list. A list inside a step is a detail of it, and skipped."""
     steps: list[Step] = []
     first: Mark | None = None
-    before = -1
+    before, headed = -1, False
     for line in lines:
         mark = read_mark(line)
-        if not mark:
+        if headed and line.strip() and not (mark and mark.named):
+            steps += filter(None, [_step(line.strip(" \t>*+•-"))])
+            headed = False
+            continue
+        if not mark or (mark.weak and not first and mark.number > 1):
             if steps and not steps[-1].query and (found := _FIND_LINE.match(line)):
                 steps[-1] = Step(purpose=steps[-1].purpose, query=_unquoted(found[1]))
             continue
@@ -88,8 +100,9 @@ def _numbered(lines: list[str]) -> list[Step]:
             continue
         if mark.number <= before and before > 1:
             break  # the numbers start again: a second list (an alternative, an example)
-        if step := _step(mark.text):
-            steps.append(step)
+        headed = not mark.text.strip(" *_")
+        if headed or (step := _step(mark.text)):
+            steps += [] if headed else [step]
             before = mark.number
     return steps
 

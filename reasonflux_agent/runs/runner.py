@@ -177,9 +177,7 @@ class Runner(TakesFeedback):
         async with self._asked(context, options) as (model, how):
             return read_reply(await model.ainvoke(cast(Any, plain(messages)), **how))
 
-    async def writing(
-        self, messages: list[Message], context: Context, **options: Unpack[Options]
-    ) -> AsyncGenerator[str | Reply, None]:
+    async def writing(self, messages: list[Message], context: Context, **options: Any) -> AsyncGenerator[str | Reply, None]:
         """Yield the texts of the solver's reply as it is written, and then the Reply; else as `reply`."""
         async with self._asked(context, options) as (model, how):
             whole: Any = None
@@ -189,7 +187,7 @@ class Runner(TakesFeedback):
             yield read_reply(whole)
 
     @asynccontextmanager
-    async def _asked(self, context: Context, options: Options) -> AsyncIterator[tuple[BaseChatModel, JSON]]:
+    async def _asked(self, context: Context, options: JSON) -> AsyncIterator[tuple[BaseChatModel, JSON]]:
         model = await aload_model(self.solver(context))
         asked = CallOptions(**{"max_tokens": context.max_tokens, **options})
         try:

@@ -17,7 +17,7 @@ from reasonflux_agent.events import Begin, Concluded
 from reasonflux_agent.models import Reply, reads_errors
 from reasonflux_agent.prompts import ParseError, correction
 from reasonflux_agent.prompts.form import form_prompt
-from reasonflux_agent.runs.runner import Options, Runner
+from reasonflux_agent.runs.runner import Runner
 from reasonflux_agent.schema import Candidate, Solution, Usage
 from reasonflux_agent.serving.answer import Answer, cut_at
 from reasonflux_agent.serving.housekeeping import is_housekeeping
@@ -131,7 +131,7 @@ class Completer:
         yield Begun(run)
         began, temperature = time.monotonic(), 0.0 if ask.temperature is None else ask.temperature
         answer = Answer(programs=False, stops=ask.stops)
-        options = Options(temperature=temperature, stop=ask.stops, timeout=left)
+        options: JSON = {"temperature": temperature, "stop": ask.stops, "timeout": left}
         async with aclosing(self.runner.writing(messages, context, **options)) as written:
             async for each in written:
                 if isinstance(each, Reply):
