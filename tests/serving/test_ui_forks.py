@@ -150,7 +150,7 @@ def test_runs_wait_in_a_queue_and_are_cancelled(tmp_path: Path) -> None:
         post(f"{url}drop", thread=thread[1])
         assert httpx.get(url).text.count(">queued<") == 1
         gate.opened.set()
-        assert until(lambda: "5 of 5 runs" in httpx.get(url).text and ">queued<" not in httpx.get(url).text)
+        assert until(lambda: "5 of 5 runs" in (page := httpx.get(url).text) and ">queued<" not in page, seconds=60)
         assert "Find q_1" not in httpx.get(url).text
 
 
