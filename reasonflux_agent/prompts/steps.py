@@ -88,7 +88,8 @@ def _numbered(lines: list[str]) -> list[Step]:
     for line in lines:
         mark = read_mark(line)
         if headed and line.strip() and not (mark and mark.named):
-            steps += filter(None, [_step(line.strip(" \t>*+•-"))])
+            if step := _step(line.strip(" \t>*+•-")):
+                steps.append(step)
             headed = False
             continue
         if not mark or (mark.weak and not first and mark.number > 1):
@@ -101,8 +102,9 @@ def _numbered(lines: list[str]) -> list[Step]:
         if mark.number <= before and before > 1:
             break  # the numbers start again: a second list (an alternative, an example)
         headed = not mark.text.strip(" *_")
-        if headed or (step := _step(mark.text)):
-            steps += [] if headed else [step]
+        if step := _step(mark.text):
+            steps.append(step)
+        if step or headed:
             before = mark.number
     return steps
 
