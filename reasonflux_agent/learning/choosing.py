@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reasonflux_agent.learning.calibration import calibrated
 from reasonflux_agent.learning.mining import mine, name_of
-from reasonflux_agent.learning.outcomes import Outcomes
+from reasonflux_agent.learning.outcomes import Asking, Outcomes, Share, in_step
 from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
 from reasonflux_agent.learning.rows import LearningRow, by_group
 from reasonflux_agent.prompts.solve import demonstrate
@@ -45,11 +46,7 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
     for group, members in groups.items():
         ids = {row.id for row in members}
         arms[group] = arms_of(name_of(group, members), [work for work in works if work.row.id in ids], found[group])
-    races: dict[str, list[Standing]] = {}
-    for number, (group, members) in enumerate(groups.items()):
-        share = (limit - solver.spent) / (len(groups) - number)
-        controls = controls_of([arm for name, others in arms.items() if name != group for arm in others])
-        races[group] = race(arms[group], controls, members, solver, share)
+    races = in_step({group: partial(_race, group, members, arms, solver) for group, members in groups.items()}, solver, limit)
     firsts = {group: standings[0] for group, standings in races.items()}
     winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.gain >= SURE}
     tried = {template.id for templates in found.values() for template in templates}
@@ -73,6 +70,13 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
         return Choice(None, races, winners)
     library = TemplateLibrary((*(kept | learned).values(),), "learned")
     return Choice(calibrated(library, learned, rows) if learned else library, races, winners)
+
+
+def _race(
+    group: str, rows: Sequence[LearningRow], arms: Mapping[str, Sequence[Arm]], solver: Outcomes, share: Share
+) -> Asking[list[Standing]]:
+    others = [arm for name, some in arms.items() if name != group for arm in some]
+    return race(arms[group], controls_of(others), rows, solver, share)
 
 
 def _shown_to(model: str, template: Template) -> Template:

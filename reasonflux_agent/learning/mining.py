@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Way
+from reasonflux_agent.learning.outcomes import Asking, Outcome, Outcomes, Share, Way, in_step
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Example, Template
@@ -77,25 +78,23 @@ class Work:
 
 
 def mine(groups: Mapping[str, Sequence[LearningRow]], solver: Outcomes, calls: float) -> list[Work]:
-    """Return the work on the rows of each group that can be shown, those first that are tried first.
+    """Return the work on the rows of each group that can be shown, those first that are tried first, for about `calls` calls.
 
-    Each group has an equal share of about `calls` calls; what one leaves is for the next. Raises ModelError.
+    Raises ModelError.
     """
-    limit, works = solver.spent + calls, list[Work]()
-    for number, members in enumerate(groups.values()):
-        share = (limit - solver.spent) / (len(groups) - number)
-        works += _mine(members, solver, share)
+    jobs = {group: partial(_mine, members, solver) for group, members in groups.items()}
+    works = [work for found in in_step(jobs, solver, solver.spent + calls).values() for work in found]
     return sorted((work for work in works if demonstrate(work.template("x"))), key=lambda work: work.place)
 
 
-def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[Work]:
-    """Return the work on the rows of one group, found for about so many calls.
+def _mine(rows: Sequence[LearningRow], solver: Outcomes, share: Share) -> Asking[list[Work]]:
+    """Find the work on the rows of one group.
 
     Some rows at a time are asked for a program, a text, and a correction of the programs that are wrong: often only the form
     of the answer is. What a program is worth is seen on other rows. It ends with ENOUGH programs; with ENOUGH texts, when
     every row was asked once; else, when every row was asked for SAMPLES replies, and the teacher for one.
     """
-    limit, found, asked = solver.spent + calls, dict[tuple[Kind, str], Work](), dict[str, int]()
+    found, asked = dict[tuple[Kind, str], Work](), dict[str, int]()
     rows = sorted(rows, key=lambda row: (len(row.problem), row.id))
     parts = [rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE)]
     passes = [(sample, False) for sample in range(SAMPLES)] + [(0, True)] * solver.taught
@@ -117,9 +116,9 @@ def _mine(rows: Sequence[LearningRow], solver: Outcomes, calls: float) -> list[W
                 if count(kind) >= ENOUGH or hopeless:
                     continue
                 missing = [(way, row) for row in part if (kind, row.id) not in found]
-                trials = solver.affordable(missing, limit - solver.spent)
+                trials = solver.affordable(missing, share.amount)
                 asked[name] = asked.get(name, 0) + len(trials)
-                for (_, row), outcome in zip(trials, solver.solve(trials), strict=True):
+                for (_, row), outcome in zip(trials, (yield trials), strict=True):
                     if outcome.sound and (steps := steps_of(kind, row, outcome, common)):
                         found[kind, row.id] = Work(kind, row, steps, taught)
     solved = {row for _, row in found}

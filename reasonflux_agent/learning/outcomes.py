@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import digest
@@ -85,6 +85,9 @@ class Outcome(Value):
 
 
 Trial = tuple[Way, LearningRow]
+T = TypeVar("T")
+Asking = Generator[list[Trial], list[Outcome], T]
+"""Work on one group: it yields the trials that it needs next, is sent their outcomes, and returns its result."""
 
 
 class Outcomes(ABC):
@@ -139,3 +142,33 @@ def key_of(trial: Trial) -> str:
     """Return what a trial is called in the ledger."""
     way, row = trial
     return f"{way.id}/{row.id}"
+
+
+class Share:
+    """What the work on one group may spend until it is sent outcomes again."""
+
+    amount = 0.0
+
+
+def in_step(jobs: Mapping[str, Callable[[Share], Asking[T]]], solver: Outcomes, limit: float) -> dict[str, T]:
+    """Return the results of the jobs on all groups. They go on together, so that the model has many rows to solve at once.
+
+    What is left until `solver.spent` is `limit` is shared out equally before each step. Raises ModelError.
+    """
+    shares = {group: Share() for group in jobs}
+    under_way = {group: job(shares[group]) for group, job in jobs.items()}
+    sent: dict[str, list[Outcome] | None] = dict.fromkeys(jobs)
+    results: dict[str, T] = {}
+    while under_way:
+        asked: dict[str, list[Trial]] = {}
+        amount = (limit - solver.spent) / len(under_way)
+        for group, job in list(under_way.items()):
+            shares[group].amount = amount
+            try:
+                asked[group] = next(job) if sent[group] is None else job.send(sent[group] or [])
+            except StopIteration as end:
+                results[group] = end.value
+                del under_way[group]
+        outcomes = iter(solver.solve([trial for trials in asked.values() for trial in trials]))
+        sent |= {group: [next(outcomes) for _ in trials] for group, trials in asked.items()}
+    return {group: results[group] for group in jobs}

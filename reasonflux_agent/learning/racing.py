@@ -8,7 +8,7 @@ from itertools import zip_longest
 from math import ceil, comb, log2
 
 from reasonflux_agent.learning.mining import DIRECT, Work
-from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way
+from reasonflux_agent.learning.outcomes import Asking, Outcome, Outcomes, Share, Trial, Way
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.schema import Template
 
@@ -104,43 +104,45 @@ def rounds_of(arms: int, rows: int) -> list[tuple[int, int]]:
 
 
 def race(
-    arms: Sequence[Arm], controls: Sequence[Arm], rows: Sequence[LearningRow], solver: Outcomes, calls: float
-) -> list[Standing]:
-    """Return how all arms stand, those that went furthest first, each of these in order of rank; then the controls.
+    arms: Sequence[Arm], controls: Sequence[Arm], rows: Sequence[LearningRow], solver: Outcomes, share: Share
+) -> Asking[list[Standing]]:
+    """Find out how all arms stand: those that went furthest first, each of these in order of rank; then the controls.
 
-    All arms see the rows in the same order, each without its own rows. About `calls` calls are made at most: fewer arms begin
-    where these do not suffice, and the race ends with what is known. Raises ModelError.
+    All arms see the rows in the same order, each without its own rows. Where the share does not suffice, fewer arms begin, and
+    the race ends with what is known.
     """
     rows = rows[:MOST_ROWS]
-    limit, standings, out = solver.spent + calls, [Standing(arm) for arm in arms], list[Standing]()
+    standings, out = [Standing(arm) for arm in arms], list[Standing]()
     checks = [Standing(control) for control in controls]
 
     def rounds() -> list[int]:
         return [count for _, count in rounds_of(len(standings), len(rows))]
 
-    while standings and not _try([*standings, *checks], rows, rounds()[0], solver, limit):
+    while standings and not (yield from _try([*standings, *checks], rows, rounds()[0], solver, share)):
         standings.pop()  # the calls do not pay for so many arms
     for count in rounds()[1:]:
         standings.sort(key=lambda standing: standing.rank)
         kept = ceil(len(standings) / 2)
         out = standings[kept:] + out
         standings = standings[:kept]
-        if not _try(standings, rows, count, solver, limit):
+        if not (yield from _try(standings, rows, count, solver, share)):
             break
     return [*sorted(standings, key=lambda standing: standing.rank), *out, *checks]
 
 
-def _try(standings: Sequence[Standing], rows: Sequence[LearningRow], count: int, solver: Outcomes, limit: float) -> bool:
-    """Try each arm on its first `count` rows; return whether the calls sufficed for all of it, else nothing was tried."""
+def _try(
+    standings: Sequence[Standing], rows: Sequence[LearningRow], count: int, solver: Outcomes, share: Share
+) -> Asking[bool]:
+    """Try each arm on its first `count` rows; return whether the share sufficed for all of it, else nothing was tried."""
     due: list[tuple[Standing, Trial]] = []
     for standing in standings:
         own = [row for row in rows if row.id not in standing.arm.rows][:count]
         due += [(standing, (standing.arm.way, row)) for row in own if row.id not in standing.tried]
     without: list[Trial] = list({row.id: (DIRECT, row) for _, (_, row) in due}.values())
     trials = [*without, *(trial for _, trial in due)]
-    if len(solver.affordable(trials, limit - solver.spent)) < len(trials):
+    if len(solver.affordable(trials, share.amount)) < len(trials):
         return False
-    outcomes = solver.solve(trials)
+    outcomes = yield trials
     baseline = {row.id: outcome for (_, row), outcome in zip(without, outcomes, strict=False)}
     for (standing, (_, row)), outcome in zip(due, outcomes[len(without) :], strict=True):
         standing.add(row, outcome, baseline[row.id])

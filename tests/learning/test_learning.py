@@ -181,6 +181,21 @@ def test_groups_are_told_apart() -> None:
     assert retriever.invoke("a recipe for apple cake") == []
 
 
+def test_groups_go_on_together() -> None:
+    """The model has the rows of all groups to solve at once, in mining and in the races."""
+    batches: list[set[tuple[str, str]]] = []
+
+    class Batches(Decided):
+        def outcomes(self, trials: Mapping[str, Trial]) -> dict[str, Outcome]:
+            batches.append({(way.kind, row.group) for way, row in trials.values()})
+            return super().outcomes(trials)
+
+    sums = [{"problem": f"Add the numbers {n} and {n + 3}.", "answer": str(2 * n + 3), "group": "sums"} for n in range(15)]
+    learn_with(Batches(by_chance(1, 0.6)), task_of([*rows(15), *sums]))
+    for kind in ("program", "direct", "shown"):
+        assert any({(kind, "sums"), (kind, "letters backwards")} <= batch for batch in batches)
+
+
 def test_a_sealed_hold_out_tests_the_very_library() -> None:
     words = [f"{first}{second}" for first in WORDS[:13] for second in WORDS[13:26]][:160]
     learned, _ = learned_by(lambda way, row: bool(way.templates), [*rows(160, words)])
