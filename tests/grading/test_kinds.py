@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import statistics
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,14 @@ def test_every_error_on_other_graders_pairs_has_a_reason(data: Path) -> None:
     assert [(against_dev.digest(row), row["gold"], row["pred"]) for row in wrong if against_dev.digest(row) not in known] == []
 
 
-def test_a_comparison_in_this_process_takes_under_a_millisecond(data: Path) -> None:
+def squares() -> float:
+    """Seconds of work that takes about a millisecond on an idle core: the measure, since cores differ and are shared."""
+    started = time.perf_counter()
+    sum(number * number for number in range(20_000))
+    return time.perf_counter() - started
+
+
+def test_a_comparison_in_this_process_takes_no_longer_than_twenty_thousand_squares(data: Path) -> None:
     for name in against_dev.SETS:
-        assert against_dev.median(against_dev.rows(data / "grading", name)) < 0.001
+        measure = statistics.median(squares() for _ in range(50))
+        assert against_dev.median(against_dev.rows(data / "grading", name)) < measure
