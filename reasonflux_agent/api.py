@@ -31,7 +31,7 @@ from reasonflux_agent.node import stream_event
 from reasonflux_agent.parts import resolve_models
 from reasonflux_agent.runs.feedback import TakesFeedback
 from reasonflux_agent.runs.record import Recorder
-from reasonflux_agent.runs.threads import BEGUN, finished_calls, thread_ids, unknown_thread
+from reasonflux_agent.runs.threads import BEGUN, begun_with, finished_calls, thread_ids, unknown_thread
 from reasonflux_agent.schema import Solution
 from reasonflux_agent.session import session_of, with_session
 from reasonflux_agent.stages import afresh
@@ -253,7 +253,7 @@ class ReasonFlux(TakesFeedback):
             return {"config": with_session(merge_configs(config, ours), **session), "context": context}
         if not ensure_config(config).get("configurable", {}).get("thread_id"):
             raise InputError("A checkpointer needs a thread. Next: give config={'configurable': {'thread_id': 'homework-3'}}.")
-        ours["metadata"] = {BEGUN: json.dumps({**self._begun, "context": context.model_dump(mode="json")})}
+        ours["metadata"] = begun_with(context=context, **self._begun)
         return {"config": with_session(merge_configs(config, ours), **session), "context": context, "durability": "sync"}
 
     @property

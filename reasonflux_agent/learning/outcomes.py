@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.jobs.evaluation.benchmarks import digest
@@ -157,7 +157,7 @@ def in_step(jobs: Mapping[str, Callable[[Share], Asking[T]]], solver: Outcomes, 
     """
     shares = {group: Share() for group in jobs}
     under_way = {group: job(shares[group]) for group, job in jobs.items()}
-    sent: dict[str, list[Outcome] | None] = dict.fromkeys(jobs)
+    sent: dict[str, Any] = dict.fromkeys(jobs)  # a generator begins when it is sent None
     results: dict[str, T] = {}
     while under_way:
         asked: dict[str, list[Trial]] = {}
@@ -165,7 +165,7 @@ def in_step(jobs: Mapping[str, Callable[[Share], Asking[T]]], solver: Outcomes, 
         for group, job in list(under_way.items()):
             shares[group].amount = amount
             try:
-                asked[group] = next(job) if sent[group] is None else job.send(sent[group] or [])
+                asked[group] = job.send(sent[group])
             except StopIteration as end:
                 results[group] = end.value
                 del under_way[group]

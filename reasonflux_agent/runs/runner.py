@@ -6,7 +6,6 @@ The endpoint, the run page and the tutor solve their problems here. A program of
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -32,7 +31,7 @@ from reasonflux_agent.plugins import registered
 from reasonflux_agent.prompts import Message, plain
 from reasonflux_agent.runs.feedback import TakesFeedback
 from reasonflux_agent.runs.record import Recorder
-from reasonflux_agent.runs.threads import BEGUN
+from reasonflux_agent.runs.threads import begun_with
 from reasonflux_agent.session import with_session
 from reasonflux_agent.templates import TemplateLibrary
 
@@ -155,8 +154,7 @@ class Runner(TakesFeedback):
         how: JSON = {"context": context, "stream_mode": ["custom", *(["messages"] if streamed else [])], "subgraphs": True}
         if kept:
             graph = graph.copy({"checkpointer": kept.saver})
-            begun = {"strategy": strategy, "library": None, "record": None, "context": context.model_dump(mode="json")}
-            noted = {**config["metadata"], BEGUN: json.dumps(begun)}
+            noted = {**config["metadata"], **begun_with(strategy, context)}
             config |= {"configurable": {"thread_id": kept.thread}, "metadata": noted}
             how["durability"] = "sync"
         session = with_session(config, ending=self._ending, checkpointer=kept and kept.saver)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from reasonflux_agent.context import Context
 from reasonflux_agent.errors import ThreadError
 from reasonflux_agent.runs.database import alock_thread as alock_thread
 from reasonflux_agent.runs.database import aopen_checkpointer as aopen_checkpointer
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 
 BEGUN = "reasonflux_begun"
 """Key of the checkpoint metadata that holds, as JSON, what a run was begun with: strategy, library, record, context."""
+
+
+def begun_with(
+    strategy: str | None, context: Context, *, library: str | None = None, record: str | None = None
+) -> dict[str, str]:
+    """Return the checkpoint metadata of a run that is begun with this; see `BEGUN`."""
+    begun = {"strategy": strategy, "library": library, "record": record, "context": context.model_dump(mode="json")}
+    return {BEGUN: json.dumps(begun)}
 
 
 class Thread(Value):

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from reasonflux_agent.errors import InputError, ModelError
+from reasonflux_agent.models.specs import read_spec
 from reasonflux_agent.runs.journal import Row
 
 ROLES = ("navigator", "solver")
@@ -24,7 +25,8 @@ is when this process is gone, however it ended. A server that outlives it would 
 
 def served_here(context: Mapping[str, object]) -> list[str]:
     """Return the roles whose model such a server serves: `vllm:NAME` without a URL. Raises InputError if there are none."""
-    found = [role for role in ROLES if str(context[role]).startswith("vllm:") and "@http" not in str(context[role])]
+    specs = {role: read_spec(str(context[role])) for role in ROLES}
+    found = [role for role, (kind, name) in specs.items() if kind == "vllm" and "@http" not in name]
     if not found:
         given = " and ".join(sorted({str(context[role]) for role in ROLES}))
         raise InputError(

@@ -29,7 +29,7 @@ from reasonflux_agent.runs.feedback import record_of
 from reasonflux_agent.runs.journal import to_line
 from reasonflux_agent.runs.record import FOLLOWS, Record, Recorder, read_record
 from reasonflux_agent.runs.runner import GraphArguments, Kept, Runner
-from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, delete_thread, list_threads
+from reasonflux_agent.runs.threads import BEGUN, alock_thread, aopen_checkpointer, begun_with, delete_thread, list_threads
 from reasonflux_agent.serving.ui.works import Work
 from reasonflux_agent.stages import PLANNING
 
@@ -181,11 +181,10 @@ class Runs:
                 raise InputError(f"The strategy {begun['strategy']!r} asks nobody, so its runs cannot be forked.")
             context = Context.of(**{**begun["context"], **fields})
             work = Work(f"page-{uuid.uuid4().hex}", uuid.uuid4().hex)
-            noted = {"strategy": REVIEW, "library": None, "record": None, "context": context.model_dump(mode="json")}
-            graph, note = self.runner.graphs[REVIEW], {BEGUN: json.dumps(noted)}
+            graph, note = self.runner.graphs[REVIEW], begun_with(REVIEW, context)
             made = await forks.copy(saver, begun["thread"], (attempt, step), work.thread, work.run, note, graph)
         until, began = (datetime.fromisoformat(ts).timestamp() for ts in (made.until, made.began))
-        about = {"run": work.run, "context": noted["context"], "time": round(time.time(), 3)}
+        about = {"run": work.run, "context": context.model_dump(mode="json"), "time": round(time.time(), 3)}
         header = {**record.header, **about, "forked": {"run": run, "attempt": attempt, "step": step}}
         kept = [{**event.to_json(), "run": work.run} for event in record.events if made.keeps(event, until, began)]
         write_atomically(self._recorder.path(work.run), b"".join(to_line(row, default=str) for row in (header, *kept)))

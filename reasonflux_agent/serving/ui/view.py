@@ -29,10 +29,11 @@ def sections(record: Record, texts: Texts, drafts: list[tuple[str, str]]) -> dic
     solution, grown = record.solution, branches(record)
     best = winner(solution) if solution else None
     grown.sort(key=lambda branch: best is not None and branch.attempt != best.attempt)  # the one behind the answer first
+    is_below = any(best and branch.attempt == best.attempt and branch.trajectories for branch in grown)
     texts_of = {c.attempt: c.text for c in solution.candidates} if solution else {}
     return {
         "restated": render(_restated(record)),
-        "answer": render(_answer(record, texts)),
+        "answer": render(_answer(record, is_below, texts)),
         "tree": render(
             [_branch(b, texts, texts_of.get(b.attempt, ""), is_open=not best or best.attempt == b.attempt) for b in grown]
         ),
@@ -58,7 +59,8 @@ def _restated(record: Record) -> h.Node:
     return h.p[h.span(".label")["Understood as"], " ", text]
 
 
-def _answer(record: Record, texts: Texts) -> h.Node:
+def _answer(record: Record, is_below: bool, texts: Texts) -> h.Node:
+    """Return the answer and why to trust it. is_below: whether the page shows its solution below too, step by step."""
     solution = record.solution
     if solution is None:
         return None
@@ -71,8 +73,6 @@ def _answer(record: Record, texts: Texts) -> h.Node:
         ]
         for c in solution.candidates
     ]
-    best = winner(solution)
-    is_below = best is not None and any(b.attempt == best.attempt and b.trajectories for b in branches(record))
     return h.section(class_=f"card answer {solution.status}", aria_labelledby="answer-title")[
         h.h2("#answer-title")["Answer"],
         h.p(".final")[formula(solution.answer) if solution.answer else "No answer was found."],
