@@ -143,8 +143,8 @@ def steps_of(kind: Kind, row: LearningRow, outcome: Outcome, common: Set[str]) -
 
 
 def is_near(answer: str | None, row: LearningRow) -> bool:
-    """Return whether an answer is right but for its form, perhaps: the grader takes it, or it has the same numbers,
-    two or more, in the same order."""
+    """Return whether an answer may be wrong in its form alone: the grader takes it, or it has the same numbers, two or more,
+    in the same order."""
     numbers = _NUMBER.findall(row.answer)
     same = len(numbers) > 1 and _NUMBER.findall(answer or "") == numbers
     return same or bool(answer and verdict(answer, row.answer, problem=row.problem))

@@ -1,7 +1,7 @@
-"""What a client asks that is no problem with an answer: a task about a chat (its title, tags, follow-ups, a completion), with
-the chat inside, or a change of files.
+"""Requests that are not problems to solve: a task about a chat (its title, tags, follow-ups, a completion), with the chat
+inside, or a change of files.
 
-Such a request costs one plain call of the solver, which sees the messages as they are. Source of the forms: the default prompts
+Such a request costs one plain call of the solver, which sees the messages unchanged. Source of the forms: the default prompts
 of Open WebUI (a heading `Task:` and the chat between tags), of LibreChat (a title for a conversation), and of aider (changes
 in a form of its own, commit messages, summaries). A vote would give aider another candidate than the one that holds the change.
 """

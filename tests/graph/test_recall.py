@@ -125,6 +125,17 @@ async def test_the_first_attempt_is_greedy_and_the_others_are_samples() -> None:
 LEARNED = {"retrieval": {"scores": "x", "floor": 0.1, "lead": 0.1}}
 
 
+@pytest.mark.parametrize("form", [False, True])
+async def test_by_default_a_call_brings_the_output_into_the_form_that_the_example_states(form: bool) -> None:
+    line: Line = lambda prompt, _: "So it is \\boxed{7}." if "printed:" in prompt else PROGRAM  # noqa: E731
+    model, learned = Scripted({"reason": line}), printing("2").model_copy(update={"provenance": LEARNED})
+    assert learned.example
+    steps = (*learned.example.steps, *(["In the form that is asked for, this is 2"] if form else []))
+    held = learned.model_copy(update={"example": learned.example.model_copy(update={"steps": steps})})
+    assert (await solved(model, [("a", 1.0)], [held], strategy="navigator")).answer == "7"
+    assert model.nodes == ["reason"] * (1 + form)
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("effort", ["low", "medium", "auto"])
 async def test_the_navigator_begins_with_a_learned_template(effort: Any, asynchronous: bool) -> None:

@@ -1,4 +1,4 @@
-"""A model server that a process of a batch has for itself, on its own machine: it begins and ends with the process."""
+"""A model server for one process of a batch, on the same machine. It starts and ends with the process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from reasonflux_agent.runs.journal import Row
 
 ROLES = ("navigator", "solver")
 GUARD = 'exec 3<&0; (cat <&3; kill -9 -$$) & "$@" 3<&- </dev/null; kill -9 -$$'
-"""A shell that runs a command. It kills all that came of it when the command has ended, and when the standard input has: that
-is when this process is gone, however it ended. A server that outlives it would keep its GPU."""
+"""A shell that runs a command, and kills its process group when the command ends or the shell's standard input is closed. That
+happens when this process is gone, even by SIGKILL. A server that outlived it would keep its GPU."""
 
 
 def served_here(context: Mapping[str, object]) -> list[str]:
-    """Return the roles whose model such a server serves: `vllm:NAME` without a URL. Raises InputError if there are none."""
+    """Return the roles whose model is `vllm:NAME` without a URL: `serve` serves it. Raises InputError if there are none."""
     specs = {role: read_spec(str(context[role])) for role in ROLES}
     found = [role for role, (kind, name) in specs.items() if kind == "vllm" and "@http" not in name]
     if not found:

@@ -24,7 +24,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox;
 HERE = f"{BASE}/libraries"
 
 
-class Shelf:
+class Libraries:
     """Where libraries are looked for, and the handlers of their routes.
 
     loaded: the one that the runs search. folders: where learned ones lie, NAME.json beside NAME.report.html.
@@ -61,15 +61,15 @@ class Shelf:
         return learned.get(name)
 
 
-def libraries_page(shelf: Shelf) -> Markup:
+def libraries_page(libraries: Libraries) -> Markup:
     """Return the list of the libraries."""
-    learned = shelf.learned()
-    names = dict.fromkeys((shelf.loaded.name, *learned))
+    learned = libraries.learned()
+    names = dict.fromkeys((libraries.loaded.name, *learned))
     return page(
         "Libraries",
         h.h1["Libraries"],
         h.p["Templates that the runs of this page search, and libraries that were learned from solved problems."],
-        h.ol(".runs")[(_entry(name, name == shelf.loaded.name, name in learned) for name in names)],
+        h.ol(".runs")[(_entry(name, name == libraries.loaded.name, name in learned) for name in names)],
         None
         if learned
         else h.p[

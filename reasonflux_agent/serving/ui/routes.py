@@ -25,7 +25,7 @@ from reasonflux_agent.runs.record import Record, reading
 from reasonflux_agent.schema import Template
 from reasonflux_agent.serving.metrics import Metrics
 from reasonflux_agent.serving.middleware import RequestMiddleware, read_body
-from reasonflux_agent.serving.ui.libraries import Handler, Shelf
+from reasonflux_agent.serving.ui.libraries import Handler, Libraries
 from reasonflux_agent.serving.ui.marking import MARK, mark_form, read_mark
 from reasonflux_agent.serving.ui.onward import follow_form, fork_form
 from reasonflux_agent.serving.ui.pages import ASK, BASE, about, home, new_form, place, refusal, run_page
@@ -63,7 +63,7 @@ def ui_routes(runs: Runs) -> list[BaseRoute]:
         Route("/", _page(site.home)),
         Route("/", _page(site.begin), methods=["POST"]),
         Route("/drop", _page(site.drop), methods=["POST"]),
-        *(Route(f"/libraries{path}", _page(handler)) for path, handler in site.shelf.routes.items()),
+        *(Route(f"/libraries{path}", _page(handler)) for path, handler in site.libraries.routes.items()),
         Route("/runs/{run}", _page(site.run)),
         Route("/runs/{run}/events", _page(site.events)),
         *(Route(f"/runs/{{run}}/{name}", _page(handler), methods=["POST"]) for name, handler in site.posts.items()),
@@ -121,7 +121,7 @@ class _Site:
 
     def __init__(self, runs: Runs) -> None:
         self._runs, self._library = runs, runs.runner.library
-        self.shelf = Shelf(self._library, tuple(dict.fromkeys((Path.cwd(), *runs.folders))))
+        self.libraries = Libraries(self._library, tuple(dict.fromkeys((Path.cwd(), *runs.folders))))
         self._names = {template.id: template.name for template in self._library}
         self._filled: dict[tuple[str, str], tuple[str, list[JSON], str]] = {}
         """(Run, attempt that asks) -> the question, its steps as a person has changed them, and why they were not taken."""

@@ -72,7 +72,7 @@ def _checked(best: Candidate | None) -> Iterator[Reason]:
 
 
 def proof(provenance: dict[str, Any]) -> tuple[str, str] | None:
-    """Return what the provenance of a learned template says of its library, and whether that is `good`; None for others."""
+    """Return `good` or `warn`, and what a learned template's provenance says of its library; None if it says nothing."""
     said: Any = provenance.get("claim")
     try:
         before, after, rows = said["right_without"], said["right_with"], said["rows"]
