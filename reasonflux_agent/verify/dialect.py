@@ -69,10 +69,11 @@ def adapted(code: str) -> str:
     edits: list[tuple[ast.AST, str]] = []
     while nodes:
         node = nodes.pop()
-        if found := _replaced(node):
-            edits.append(found)
-        elif not isinstance(node, ast.JoinedStr):  # before Python 3.12 nobody says where its parts stand
-            nodes += ast.iter_child_nodes(node)
+        found = _replaced(node)
+        edits += [found] if found else []
+        if not (found and found[0] is node) and not isinstance(node, ast.JoinedStr):
+            # before Python 3.12 nobody says where the parts of a formatted text stand
+            nodes += [child for child in ast.iter_child_nodes(node) if not (found and found[0] is child)]
     return _edited(code, edits)
 
 
@@ -85,12 +86,34 @@ def _replaced(node: ast.AST) -> tuple[ast.AST, str] | None:
             return node.func, "sys_exit"  # which raises it
         case ast.Expr(ast.Call(ast.Attribute(ast.Name("sys"), "setrecursionlimit" | "set_int_max_str_digits"))):
             return node, "pass"
+        case ast.Delete([ast.Subscript(held, at)]) if not isinstance(at, ast.Slice):
+            return node, f"{ast.unparse(held)}.pop({ast.unparse(at)})"
+        case ast.Delete(targets) if all(isinstance(target, ast.Name) for target in targets):
+            return node, "pass"
         case ast.ImportFrom("math", [ast.alias("*")]):
             return node, f"from math import {', '.join(_MATH.split())}"
-        case ast.ImportFrom("fractions", [ast.alias("Fraction" | "*")]):
-            return node, _bound(node.names[0], "Fraction")
-        case ast.Import(names) if any(alias.name == "fractions" for alias in names):
-            return node, "; ".join(_bound(a, a.name) if a.name == "fractions" else f"import {ast.unparse(a)}" for a in names)
+        case ast.Attribute(_, "strptime"):
+            return node, "_strptime"
+        case ast.Attribute(ast.Attribute(ast.Name("sys"), "stdout"), "write"):
+            return node, "_write"
+        # a method is no value for the interpreter: it can only be called
+        case ast.keyword("key", ast.Attribute() as method) | ast.Call(
+            ast.Name("map" | "filter"), [ast.Attribute() as method, *_]
+        ):
+            if isinstance(method.value, ast.Name) and method.value.id == "str":
+                return method, f"(lambda text: text.{method.attr}())"
+            return method, f"(lambda *given: {ast.unparse(method)}(*given))"
+        case ast.ImportFrom(module, names) if module in _modules() and names[0].name != "*":
+            return node, "; ".join(f"{alias.asname or alias.name} = {module}.{alias.name}" for alias in names)
+        case ast.ImportFrom("fractions", [ast.alias("*")]):
+            return node, "pass"
+        case ast.Import(names) if any(alias.name in _modules() for alias in names):
+            return node, "; ".join(_bound(a, a.name) if a.name in _modules() else f"import {ast.unparse(a)}" for a in names)
+        case ast.ImportFrom("collections", names) if any(alias.name == "OrderedDict" for alias in names):
+            return node, "; ".join(
+                f"{a.asname or a.name} = dict" if a.name == "OrderedDict" else f"from collections import {ast.unparse(a)}"
+                for a in names
+            )
         case ast.ImportFrom("sys", names) if any(alias.name == "exit" for alias in names):
             return node, "; ".join(
                 _bound(a, "sys_exit") if a.name == "exit" else f"from sys import {ast.unparse(a)}" for a in names
@@ -105,7 +128,23 @@ def _bound(alias: ast.alias, name: str) -> str:
 
 
 @cache
+def _prelude() -> list[dict[str, str]]:
+    """The entries of prelude.toml."""
+    found: list[dict[str, str]] = tomllib.loads(Path(__file__).with_name("prelude.toml").read_text("utf-8"))["defined"]
+    return found
+
+
+@cache
+def _modules() -> frozenset[str]:
+    """The modules that we define, since the interpreter lacks them."""
+    return frozenset(each["module"] for each in _prelude() if "module" in each)
+
+
+@cache
 def definitions() -> list[tuple[re.Pattern[str], str]]:
-    """What is put in a program's reach, where its pattern is found in it (prelude.toml)."""
-    text = Path(__file__).with_name("prelude.toml").read_text("utf-8")
-    return [(re.compile(each["pattern"]), each["source"]) for each in tomllib.loads(text)["defined"]]
+    """What is put in a program's reach, where its pattern, or an import of its module, is found in it."""
+    imported = r"\b(?:from|import)\b.*\b{}\b"
+    return [
+        (re.compile(each["pattern"] if "pattern" in each else imported.format(each["module"])), each["source"])
+        for each in _prelude()
+    ]

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from fractions import Fraction
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -95,9 +97,48 @@ def test_fractions_are_those_of_python(expression: str) -> None:
     assert (result.output, result.error) == (str(expected), None)
 
 
+LIKE_PYTHON = [
+    "from datetime import datetime\nprint(datetime.strptime('00:33:47', '%H:%M:%S'), datetime.strptime('1 PM', '%I %p').hour)",
+    "from datetime import datetime as d\nprint(d.strptime('10:20:30.123', '%H:%M:%S.%f') - d.strptime('9:00', '%H:%M'))",
+    "import datetime as dt\nprint(dt.datetime.strptime('March 2024', '%B %Y'), dt.datetime.strptime('3/5', '%m/%d'))",
+    "from datetime import datetime\nprint(datetime.strptime('2024-03-01 (Monday)', '%Y-%m-%d (%A)'))",
+    "from datetime import datetime\nprint(datetime.strptime('2024-03-01 10:20 UTC+0100', '%Y-%m-%d %H:%M UTC%z'))",
+    "from datetime import datetime\nprint(datetime.strptime('Fri 1 Mar 2024, 10:20', '%a %d %b %Y, %H:%M').strftime('%A'))",
+    "import calendar\nprint(calendar.isleap(1900), calendar.monthrange(2024, 2), calendar.weekday(2024, 2, 1))",
+    "import calendar as c\nprint(c.month_name[2], c.leapdays(1999, 2025), c.monthcalendar(2024, 2), c.day_name[3])",
+    "from calendar import monthrange, isleap as leap\nprint(monthrange(2023, 12)[1], leap(2000))",
+    "import string\nprint(string.ascii_lowercase.index('c'), string.ascii_letters, string.punctuation, string.digits)",
+    "from statistics import mean, median, mode\nprint(mean([1, 2]), median([4, 1]), mode('hello'))",
+    "import statistics as s\nprint(round(s.stdev([1, 2, 4]), 9), s.pvariance([1.5, 2]), s.fmean([1, 3]))",
+    "import heapq\nh = [3, 1]\nheapq.heapify(h)\nheapq.heappush(h, 0)\nprint(heapq.heappop(h), heapq.nlargest(2, h))",
+    "from operator import itemgetter, mul\nprint(sorted([(2, 1)], key=itemgetter(1)), mul(3, 4), itemgetter(0, 1)('ab'))",
+    "from collections import OrderedDict, deque\nprint(list(OrderedDict([('a', 1)]).items()), deque([1]))",
+    "print(pow(3, -1, 7), pow(3, -2, 7), pow(2, 10), pow(2, 10, 1000))",
+    "print(sorted(['b', 'A', 'a'], key=str.lower), ''.join(map(str.upper, 'ab')), list(filter(str.isdigit, 'a1')))",
+    "d = {'a': 1, 'b': 3}\nl = [1, 2, 1]\nprint(max(d, key=d.get), max(set(l), key=l.count), list(map(d.get, ['a', 'c'])))",
+    "import sys\nsys.stdout.write('a')\nsys.stdout.write('b' + chr(10))",
+    "a, d = [1, 2, 3], {'x': 1}\ndel a[0]\ndel d['x']\nprint(a, d)\ndel a",
+]
+
+
+@pytest.mark.parametrize("code", LIKE_PYTHON)
+def test_what_the_interpreter_lacks_is_that_of_python(code: str) -> None:
+    with redirect_stdout(StringIO()) as printed:
+        exec(code, {})  # noqa: S102 - our own text
+    result = run_program(code)
+    assert (result.output, result.error) == (printed.getvalue().rstrip(), None)
+
+
 @pytest.mark.parametrize(
     ("code", "error"),
     [
+        (
+            "from datetime import datetime\ndatetime.strptime('24-13', '%H-%M-%S')",
+            "ValueError: time data '24-13' does not match",
+        ),
+        ("from statistics import *", "NotImplementedError"),
+        ("import calendar\ncalendar.monthrange(2024, 13)", "ValueError: bad month number 13"),
+        ("pow(2, -1, 4)", "ValueError: base is not invertible"),
         ("1/0", "ZeroDivisionError"),
         ("print(undefined)", "NameError"),
         ("def f(:\n", "SyntaxError"),
