@@ -15,7 +15,7 @@ def register_libraries(register: Register) -> None:
 
 @hookimpl
 def register_strategies(register: Register) -> None:
-    """The five ways to solve."""
+    """The six ways to solve."""
     from reasonflux_agent import strategies
 
     for name, build in strategies.BUILTIN.items():

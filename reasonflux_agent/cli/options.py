@@ -86,7 +86,7 @@ ScorerName = Annotated[
     ),
 ]
 Strategy = Annotated[
-    str, typer.Option(help="navigator, direct, recall, original, propose, or a plugin's.", rich_help_panel=HOW)
+    str, typer.Option(help="navigator, direct, recall, program, original, propose, or a plugin's.", rich_help_panel=HOW)
 ]
 Record = Annotated[Path | None, typer.Option(help="Write the run's record into this directory.", rich_help_panel=OUTPUT)]
 WHERE = "Where threads are kept: a SQLite file or a postgresql:// URL; else REASONFLUX_CHECKPOINTS."

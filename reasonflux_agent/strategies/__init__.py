@@ -31,6 +31,7 @@ from reasonflux_agent.strategies.candidates import solve as solve
 from reasonflux_agent.strategies.direct import direct
 from reasonflux_agent.strategies.navigator import navigator
 from reasonflux_agent.strategies.original import original
+from reasonflux_agent.strategies.program import program
 from reasonflux_agent.strategies.propose import propose
 from reasonflux_agent.strategies.recall import recall
 
@@ -43,4 +44,5 @@ BUILTIN: dict[str, Builder] = {
     "direct": direct,
     "propose": propose,
     "recall": recall,
+    "program": program,
 }

@@ -23,7 +23,7 @@ GOOD: dict[str, Line] = {
     "review": "ACCEPT",
     "answer": "It is \\boxed{7}.",
     "draft": lambda prompt, _: "```python\nprint(7)\n```" if "Python program" in prompt else "Thus \\boxed{7}.",
-    "reason": "Thus \\boxed{7}.",
+    "reason": lambda prompt, _: "```python\nprint(7)\n```" if "Python program" in prompt else "Thus \\boxed{7}.",
     "abstract": "Kind: a test\nConditions: none\n1. Look\n2. End",
     "analyse": "It is about seven.",
     "lay_out": PLAN,

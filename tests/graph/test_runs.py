@@ -101,6 +101,7 @@ def test_the_events_of_a_stepwise_run() -> None:
     ("strategy", "expected"),
     [
         ("direct", ["begin", "candidate", "solution"]),
+        ("program", ["begin", "program", "candidate", "solution"]),
         ("propose", ["begin", "plan", "candidate", "solution"]),
         ("original", ["begin", "plan", "templates", "refined", "step", "step", "step", "candidate", "solution"]),
     ],
@@ -320,7 +321,7 @@ def test_messages_without_a_problem_are_refused(messages: Any) -> None:
 
 
 def test_an_unknown_strategy_names_the_known_ones() -> None:
-    with pytest.raises(SpecError, match=r"'navigatr'.*direct, navigator, original, propose, recall"):
+    with pytest.raises(SpecError, match=r"'navigatr'.*direct, navigator, original, program, propose, recall"):
         create_reasonflux(strategy="navigatr", navigator=FakeModel())
 
 
