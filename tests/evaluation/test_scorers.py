@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,22 @@ def test_partial_credit_is_wrong() -> None:
     near = item.answer[:-1] + str((int(item.answer[-1]) + 1) % 10) if item.answer[-1].isdigit() else "1 days"
     assert 0 < gym.score(item.row, near) < 1
     assert item.score(near) is False
+
+
+@pytest.mark.parametrize(
+    ("family", "typeset"),
+    [
+        ("prime_factorization", lambda answer: answer.replace("×", "\\times")),
+        ("knights_knaves", lambda answer: f"\\text{{{answer}}}"),
+        ("calendar_arithmetic", lambda answer: f"\\textbf{{{answer}}}"),
+        ("word_sorting", lambda answer: answer.replace(", ", ",\\ ")),
+    ],
+)
+def test_an_answer_in_latex_is_the_same_answer(family: str, typeset: Callable[[str], str]) -> None:
+    for item in load(f"gym:{family}:0-12"):
+        assert item.score(item.answer)
+        assert item.score(typeset(item.answer))
+        assert not item.score(typeset("7" + item.answer[1:]))
 
 
 @pytest.mark.parametrize(
