@@ -16,8 +16,10 @@ import pytest
 import step_dpo
 
 from reasonflux_agent.errors import InputError, RecordError
+from reasonflux_agent.jobs.evaluation.benchmarks import load
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.prompts.plan import PLAN
+from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.runs.feedback import mark
 from reasonflux_agent.runs.record import read_record
@@ -183,6 +185,40 @@ def test_a_chain_of_thought_runs_no_programs(solve: Solve, gold: Path, tmp_path:
     with pytest.raises(InputError, match=r"No row is left, and nothing was written.*by a program 1"):
         f1_sft.main([str(solve(SEVEN, respond=programming)), "--gold", str(gold), "--out", str(tmp_path / "out" / "f1.json")])
     assert left(tmp_path / "out") == {"f1.work.jsonl"}
+
+
+def test_program_rows(solve: Solve, gold: Path, tmp_path: Path) -> None:
+    """A program is a row if its own output is right, and it computes that from the problem's numbers."""
+    written = {
+        SEVEN: "```python\nprint(3 + 4)\n```",
+        FIFTEEN: "```python\nprint(15)\n```",  # states its answer
+        ODD: "```python\nprint(20 + 1)\n```",  # graded wrong
+    }
+    solve(*written, respond=lambda prompt: next(text for ask, text in written.items() if ask in prompt), strategy="program")
+    records = solve("What is 1 plus 1?", SEVEN, respond=lambda _: "So it is $\\boxed{7}$.", strategy="direct")
+    out = tmp_path / "f1_programs.json"
+    f1_sft.main([str(records), "--programs", "--gold", str(gold), "--out", str(out)])
+    (row,) = read(out)
+    assert row == {"instruction": PROGRAM.render(SEVEN)[0]["content"], "input": "", "output": written[SEVEN]}
+    stages = read(out.with_suffix(".manifest.json"))["stages"]
+    assert {name.removeprefix("records: "): count for name, count in stages.items() if ":" in name} == {
+        "kept": 1,
+        "hard-coded": 1,
+        "answer wrong": 1,
+        "no gold answer": 1,
+        "without a program": 1,
+    }
+
+
+def test_gold_answers_may_be_those_of_a_benchmark(solve: Solve, tmp_path: Path) -> None:
+    first, second = load("gym:leg_counting:0-1"), load("gym:word_sorting:0-1")
+    given = {item.problem: item.answer for item in (*first, *second)}
+    answer = lambda prompt: next(f"\\boxed{{{given[text]}}}" for text in given if text in prompt)  # noqa: E731
+    records = solve(*given, respond=answer, strategy="direct")
+    out = tmp_path / "f1_sft.json"
+    gold = ["gym:leg_counting:0-1", "gym:word_sorting:0-1"]
+    with pytest.raises(InputError, match="records: without a program 2"):
+        f1_sft.main([str(records), "--programs", "--gold", *gold, "--out", str(out)])
 
 
 def test_step_pairs(solve: Solve, gold: Path, tmp_path: Path) -> None:

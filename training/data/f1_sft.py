@@ -7,29 +7,48 @@ The rows come from runs that were graded right. The thought is made of the run's
 the steps, and the work, with the tries that a review turned down and the review's words. No model is asked here. The prompt is
 the one of the strategy `direct`. Rows are alpaca; the thought stands between <think> and </think>, as the DeepSeek-R1 models
 write it, so the recipe's template must keep it (`deepseekr1`). One row a problem: the longest.
+
+With --programs the rows are for a model whose programs are run, and come from runs of any strategy. The prompt is the one of
+the strategy `program` (and of every second draft). The reply is a program of the run whose output was graded right, and which
+does not look hard-coded. One row a problem: the shortest. So what a learned library of programs shows in the prompt goes into
+the weights.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
 from common import Result, run
 from files import digest
-from records import Solved, from_records, hours, one_a_problem, record_arguments
+from records import Solved, from_records, hours, is_right, one_a_problem, record_arguments
 from rows import alpaca
 
 from reasonflux_agent.events import Reviewed, StepDone
+from reasonflux_agent.learning.mining import is_hard_coded
+from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.direct import DIRECT
+from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.schema import Candidate, Plan
+from reasonflux_agent.strategies.candidates import printed_answer
 from reasonflux_agent.templates import TemplateLibrary, render_template
+from reasonflux_agent.verify.programs import extract_program
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
     parser = record_arguments(__doc__)
     parser.add_argument("--library", default="builtin", help="the library that the runs used (default: %(default)s)")
+    parser.add_argument("--programs", action="store_true", help="rows whose replies are programs")
     args = parser.parse_args(argv)
+    if args.programs:
+        _programs(args)
+    else:
+        _thoughts(args)
+
+
+def _thoughts(args: argparse.Namespace) -> None:
     flows = {
         template.id: render_template(template.model_copy(update={"example": None})).removeprefix("Template: ")
         for template in TemplateLibrary.load(args.library)
@@ -40,6 +59,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     build.stages["problems"] = len(best)
     rows = [(r["problem"], alpaca(DIRECT.render(r["problem"]), r["output"])) for r in best]
     build.write(rows, "alpaca", hours=hours(results))
+
+
+def _programs(args: argparse.Namespace) -> None:
+    build, results = from_records(__file__, args, {"rows": "programs"}, _program_of)
+    kept = [result for result in results if result["outcome"] == "kept"]
+    best = one_a_problem(sorted(kept, key=lambda r: (len(r["output"]), r["output"])))
+    build.stages["problems"] = len(best)
+    rows = [(r["problem"], alpaca(PROGRAM.render(r["problem"]), r["output"])) for r in best]
+    build.write(rows, "alpaca", hours=hours(results))
+
+
+def _program_of(solved: Solved) -> Result:
+    row = LearningRow(problem=solved.item.problem, answer=solved.item.answer)
+    found, outcome = list[str](), "answer wrong"
+    for text in (candidate.text for candidate in solved.right):
+        block, _, output = text.rpartition("\n```output\n")
+        code = extract_program(block)
+        if not code:
+            outcome = "without a program"
+        elif not is_right(printed_answer(output.partition("\n```")[0]), solved.item):
+            outcome = "answer not printed"
+        elif is_hard_coded(code, row):
+            outcome = "hard-coded"
+        else:
+            found.append(f"```python\n{code}\n```")
+    return {"outcome": "kept", "output": min(found, key=lambda text: (len(text), text))} if found else {"outcome": outcome}
 
 
 def _result_of(solved: Solved, flows: Mapping[str, str]) -> Result:

@@ -13,6 +13,7 @@ from rows import JSON
 
 from reasonflux_agent.errors import InputError
 from reasonflux_agent.events import AnyEvent, CallEnded, Reviewed, StepDone
+from reasonflux_agent.jobs.evaluation import benchmarks
 from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
 from reasonflux_agent.runs.record import Record, read_record, reading
 from reasonflux_agent.schema import Candidate, Plan, Solution
@@ -77,7 +78,11 @@ def record_arguments(doc: str | None) -> argparse.ArgumentParser:
     parser = arguments(doc)
     parser.add_argument("records", nargs="+", type=Path, help="run records, or folders of them")
     parser.add_argument(
-        "--gold", type=Path, help="*.jsonl with `problem` and `answer`; without a row there, a record's own mark has the answer"
+        "--gold",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="*.jsonl with `problem` and `answer`, or benchmarks; without a row there, a record's own mark has the answer",
     )
     return parser
 
@@ -90,9 +95,10 @@ def from_records(
     `work` gets the finished runs whose problem is in --gold, or whose mark has the right answer. Its results get `problem` and
     `seconds`, those of the run's model calls. Raises InputError, and RecordError for a damaged record.
     """
-    source = [args.gold] if args.gold else []
-    files, gold = _record_files(args.records), {_evened(item.problem): item for path in source for item in load(str(path))}
-    build = Build(script, args, settings, {"records": list(files.values()), "gold": source})
+    files, items = _record_files(args.records), [item for name in args.gold for item in load(name)]
+    gold = {_evened(item.problem): item for item in items}
+    build = Build(script, args, settings, {"records": list(files.values())})
+    build.inputs["gold"] = {"problems": len(items), "sha256": benchmarks.digest(items)}
     build.settings["gold"] = build.inputs["gold"]["sha256"]
 
     def result_of(path: Path) -> Result:
