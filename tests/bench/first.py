@@ -20,6 +20,10 @@ from typing import Any
 
 import httpx
 
+from reasonflux_agent.files import cache_root
+from reasonflux_agent.models.local.fetch import ensure
+from reasonflux_agent.models.local.files import DEFAULT
+from reasonflux_agent.models.local.server import serve, stop
 from reasonflux_agent.testing import mathematician, serve_fake
 from tests.bench.timing import Row
 from tests.serving.servers import served
@@ -49,10 +53,10 @@ def model() -> Iterator[str]:
             server.kill()
 
 
-async def one(client: httpx.AsyncClient, url: str, name: str) -> tuple[float, float, float]:
-    """Seconds to the first piece, to the first piece of the answer, and to the end."""
+async def one(client: httpx.AsyncClient, url: str, name: str, number: int) -> tuple[float, float, float]:
+    """Seconds to the first piece, to the first piece of the answer, and to the end. Each `number` asks something else."""
     began, first, answer = time.perf_counter(), 0.0, 0.0
-    body = {"model": name, "messages": [{"role": "user", "content": "What is 3 + 4?"}], "stream": True}
+    body = {"model": name, "messages": [{"role": "user", "content": f"What is {number} + 4?"}], "stream": True}
     async with client.stream("POST", f"{url}/chat/completions", json=body) as reply:
         async for line in reply.aiter_lines():
             if line.startswith("data: {") and (choices := json.loads(line[6:])["choices"]):
@@ -69,18 +73,34 @@ async def measure(repeats: int) -> list[Row]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as cache, model() as url:
         os.environ.setdefault("REASONFLUX_CACHE", cache)
-        with served("--model", f"vllm:fake@{url}", "--max-concurrency", "32") as server:
+        with served("--model", f"vllm:fake@{url}", "--concurrency", "32") as server:
             for clients in CLIENTS:
                 for where, name in [(url, "the bare model"), *((server.url, each) for each in MODELS)]:
                     rows.append(await _measure(where, name, clients, repeats))
     return rows
 
 
-async def _measure(url: str, name: str, clients: int, repeats: int) -> Row:
+async def measure_default(repeats: int) -> list[Row]:
+    """The same with the default model on llama.cpp, with a slot for each client (minutes; fetches 1.1 GB once)."""
+    os.environ["REASONFLUX_SLOTS"] = str(max(CLIENTS))
+    path = ensure(DEFAULT)
+    bare = serve(path)
+    rows = [await _measure(f"{bare.url}/v1", "the bare model", clients, repeats, bare.key) for clients in CLIENTS]
+    stop(path)
+    os.environ.setdefault("REASONFLUX_CACHE", str(cache_root()))
+    slots = os.environ["REASONFLUX_SLOTS"]
+    with served("--concurrency", slots, REASONFLUX_SLOTS=slots) as server:
+        for clients in CLIENTS:
+            rows += [await _measure(server.url, each, clients, repeats) for each in MODELS]
+    return rows
+
+
+async def _measure(url: str, name: str, clients: int, repeats: int, key: str = "none") -> Row:
     found: list[Any] = []
-    async with httpx.AsyncClient(timeout=300, limits=httpx.Limits(max_connections=clients)) as client:
+    head, limits = {"Authorization": f"Bearer {key}"}, httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(timeout=900, limits=limits, headers=head) as client:
         for number in range(repeats + 1):
-            made = await asyncio.gather(*(one(client, url, name) for _ in range(clients)))
+            made = await asyncio.gather(*(one(client, url, name, 3 + n) for n in range(clients)))
             found += made if number else []
     kinds = ("first_piece_s", "answer_begins_s", "end_s")
     medians = {kind: round(statistics.median(row[at] for row in found), 2) for at, kind in enumerate(kinds)}
