@@ -6,7 +6,7 @@
 #   RECIPE               a file of training/recipes
 #   KEY=VALUE            takes the place of a key of the recipe, as in output_dir=runs/mine
 # Data, where the recipe's data set is not in its dataset_dir yet:
-#   --gold FILE          training problems: *.jsonl with `problem` and `answer`
+#   --gold FILE          training problems: *.jsonl with `problem` and `answer`; or "gym:FAMILY:0-200 ...", with --records
 #   --limit N            the first N of them alone
 #   --records DIR        run records of them (default: the model that is to be trained solves them)
 #   --benchmarks DIR     a row that shares text with a *.jsonl in it is dropped
@@ -54,6 +54,7 @@ base=$(setting model_name_or_path) data=$(setting dataset_dir) dataset=$(setting
 case $dataset in
   proposer_*) method=propose ;;
   f1_sft) method=direct ;;
+  f1_programs) method=program ;;
   *) method=navigator ;;
 esac
 
@@ -101,13 +102,14 @@ roles() { # roles MODEL: sets `models`, the options by which the model and --sol
   model=$(spec "$1")
   case $dataset in
     step_dpo) models=(--navigator "${solver:-$model}" --solver "$model") ;;
-    f1_sft) models=(--model "$model") ;;
+    f1_*) models=(--model "$model") ;;
     *) models=(--navigator "$model" --solver "${solver:-$model}") ;;
   esac
 }
 
 build() { # build DATASET: its builder
-  local words=() name=$1 source=$gold${limit:+:0-$limit}
+  local words=() name=$1 source=$gold${limit:+:0-$limit} golds=("$gold")
+  if [[ $gold == gym:* ]]; then read -ra golds <<<"$gold"; fi
   if [ -e "$data/$name.manifest.json" ]; then
     say "$data/$name.json is there"
     # hours of work: that is for the user to throw away
@@ -116,6 +118,7 @@ build() { # build DATASET: its builder
     return
   fi
   case $name in
+    f1_programs) words=(training/data/f1_sft.py --programs) ;;
     structure_sft | navigator_sft | f1_sft | trajectory_dpo | step_dpo) words=("training/data/$name.py") ;;
     proposer_sft) words=(training/data/navigator_sft.py --prompt propose) ;;
     proposer_dpo) words=(training/data/trajectory_dpo.py --prompt propose) ;;
@@ -123,7 +126,7 @@ build() { # build DATASET: its builder
       fail "no builder is known for the data set $name, and $data/dataset_info.json does not have it. Next: build or import" \
         "it (training/README.md), or append dataset=..." ;;
   esac
-  [ "$name" = structure_sft ] || [ -f "$gold" ] || [ -n "${gold:+$dry}" ] ||
+  [ "$name" = structure_sft ] || [ -f "$gold" ] || [[ $gold == gym:* ]] || [ -n "${gold:+$dry}" ] ||
     fail "$data/$name.json is not built yet, and --gold ${gold:-is not given}${gold:+ is no file}. Next: name a *.jsonl" \
       "whose rows have \`problem\` and \`answer\`."
   serving "$base"
@@ -133,13 +136,15 @@ build() { # build DATASET: its builder
     trajectory_dpo | proposer_dpo) words+=(--problems "$gold" ${limit:+--limit "$limit"} "${models[@]}") ;;
     *)
       if [ -z "$records" ]; then
-        # a chain of thought is made of what a planned run held
+        # a chain of thought is made of what a planned run held, a program by whatever showed it
+        local collected=navigator
+        [ "$method" != propose ] || collected=propose
         inputs=("$gold" "${upstream[@]}")
-        step collect "${server[@]}" reasonflux eval "$source" --methods "${method/direct/navigator}" \
+        step collect "${server[@]}" reasonflux eval "$source" --methods "$collected" \
           "${models[@]}" --out "$out/collect"
         records=$out/collect/records
       fi
-      words+=("$records" --gold "$gold")
+      words+=("$records" --gold "${golds[@]}")
       server=()
       ;;
   esac

@@ -96,6 +96,7 @@ def test_who_is_trained_is_who_is_measured(gold: Path) -> None:
     assert "--methods navigator --navigator hf:runs/v1-sft --solver S" in measured("sft", "v1-sft")
     assert "--methods propose --navigator hf:runs/v2-proposer-dpo --solver S" in measured("dpo", "v2-proposer-dpo")
     assert "--methods direct --model hf:runs/f1-sft" in measured("sft", "f1-sft")
+    assert "--methods program --model hf:runs/f1-sft-programs-lora-0.5b/export" in measured("sft", "f1-sft-programs-lora-0.5b")
     assert "--navigator S --solver hf:runs/v2-reasoner-dpo" in measured("dpo", "v2-reasoner-dpo")
 
 
