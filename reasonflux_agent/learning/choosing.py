@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from reasonflux_agent.learning.calibration import calibrated
-from reasonflux_agent.learning.mining import mine, name_of
+from reasonflux_agent.learning.mining import Work, mine, name_of
 from reasonflux_agent.learning.outcomes import Asking, Outcomes, Share, in_step
-from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, controls_of, race
+from reasonflux_agent.learning.racing import CONTROLS, Arm, Standing, arms_of, challenge, controls_of, nearest_of, race
 from reasonflux_agent.learning.rows import LearningRow, by_group
 from reasonflux_agent.prompts.solve import demonstrate
 from reasonflux_agent.schema import Template
@@ -42,11 +42,14 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
     groups = by_group(rows)
     works = mine(groups, solver, MINING * calls)
     found = _found(given, groups)
-    arms: dict[str, list[Arm]] = {}
-    for group, members in groups.items():
-        ids = {row.id for row in members}
-        arms[group] = arms_of(name_of(group, members), [work for work in works if work.row.id in ids], found[group])
-    races = in_step({group: partial(_race, group, members, arms, solver) for group, members in groups.items()}, solver, limit)
+    works_on = {group: [work for work in works if work.row in members] for group, members in groups.items()}
+    names = {group: name_of(group, members) for group, members in groups.items()}
+    arms = {group: arms_of(names[group], works_on[group], found[group]) for group in groups}
+    jobs = {
+        group: partial(_race, names[group], members, works_on[group], arms[group], _others(group, arms), solver)
+        for group, members in groups.items()
+    }
+    races = in_step(jobs, solver, limit)
     firsts = {group: standings[0] for group, standings in races.items()}
     winners = {group: first for group, first in firsts.items() if first.arm.name not in CONTROLS and first.gain >= SURE}
     tried = {template.id for templates in found.values() for template in templates}
@@ -57,7 +60,7 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
             groups_of = [*learned[template.id].provenance["groups"], group] if template.id in learned else [group]
             about = {
                 "groups": groups_of,
-                "rows": sorted(winner.arm.rows),
+                "rows": [winner.arm.origins[template.id]] if winner.arm.origins else sorted(winner.arm.rows),
                 "seen": [row.id for row in rows],
                 "arm": winner.arm.name,
                 "model": solver.model_name,
@@ -73,10 +76,21 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
 
 
 def _race(
-    group: str, rows: Sequence[LearningRow], arms: Mapping[str, Sequence[Arm]], solver: Outcomes, share: Share
+    name: str,
+    rows: Sequence[LearningRow],
+    works: Sequence[Work],
+    arms: Sequence[Arm],
+    others: Sequence[Arm],
+    solver: Outcomes,
+    share: Share,
 ) -> Asking[list[Standing]]:
-    others = [arm for name, some in arms.items() if name != group for arm in some]
-    return race(arms[group], controls_of(others), rows, solver, share)
+    standings = yield from race(arms, controls_of(others), rows, solver, share)
+    nearest = nearest_of(name, works, standings, rows)
+    return (yield from challenge(standings, nearest, rows, solver, share)) if nearest else standings
+
+
+def _others(group: str, arms: Mapping[str, Sequence[Arm]]) -> list[Arm]:
+    return [arm for name, some in arms.items() if name != group for arm in some]
 
 
 def _shown_to(model: str, template: Template) -> Template:

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -140,6 +140,17 @@ def steps_of(kind: Kind, row: LearningRow, outcome: Outcome, common: Set[str]) -
     printed = output.rpartition("\n```")[0]
     form = () if outcome.right else (f"In the form that is asked for, this is {row.answer}",)
     return block, f"```output\n{printed}\n```", *form
+
+
+def works_of(row: LearningRow, outcome: Outcome, common: Set[str]) -> list[Work]:
+    """Return the work of a right solution that followed a template; none if it is wrong or fails a verifier."""
+    if not (outcome.right and outcome.sound):
+        return []
+    kind: Kind = "program" if extract_program(outcome.text) else "text"
+    made = Work(kind, row, steps_of(kind, row, outcome, common))
+    # its first line names the template
+    steps = tuple(step for step in (re.sub(r"^Method: .*\n?", "", step) for step in made.steps) if step)
+    return [replace(made, steps=steps)] if steps and demonstrate(made.template("x")) else []
 
 
 def is_near(answer: str | None, row: LearningRow) -> bool:

@@ -14,7 +14,7 @@ from reasonflux_agent.jobs.evaluation.benchmarks import digest
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.schema import Template, Value
 
-CALLS = {"direct": 1, "program": 1, "repaired": 1, "shown": 2, "library": 2}
+CALLS = {"direct": 1, "program": 1, "repaired": 1, "shown": 2, "nearest": 2, "library": 2}
 """Way of solving -> the calls expected for a row. An empty reply, a failed program and a second program take one more each."""
 Unit = Literal["calls", "tokens", "minutes"]
 USUAL: dict[Unit, float] = {"calls": 1, "tokens": 300, "minutes": 0.1}
@@ -26,7 +26,7 @@ class Way:
     """A way to solve a row.
 
     `direct` or by `program`, without the library; by a wrong program that is `repaired`;
-    with certain templates `shown`; by a `library`.
+    with certain templates `shown`, or the `nearest` of some that came from other problems; by a `library`.
     """
 
     kind: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from math import ceil, comb, log2
 
-from reasonflux_agent.learning.mining import DIRECT, Work
+from reasonflux_agent.learning.mining import DIRECT, Work, common_of, works_of
 from reasonflux_agent.learning.outcomes import Asking, Outcome, Outcomes, Share, Trial, Way
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.schema import Template
@@ -16,6 +16,8 @@ OF_A_KIND = 3
 """Arms of one kind in a race at most: the shortest works."""
 MOST_ROWS = 12
 """Rows of a group that a race uses at most."""
+MOST_NEAREST = 12
+"""Works among which the nearest one is shown, at most."""
 CONTROLS = ("again", "placebo")
 FEWEST_ROWS = 3
 """Rows that every arm is tried on before any is dropped."""
@@ -26,11 +28,13 @@ class Arm:
     """What is tried for a group."""
 
     name: str
-    """`text`, `program`, `solution`, `two texts`, `two programs`, `given` (of the library to start from); or a control: `again`
-    (none, twice: the noise), `placebo` (work of another group: the form without the method)."""
+    """`text`, `program`, `solution`, `two texts`, `two programs`, `nearest`, `given` (of the library to start from); or a
+    control: `again` (none, twice: the noise), `placebo` (work of another group: the form without the method)."""
     way: Way
     rows: frozenset[str] = frozenset()
     """Ids of the rows that it came from. It is never tried on these."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Template id -> the row that it came from, if each template is shown by itself, and for other rows alone."""
 
 
 @dataclass
@@ -41,8 +45,10 @@ class Standing:
     wins: int = 0
     losses: int = 0
     tokens: int = 0
-    tried: set[str] = field(default_factory=set)
-    """Ids of the rows."""
+    tried: dict[str, Outcome] = field(default_factory=dict)
+    """Row id -> its outcome."""
+    without: dict[str, Outcome] = field(default_factory=dict)
+    """Row id -> its outcome without a template."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -64,7 +70,7 @@ class Standing:
         self.wins += outcome.right > baseline.right
         self.losses += outcome.right < baseline.right
         self.tokens += outcome.tokens
-        self.tried.add(row.id)
+        self.tried[row.id], self.without[row.id] = outcome, baseline
 
 
 def arms_of(name: str, works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
@@ -128,6 +134,41 @@ def race(
         if not (yield from _try(standings, rows, count, solver, share)):
             break
     return [*sorted(standings, key=lambda standing: standing.rank), *out, *checks]
+
+
+def nearest_of(name: str, works: Sequence[Work], standings: Sequence[Standing], rows: Sequence[LearningRow]) -> Arm | None:
+    """Return the arm that shows for each row the nearest work on another one: of `works`, and of what the race got right.
+
+    A group can hold several kinds of problems, and no one template fits them all. None: there are too few works.
+    """
+    raced = list(_works_of_race(standings, rows))
+    kind = next((work.kind for work in raced), "program")  # what the first arm made
+    best: dict[str, Work] = {}
+    for work in sorted((*works, *raced), key=lambda work: (work.kind != kind, work.place)):
+        best.setdefault(work.row.id, work)
+    if len(best) < FEWEST_ROWS:
+        return None
+    shown = [(row, work.template(name)) for row, work in best.items()][:MOST_NEAREST]
+    way = Way("nearest", tuple(template for _, template in shown))
+    return Arm("nearest", way, origins={template.id: row for row, template in shown})
+
+
+def _works_of_race(standings: Sequence[Standing], rows: Sequence[LearningRow]) -> Iterator[Work]:
+    by_id, common = {row.id: row for row in rows}, common_of(rows)
+    for standing in standings:
+        if standing.arm.name not in CONTROLS:
+            for id, outcome in (*standing.tried.items(), *standing.without.items()):
+                yield from works_of(by_id[id], outcome, common)
+
+
+def challenge(
+    standings: Sequence[Standing], arm: Arm, rows: Sequence[LearningRow], solver: Outcomes, share: Share
+) -> Asking[list[Standing]]:
+    """Try one more arm on all rows of the race. It is first if it won more than the first one, which is simpler."""
+    new, (first, *others) = Standing(arm), standings
+    if not (yield from _try([new], rows[:MOST_ROWS], MOST_ROWS, solver, share)):
+        return [*standings]
+    return [new, first, *others] if new.rank[0] < first.rank[0] else [first, new, *others]
 
 
 def _try(

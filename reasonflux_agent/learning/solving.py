@@ -39,7 +39,7 @@ from reasonflux_agent.runs.journal import Journal, Row
 from reasonflux_agent.schema import Solution, Template
 from reasonflux_agent.session import with_session
 from reasonflux_agent.strategies import programmed
-from reasonflux_agent.templates import TemplateLibrary
+from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
 REPAIR = (
     "{problem}\n\nThis program was written for the problem:\n\n{text}\n\nBut the right answer is: {answer}\n"
@@ -56,6 +56,20 @@ class _Showing(BaseRetriever):
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         return [Document(id=self.template.id, page_content="")]
+
+
+class _Nearest(BaseRetriever):
+    """Finds the nearest of some templates, but not the one that came from the very problem."""
+
+    ranking: TemplateRetriever
+    """Finds all of them, in order."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        for document in self.ranking.invoke(query):
+            example = self.ranking.library.get(document.metadata["id"]).example
+            if example and example.problem.split() != query.split():
+                return [Document(id=document.metadata["id"], page_content="")]
+        return []
 
 
 def _by_program(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
@@ -159,11 +173,17 @@ class Solver(Outcomes):
             if name not in self._graphs:
                 strategies: dict[str, Any] = {"direct": "direct", "program": _by_program, "repaired": _by_program}
                 library = TemplateLibrary(way.templates, "learned") if way.templates else TemplateLibrary.builtin()
+                retriever: BaseRetriever | None = None
+                if way.kind == "shown":
+                    retriever = _Showing(template=way.templates[0])
+                elif way.kind == "nearest":
+                    ranking = TemplateRetriever.from_library(library, k=len(library), min_score=float("-inf"))
+                    retriever = _Nearest(ranking=ranking)
                 graph = create_reasonflux(
                     strategy=strategies.get(way.kind, "recall"),
                     solver=self._teacher if way.teacher else self._model,
                     library=library,
-                    retriever=_Showing(template=way.templates[0]) if way.kind == "shown" else None,
+                    retriever=retriever,
                 )
                 self._graphs[name] = graph.compile(name="learning")
             return self._graphs[name]

@@ -37,7 +37,8 @@ class Decided(Outcomes):
 
     def outcome(self, way: Way, row: LearningRow) -> Outcome:
         text = METHOD if way.kind != "program" else "no program"
-        right, calls, tokens = self.right(way, row), CALLS[way.kind], 10 * (1 + len(way.templates))
+        shown = min(len(way.templates), 1 if way.kind in ("nearest", "library") else 2)
+        right, calls, tokens = self.right(way, row), CALLS[way.kind], 10 * (1 + shown)
         return Outcome(right=right, sound=True, answer="", text=text, templates=(), calls=calls, tokens=tokens)
 
 
