@@ -54,7 +54,7 @@ class JobProgress(Bar, Watcher):
         if time.monotonic() - self._said < EVERY:
             return ""
         self._said = time.monotonic()
-        return f"{self._at()}: {self._standing()}"
+        return ": ".join(filter(None, (self._at(), self._standing())))
 
     def _standing(self) -> str:
         """How it goes."""
