@@ -41,6 +41,7 @@ PROGRAM_FLOW = (
 )
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_WORD = re.compile(r"[a-z]+")
 _SEPARATOR = re.compile(r"(?<=\d)[,_](?=\d{3}\b)")
 
 
@@ -168,9 +169,10 @@ def _lines(text: str) -> tuple[str, ...]:
 def is_hard_coded(code: str, row: LearningRow, common: Set[str] = frozenset()) -> bool:
     """Return whether a program states its answer in place of computing it from the problem's data.
 
-    It does if the answer, where that is a number or more than one word, stands in the program and not in the problem; or if the
-    program has less than a quarter of the problem's numbers, and of its words. `common` numbers and words, which most problems
-    of the group have, do not count. This refuses some honest programs. What it lets through still has to solve other rows.
+    It does if the answer, where that is a number or more than one word, stands in the program and not in the problem; also as a
+    list, with the same numbers or words one after the other. Or if the program has less than a quarter of the problem's numbers,
+    and of its words. `common` numbers and words, which most problems of the group have, do not count. This refuses some honest
+    programs. What it lets through still has to solve other rows.
     """
     answer = row.answer.strip().lower()
     telling = bool(re.search(r"\d|\s", answer))
@@ -178,11 +180,21 @@ def is_hard_coded(code: str, row: LearningRow, common: Set[str] = frozenset()) -
     if telling and literal.search(code.lower()) and not literal.search(row.problem.lower()):
         return True
 
+    for pattern in (_NUMBER, _WORD):
+        if _lists(code.lower(), found := pattern.findall(answer), pattern) and not _lists(row.problem.lower(), found, pattern):
+            return True
+
     def has_few(find: Callable[[str], set[str]]) -> bool:
         data = find(row.problem) - common
         return 4 * len(data & find(code)) < len(data) or not data
 
     return has_few(_numbers) and has_few(_words)
+
+
+def _lists(text: str, items: Sequence[str], pattern: re.Pattern[str]) -> bool:
+    """Return whether a text has these items, two or more, one after the other."""
+    found, count = pattern.findall(text), len(items)
+    return count > 1 and any(found[at : at + count] == items for at in range(len(found) - count + 1))
 
 
 def common_of(rows: Sequence[LearningRow]) -> frozenset[str]:

@@ -15,6 +15,9 @@ from reasonflux_agent.templates import TemplateLibrary
 
 TRAIN = LearningRow(problem="A train goes 60 km/h for 2.5 hours. How far does it go?", answer="150")
 SORTING = LearningRow(problem="Sort the following words: List: pear apple fig cherry", answer="apple cherry fig pear")
+NUMBERS = LearningRow(
+    problem="Sort these numbers in ascending order: -14.22, -97.0, 62.7", answer="['-97.0', '-14.22', '62.7']"
+)
 FORM = (
     "Your task is to sort words in ascending or descending order using ASCII ordering. Your output should be a list of words "
     "that looks like this: word_1, word_2, word_3. Now sort these words, and return them as a list: {}"
@@ -32,6 +35,9 @@ TRUTH = LearningRow(problem="Fidel tells the truth. Jerry says Fidel lies. Does 
         (TRAIN, "print(3 * 50)", True),
         (SORTING, 'words = "pear apple fig cherry".split()\nprint(*sorted(words))', False),
         (SORTING, 'print("apple cherry fig pear")', True),
+        (SORTING, "print(['apple', 'cherry', 'fig', 'pear'])", True),
+        (NUMBERS, "print([-97.0, -14.22, 62.7])", True),
+        (NUMBERS, "numbers = [-14.22, -97.0, 62.7]\nnumbers.sort()\nprint(numbers)", False),
         (TRUTH, "print('no')", True),
         (TRUTH, "fidel = True\njerry_says_fidel_lies = not fidel\nprint('yes' if jerry_says_fidel_lies else 'no')", False),
         (LearningRow(problem="Add 1,000 and 2,500.", answer="3500"), "print(1_000 + 2500)", False),
