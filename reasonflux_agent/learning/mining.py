@@ -169,8 +169,8 @@ def _lines(text: str) -> tuple[str, ...]:
 def is_hard_coded(code: str, row: LearningRow, common: Set[str] = frozenset()) -> bool:
     """Return whether a program states its answer in place of computing it from the problem's data.
 
-    It does if the answer, where that is a number or more than one word, stands in the program and not in the problem; also as a
-    list, with the same numbers or words one after the other. Or if the program has less than a quarter of the problem's numbers,
+    It does if the answer, where that is a number or more than one word, stands in the program and not in the problem, also as a
+    list, with the same numbers or words one after the other. It does too if it has less than a quarter of the problem's numbers
     and of its words. `common` numbers and words, which most problems of the group have, do not count. This refuses some honest
     programs. What it lets through still has to solve other rows.
     """
