@@ -29,7 +29,7 @@ AT_ONCE = 8
 SAMPLES = 3
 """Replies in each way that are asked for a row at most; the first is greedy."""
 HOPELESS = 16
-"""Greedy texts of a group after which no further text is asked for, if none is right."""
+"""Texts, or corrected programs, of a group after which no more of them are asked for, if there is no work of their kind yet."""
 KINDS: dict[str, Kind] = {"program": "program", "direct": "text", "repaired": "program"}
 """Way -> the kind of work that it makes."""
 CHAPTER = "Learned"
@@ -113,7 +113,7 @@ def _mine(rows: Sequence[LearningRow], solver: Outcomes, share: Share) -> Asking
                 break
             for name in names:
                 kind, way = KINDS[name], Way(name, sample=sample, teacher=taught)
-                hopeless = name == "direct" and not taught and not count("text") and asked.get(name, 0) >= HOPELESS
+                hopeless = name != "program" and not taught and not count(kind) and asked.get(name, 0) >= HOPELESS
                 if count(kind) >= ENOUGH or hopeless:
                     continue
                 missing = [(way, row) for row in part if (kind, row.id) not in found]
