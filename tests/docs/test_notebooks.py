@@ -19,7 +19,7 @@ NOTEBOOKS = {
     "look_inside.ipynb": (mathematician, "Kind: addition"),
 }
 """Notebook -> what the fake replies, and what is then printed."""
-AWAITED = {"learn.ipynb"}
+AWAITED: set[str] = set()
 """Notebooks without outputs: their run with the real model is still to be made."""
 
 
