@@ -216,7 +216,7 @@ def test_exhausted_is_3_and_the_best_answer_is_printed() -> None:
         (["solve", "--file", "/no/such/file"], "/no/such/file"),
         (["solve", "x", "-m", "gibberish"], "'gibberish' names no model"),
         (["solve", "x", "-m", DEAD, "--effort", "huge"], "effort = 'huge'"),
-        (["solve", "x", "-m", DEAD, "--strategy", "luck"], "There are: direct, navigator, original, propose, recall"),
+        (["solve", "x", "-m", DEAD, "--strategy", "luck"], "There are: direct, navigator, original, program, propose, recall"),
         (["solve", "x", "-m", DEAD, "--library", "/no/such/library"], "/no/such/library"),
         (["solve", "x", "-m", DEAD, "--record", __file__], f"The folder for records, {__file__}, cannot be made"),
         (["solve", "x", "--seed", "one"], "--seed"),

@@ -59,7 +59,7 @@ def test_the_built_ins_come_through_the_same_door() -> None:
     for kind in KINDS:
         assert registered(kind)
         assert {owner for owner, _ in registered(kind).values()} == {"builtin"}
-    assert list(registered("strategies")) == ["direct", "navigator", "original", "propose", "recall"]
+    assert list(registered("strategies")) == ["direct", "navigator", "original", "program", "propose", "recall"]
 
 
 def test_the_command_lists_what_the_plugin_registers(home: Path) -> None:

@@ -87,7 +87,7 @@ def test_strategies_and_efforts_are_models(client: openai.OpenAI) -> None:
     ids = [model.id for model in client.models.list()]
     efforts = ["reasonflux", "reasonflux-low", "reasonflux-medium", "reasonflux-high", "reasonflux-auto"]
     assert ids[:5] == efforts
-    assert {*ids[5:]} == {"reasonflux-direct", "reasonflux-original", "reasonflux-propose", "reasonflux-recall"}
+    assert {*ids[5:]} == {f"reasonflux-{name}" for name in ("direct", "original", "program", "propose", "recall")}
     for name in ("reasonflux-navigator-medium", "reasonflux-original-low", "reasonflux-propose-auto"):
         assert client.models.retrieve(name).id == name
     assert client.models.retrieve("reasonflux-direct-high").owned_by == "builtin"
