@@ -164,11 +164,13 @@ def _works_of_race(standings: Sequence[Standing], rows: Sequence[LearningRow]) -
 def challenge(
     standings: Sequence[Standing], arm: Arm, rows: Sequence[LearningRow], solver: Outcomes, share: Share
 ) -> Asking[list[Standing]]:
-    """Try one more arm on all rows of the race. It is first if it won more than the first one, which is simpler."""
+    """Try one more arm on all rows of the race. It is first if it won more than the first, simpler one, on its rows."""
     new, (first, *others) = Standing(arm), standings
     if not (yield from _try([new], rows[:MOST_ROWS], MOST_ROWS, solver, share)):
         return [*standings]
-    return [new, first, *others] if new.rank[0] < first.rank[0] else [first, new, *others]
+    won = sum(new.tried[id].right - new.without[id].right for id in first.tried if id in new.tried)
+    better = first.arm.name in CONTROLS or won > first.wins - first.losses
+    return [new, first, *others] if better else [first, new, *others]
 
 
 def _try(

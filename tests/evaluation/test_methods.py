@@ -51,7 +51,10 @@ def test_sampled_methods() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("navgator", "There are: direct, navigator, original, propose, recall, drafts, no-templates, random-templates"),
+        (
+            "navgator",
+            "There are: direct, navigator, original, program, propose, recall, drafts, no-templates, random-templates",
+        ),
         ("", "There is no method ''"),
         ("direct@3", "There is no method 'direct@3'"),
         ("self-consistency", "self-consistency@K"),
