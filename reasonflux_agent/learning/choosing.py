@@ -42,7 +42,7 @@ def choose(rows: Sequence[LearningRow], given: TemplateLibrary | None, solver: O
     groups = by_group(rows)
     works = mine(groups, solver, MINING * calls)
     found = _found(given, groups)
-    works_on = {group: [work for work in works if work.row in members] for group, members in groups.items()}
+    works_on = {group: [work for work in works if work.row.group == group] for group in groups}
     names = {group: name_of(group, members) for group, members in groups.items()}
     arms = {group: arms_of(names[group], works_on[group], found[group]) for group in groups}
     jobs = {

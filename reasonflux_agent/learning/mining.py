@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -148,10 +148,9 @@ def works_of(row: LearningRow, outcome: Outcome, common: Set[str]) -> list[Work]
     if not (outcome.right and outcome.sound):
         return []
     kind: Kind = "program" if extract_program(outcome.text) else "text"
-    made = Work(kind, row, steps_of(kind, row, outcome, common))
-    # its first line names the template
-    steps = tuple(step for step in (re.sub(r"^Method: .*\n?", "", step) for step in made.steps) if step)
-    return [replace(made, steps=steps)] if steps and demonstrate(made.template("x")) else []
+    steps = (re.sub(r"^Method: .*\n?", "", step) for step in steps_of(kind, row, outcome, common))  # the template's name
+    work = Work(kind, row, tuple(filter(None, steps)))
+    return [work] if work.steps and demonstrate(work.template("x")) else []
 
 
 def is_near(answer: str | None, row: LearningRow) -> bool:

@@ -42,13 +42,25 @@ class Standing:
     """How an arm does against no template at all, on the rows that both were tried on."""
 
     arm: Arm
-    wins: int = 0
-    losses: int = 0
-    tokens: int = 0
     tried: dict[str, Outcome] = field(default_factory=dict)
     """Row id -> its outcome."""
     without: dict[str, Outcome] = field(default_factory=dict)
     """Row id -> its outcome without a template."""
+
+    @property
+    def wins(self) -> int:
+        """Rows that are right with the arm alone."""
+        return sum(outcome.right > self.without[id].right for id, outcome in self.tried.items())
+
+    @property
+    def losses(self) -> int:
+        """Rows that are right without the arm alone."""
+        return sum(outcome.right < self.without[id].right for id, outcome in self.tried.items())
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the rows."""
+        return sum(outcome.tokens for outcome in self.tried.values())
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -64,13 +76,6 @@ class Standing:
         """The probability that the arm wins more rows than it loses, given its rows so far and a flat prior."""
         rows = self.wins + self.losses + 1
         return float(sum(comb(rows, wins) for wins in range(self.wins + 1)) / 2**rows)
-
-    def add(self, row: LearningRow, outcome: Outcome, baseline: Outcome) -> None:
-        """Count the outcome of a row."""
-        self.wins += outcome.right > baseline.right
-        self.losses += outcome.right < baseline.right
-        self.tokens += outcome.tokens
-        self.tried[row.id], self.without[row.id] = outcome, baseline
 
 
 def arms_of(name: str, works: Sequence[Work], given: Sequence[Template]) -> list[Arm]:
@@ -155,10 +160,10 @@ def nearest_of(name: str, works: Sequence[Work], standings: Sequence[Standing], 
 
 def _works_of_race(standings: Sequence[Standing], rows: Sequence[LearningRow]) -> Iterator[Work]:
     by_id, common = {row.id: row for row in rows}, common_of(rows)
-    for standing in standings:
-        if standing.arm.name not in CONTROLS:
-            for id, outcome in (*standing.tried.items(), *standing.without.items()):
-                yield from works_of(by_id[id], outcome, common)
+    raced = [standing for standing in standings if standing.arm.name not in CONTROLS]
+    outcomes = [pair for standing in raced for pair in (*standing.tried.items(), *standing.without.items())]
+    for id, outcome in {(id, outcome.text): (id, outcome) for id, outcome in outcomes}.values():  # arms share those without
+        yield from works_of(by_id[id], outcome, common)
 
 
 def challenge(
@@ -188,5 +193,5 @@ def _try(
     outcomes = yield trials
     baseline = {row.id: outcome for (_, row), outcome in zip(without, outcomes, strict=False)}
     for (standing, (_, row)), outcome in zip(due, outcomes[len(without) :], strict=True):
-        standing.add(row, outcome, baseline[row.id])
+        standing.tried[row.id], standing.without[row.id] = outcome, baseline[row.id]
     return True

@@ -20,7 +20,6 @@ from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
-from langgraph.graph import StateGraph
 
 from reasonflux_agent import __version__
 from reasonflux_agent.context import Context
@@ -32,13 +31,9 @@ from reasonflux_agent.jobs.running import Watcher, run_all
 from reasonflux_agent.learning.outcomes import Outcome, Outcomes, Trial, Way, key_of
 from reasonflux_agent.models import describe, load_model
 from reasonflux_agent.models.failures import fault
-from reasonflux_agent.node import sequence
-from reasonflux_agent.parts import Parts
-from reasonflux_agent.run import Run
 from reasonflux_agent.runs.journal import Journal, Row
 from reasonflux_agent.schema import Solution, Template
 from reasonflux_agent.session import with_session
-from reasonflux_agent.strategies import programmed
 from reasonflux_agent.templates import TemplateLibrary, TemplateRetriever
 
 REPAIR = (
@@ -70,15 +65,6 @@ class _Nearest(BaseRetriever):
             if example and example.problem.split() != query.split():
                 return [Document(id=document.metadata["id"], page_content="")]
         return []
-
-
-def _by_program(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """Return the graph of an attempt by a program alone."""
-
-    async def compute(state: Any, run: Run) -> dict[str, Any]:
-        return {"candidates": [await programmed(run, state["problem"], sampled=False)]}
-
-    return sequence(parts, compute)
 
 
 class Solver(Outcomes):
@@ -171,7 +157,7 @@ class Solver(Outcomes):
         name = f"{way.kind} {way.teacher} {digest(way.templates)}"
         with self._building:
             if name not in self._graphs:
-                strategies: dict[str, Any] = {"direct": "direct", "program": _by_program, "repaired": _by_program}
+                strategies = {"direct": "direct", "program": "program", "repaired": "program"}
                 library = TemplateLibrary(way.templates, "learned") if way.templates else TemplateLibrary.builtin()
                 retriever: BaseRetriever | None = None
                 if way.kind == "shown":
