@@ -61,6 +61,10 @@ _MATH = (
 )
 
 
+_OURS = {("sys", "exit"): "sys_exit", ("collections", "OrderedDict"): "dict"}
+"""(module, name) that the interpreter lacks -> what stands for it."""
+
+
 def adapted(code: str) -> str:
     """The program without what the interpreter refuses and can be said otherwise."""
     code = textwrap.dedent(code.replace("\r\n", "\n").replace("\r", "\n"))
@@ -109,14 +113,10 @@ def _replaced(node: ast.AST) -> tuple[ast.AST, str] | None:
             return node, "pass"
         case ast.Import(names) if any(alias.name in _modules() for alias in names):
             return node, "; ".join(_bound(a, a.name) if a.name in _modules() else f"import {ast.unparse(a)}" for a in names)
-        case ast.ImportFrom("collections", names) if any(alias.name == "OrderedDict" for alias in names):
+        case ast.ImportFrom(str(module), names) if any((module, alias.name) in _OURS for alias in names):
             return node, "; ".join(
-                f"{a.asname or a.name} = dict" if a.name == "OrderedDict" else f"from collections import {ast.unparse(a)}"
+                _bound(a, _OURS[module, a.name]) if (module, a.name) in _OURS else f"from {module} import {ast.unparse(a)}"
                 for a in names
-            )
-        case ast.ImportFrom("sys", names) if any(alias.name == "exit" for alias in names):
-            return node, "; ".join(
-                _bound(a, "sys_exit") if a.name == "exit" else f"from sys import {ast.unparse(a)}" for a in names
             )
     return None
 
