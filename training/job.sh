@@ -51,8 +51,9 @@ read_recipe stage model_name_or_path finetuning_type dataset_dir dataset templat
 base=$(setting model_name_or_path) data=$(setting dataset_dir) dataset=$(setting dataset) out=$(setting output_dir)
 
 # The data set says who is trained, hence what is measured, and how its records are made.
+collected=navigator
 case $dataset in
-  proposer_*) method=propose ;;
+  proposer_*) method=propose collected=propose ;;
   f1_sft) method=direct ;;
   f1_programs) method=program ;;
   *) method=navigator ;;
@@ -108,8 +109,8 @@ roles() { # roles MODEL: sets `models`, the options by which the model and --sol
 }
 
 build() { # build DATASET: its builder
-  local words=() name=$1 source=$gold${limit:+:0-$limit} golds=("$gold")
-  if [[ $gold == gym:* ]]; then read -ra golds <<<"$gold"; fi
+  local words=() name=$1 source=$gold${limit:+:0-$limit} golds=("$gold") generated=
+  if [ -n "$records" ] && [[ $gold == gym:* ]]; then generated=yes && read -ra golds <<<"$gold"; fi
   if [ -e "$data/$name.manifest.json" ]; then
     say "$data/$name.json is there"
     # hours of work: that is for the user to throw away
@@ -126,7 +127,7 @@ build() { # build DATASET: its builder
       fail "no builder is known for the data set $name, and $data/dataset_info.json does not have it. Next: build or import" \
         "it (training/README.md), or append dataset=..." ;;
   esac
-  [ "$name" = structure_sft ] || [ -f "$gold" ] || [[ $gold == gym:* ]] || [ -n "${gold:+$dry}" ] ||
+  [ "$name" = structure_sft ] || [ -f "$gold" ] || [ -n "$generated" ] || [ -n "${gold:+$dry}" ] ||
     fail "$data/$name.json is not built yet, and --gold ${gold:-is not given}${gold:+ is no file}. Next: name a *.jsonl" \
       "whose rows have \`problem\` and \`answer\`."
   serving "$base"
@@ -136,9 +137,7 @@ build() { # build DATASET: its builder
     trajectory_dpo | proposer_dpo) words+=(--problems "$gold" ${limit:+--limit "$limit"} "${models[@]}") ;;
     *)
       if [ -z "$records" ]; then
-        # a chain of thought is made of what a planned run held, a program by whatever showed it
-        local collected=navigator
-        [ "$method" != propose ] || collected=propose
+        # a chain of thought, or a program, is made of what a planned run held
         inputs=("$gold" "${upstream[@]}")
         step collect "${server[@]}" reasonflux eval "$source" --methods "$collected" \
           "${models[@]}" --out "$out/collect"

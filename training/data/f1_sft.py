@@ -16,7 +16,6 @@ the weights.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -43,30 +42,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--programs", action="store_true", help="rows whose replies are programs")
     args = parser.parse_args(argv)
     if args.programs:
-        _programs(args)
+        prompt, longest = PROGRAM, False
+        build, results = from_records(__file__, args, {"rows": "programs"}, _program_of)
     else:
-        _thoughts(args)
-
-
-def _thoughts(args: argparse.Namespace) -> None:
-    flows = {
-        template.id: render_template(template.model_copy(update={"example": None})).removeprefix("Template: ")
-        for template in TemplateLibrary.load(args.library)
-    }
-    build, results = from_records(__file__, args, {"library": digest(flows)}, lambda solved: _result_of(solved, flows))
+        prompt, longest = DIRECT, True
+        flows = {
+            template.id: render_template(template.model_copy(update={"example": None})).removeprefix("Template: ")
+            for template in TemplateLibrary.load(args.library)
+        }
+        build, results = from_records(__file__, args, {"library": digest(flows)}, lambda solved: _result_of(solved, flows))
     kept = [result for result in results if result["outcome"] == "kept"]
-    best = one_a_problem(sorted(kept, key=lambda r: (len(r["output"]), r["output"]), reverse=True))
+    best = one_a_problem(sorted(kept, key=lambda r: (len(r["output"]), r["output"]), reverse=longest))
     build.stages["problems"] = len(best)
-    rows = [(r["problem"], alpaca(DIRECT.render(r["problem"]), r["output"])) for r in best]
-    build.write(rows, "alpaca", hours=hours(results))
-
-
-def _programs(args: argparse.Namespace) -> None:
-    build, results = from_records(__file__, args, {"rows": "programs"}, _program_of)
-    kept = [result for result in results if result["outcome"] == "kept"]
-    best = one_a_problem(sorted(kept, key=lambda r: (len(r["output"]), r["output"])))
-    build.stages["problems"] = len(best)
-    rows = [(r["problem"], alpaca(PROGRAM.render(r["problem"]), r["output"])) for r in best]
+    rows = [(r["problem"], alpaca(prompt.render(r["problem"]), r["output"])) for r in best]
     build.write(rows, "alpaca", hours=hours(results))
 
 
