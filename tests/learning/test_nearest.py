@@ -81,5 +81,6 @@ def test_the_nearest_work_is_that_of_another_row(tmp_path: Path) -> None:
 def test_at_run_time_the_nearest_template_is_found(tmp_path: Path) -> None:
     learned = learn_with(Decided(right), task_of(GIVEN, rows_of(METALS)))
     assert learned.library is not None
-    solution = ReasonFlux(FakeModel(), library=learned.library, strategy="recall").solve(GIVEN[3]["problem"])
-    assert len(solution.templates) == 1
+    for settings in ({"strategy": "recall"}, {}):  # and the defaults
+        solution = ReasonFlux(FakeModel(), library=learned.library, **settings).solve(GIVEN[3]["problem"])
+        assert len(solution.templates) == 1
