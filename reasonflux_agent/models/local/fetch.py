@@ -12,6 +12,7 @@ from pathlib import Path
 from reasonflux_agent.errors import DownloadError, InputError
 from reasonflux_agent.models.local import store
 from reasonflux_agent.models.local.files import KNOWN, ModelFile
+from reasonflux_agent.models.local.imported import imported
 from reasonflux_agent.models.local.sources import Progress, SourceError, from_hub, from_index
 
 
@@ -21,14 +22,15 @@ def path_of(file: ModelFile) -> Path:
 
 
 def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False) -> Path:
-    """Return the path of a GGUF file: a known name, a file on disk, or OWNER/REPO/FILE.gguf on the hub; fetched if need be.
+    """Return the path of a GGUF file: a known or imported name, a file on disk, or OWNER/REPO/FILE.gguf on the hub.
 
-    Known files are returned only after their SHA-256 was checked; `rehash` checks it again though nothing has changed.
-    Without `progress`, a download shows itself on stderr. Raises InputError (no such file, or not GGUF), DownloadError.
+    What is not here yet is fetched. Known files are returned only after their SHA-256 was checked; `rehash` checks it again
+    though nothing has changed. Without `progress`, a download shows itself on stderr. Raises InputError (no such file, or not
+    GGUF), DownloadError.
     """
     if file := KNOWN.get(name):
         return _ensure(file, path_of(file), progress, rehash)
-    path = Path(name).expanduser()
+    path = imported().get(name) or Path(name).expanduser()
     if path.is_file():
         store.check_gguf(path)
         return path
@@ -36,8 +38,9 @@ def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False)
     repo, _, filename = rest.partition("/")
     if not (repo and filename.endswith(".gguf")) or owner in ("", ".", "~") or ".." in path.parts:
         raise InputError(
-            f"The model file {name!r} was asked for: it is no file on this disk, none of the known models "
-            f"({', '.join(KNOWN)}) and not of the form OWNER/REPO/FILE.gguf. Next: correct the path or the name."
+            f"The model file {name!r} was asked for: it is no file on this disk, none of the known and imported "
+            f"models ({', '.join([*KNOWN, *imported()])}) and not of the form OWNER/REPO/FILE.gguf. "
+            "Next: correct the path or the name."
         )
     file = ModelFile(id=name, filename=filename, size=0, sha256="", licence="", repo=f"{owner}/{repo}")
     return _ensure(file, store.models_dir() / owner / repo / filename, progress, rehash)
