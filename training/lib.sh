@@ -40,7 +40,7 @@ environment() { # LLaMA-Factory's environment with this package in it, its comma
   run bash training/env.sh "$home"
   # Of what LLaMA-Factory has, the package replaces only what its web page uses; vLLM, in an environment of its own, would more.
   if [ -n "$dry" ] || ! [ -e "$home/package-$key" ]; then
-    run "$home/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[local]'
+    run "$home/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[gym,local]'
     [ -n "$dry" ] || touch "$home/package-$key"
   fi
   # shellcheck disable=SC2016  # PATH is the reader's

@@ -24,6 +24,7 @@ from reasonflux_agent.prompts.propose import PROPOSE
 from reasonflux_agent.runs.feedback import mark
 from reasonflux_agent.runs.record import read_record
 from reasonflux_agent.testing import mathematician
+from reasonflux_agent.verify.programs import run_program
 
 from .conftest import CHECKOUT, assert_golden, left, read, write_lines
 
@@ -208,6 +209,24 @@ def test_program_rows(solve: Solve, gold: Path, tmp_path: Path) -> None:
         "no gold answer": 1,
         "without a program": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "printed"),
+    [
+        ("print([3, 59])", "3 × 59", "3 × 59"),
+        ("x = (269, 856)\nprint(x)", r"$\dfrac{269}{856}$", r"\dfrac{269}{856}"),
+        ("print(1)\nprint(2, -3)", "(2, -3)", "1\n(2, -3)"),  # the last print; its values are not in one list
+        ("print([3, 59])", "59", None),  # one number has no form
+        ("print([3, 59, 60])", "3:59;60", None),  # two forms
+        ("def f():\n    print(3, 59)\nf()", "3 × 59", None),  # no print of its own
+        ("print(3, 59, sep=',')", "3 × 59", None),
+        ("print(", "3 × 59", None),
+    ],
+)
+def test_the_form_of_an_answer(code: str, answer: str, printed: str | None) -> None:
+    written = f1_sft._in_form(code, answer)
+    assert (run_program(written).output if written else None) == printed
 
 
 def test_gold_answers_may_be_those_of_a_benchmark(solve: Solve, tmp_path: Path) -> None:

@@ -10,14 +10,19 @@ write it, so the recipe's template must keep it (`deepseekr1`). One row a proble
 
 With --programs the rows are for a model whose programs are run, and come from runs of any strategy. The prompt is the one of
 the strategy `program` (and of every second draft). The reply is a program of the run whose output was graded right, and which
-does not look hard-coded. One row a problem: the shortest. So what a learned library of programs shows in the prompt goes into
-the weights.
+does not look hard-coded. Where only the form of the output is wrong (`[3, 59]` in place of `3 × 59`), its last print is
+rewritten in the form of the gold answer, and the program is run once more. Each name of --gold is one kind of problem: what
+most of its problems say is no data of one of them. One row a problem: the shortest. So what a learned library of programs
+shows in the prompt goes into the weights.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from itertools import pairwise
 
 from common import Result, run
 from files import digest
@@ -25,14 +30,15 @@ from records import Solved, from_records, hours, is_right, one_a_problem, record
 from rows import alpaca
 
 from reasonflux_agent.events import Reviewed, StepDone
-from reasonflux_agent.learning.mining import is_hard_coded
+from reasonflux_agent.jobs.evaluation.benchmarks import Item, load
+from reasonflux_agent.learning.mining import common_of, is_hard_coded
 from reasonflux_agent.learning.rows import LearningRow
 from reasonflux_agent.prompts.direct import DIRECT
 from reasonflux_agent.prompts.program import PROGRAM
 from reasonflux_agent.schema import Candidate, Plan
 from reasonflux_agent.strategies.candidates import printed_answer
 from reasonflux_agent.templates import TemplateLibrary, render_template
-from reasonflux_agent.verify.programs import extract_program
+from reasonflux_agent.verify.programs import extract_program, run_program
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.programs:
         prompt, longest = PROGRAM, False
-        build, results = from_records(__file__, args, {"rows": "programs"}, _program_of)
+        alike = {name: [_row_of(item) for item in load(name)] for name in args.gold}
+        common = {row.problem: words for rows in alike.values() for words in [common_of(rows)] for row in rows}
+        build, results = from_records(__file__, args, {"rows": "programs"}, lambda solved: _program_of(solved, common))
     else:
         prompt, longest = DIRECT, True
         flows = {
@@ -58,21 +66,51 @@ def main(argv: Sequence[str] | None = None) -> None:
     build.write(rows, "alpaca", hours=hours(results))
 
 
-def _program_of(solved: Solved) -> Result:
-    row = LearningRow(problem=solved.item.problem, answer=solved.item.answer)
+def _row_of(item: Item) -> LearningRow:
+    return LearningRow(problem=item.problem, answer=item.answer)
+
+
+def _program_of(solved: Solved, common: Mapping[str, Set[str]]) -> Result:
+    row = _row_of(solved.item)
     found, outcome = list[str](), "answer wrong"
     for text in (candidate.text for candidate in solved.right):
         block, _, output = text.rpartition("\n```output\n")
         code = extract_program(block)
         if not code:
             outcome = "without a program"
-        elif not is_right(printed_answer(output.partition("\n```")[0]), solved.item):
+            continue
+        if not is_right(printed_answer(output.partition("\n```")[0]), solved.item):
+            code = _in_form(code, solved.item.answer)
+        if not code or not is_right(printed_answer(run_program(code).output), solved.item):
             outcome = "answer not printed"
-        elif is_hard_coded(code, row):
+        elif is_hard_coded(code, row, common.get(row.problem, frozenset())):
             outcome = "hard-coded"
         else:
             found.append(f"```python\n{code}\n```")
     return {"outcome": "kept", "output": min(found, key=lambda text: (len(text), text))} if found else {"outcome": outcome}
+
+
+def _in_form(code: str, answer: str) -> str:
+    """Return the program with its last print in the form of an answer of several numbers; empty if that cannot be.
+
+    All that stands between two numbers of the answer must be the same, as in `3 × 3 × 59` and `\\frac{2}{3}`.
+    """
+    answer = answer.strip("$ ")
+    numbers = list(re.finditer(r"-?\d+(?:\.\d+)?", answer))
+    between = {answer[one.end() : next.start()] for one, next in pairwise(numbers)}
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError):
+        return ""
+    calls = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    prints = [call for call in calls if ast.unparse(call.func) == "print" and call.args and not call.keywords]
+    if len(between) != 1 or not prints:
+        return ""
+    shown = prints[-1].args
+    value = ast.unparse(shown[0] if len(shown) == 1 else ast.List(shown))
+    parts = repr(answer[: numbers[0].start()]), f"{between.pop()!r}.join(map(str, {value}))", repr(answer[numbers[-1].end() :])
+    prints[-1].args = [ast.parse(" + ".join(part for part in parts if part != "''"), mode="eval").body]
+    return ast.unparse(tree)
 
 
 def _result_of(solved: Solved, flows: Mapping[str, str]) -> Result:
