@@ -84,7 +84,7 @@ def _race(
     solver: Outcomes,
     share: Share,
 ) -> Asking[list[Standing]]:
-    standings = yield from race(arms, controls_of(others), rows, solver, share)
+    standings = yield from race(arms, controls_of(others, solver.programs), rows, solver, share)
     nearest = nearest_of(name, works, standings, rows)
     return (yield from challenge(standings, nearest, rows, solver, share)) if nearest else standings
 

@@ -18,7 +18,7 @@ MOST_ROWS = 12
 """Rows of a group that a race uses at most."""
 MOST_NEAREST = 12
 """Works among which the nearest one is shown, at most."""
-CONTROLS = ("again", "placebo")
+CONTROLS = ("again", "bare program", "placebo")
 FEWEST_ROWS = 3
 """Rows that every arm is tried on before any is dropped."""
 
@@ -29,7 +29,8 @@ class Arm:
 
     name: str
     """`text`, `program`, `solution`, `two texts`, `two programs`, `nearest`, `given` (of the library to start from); or a
-    control: `again` (none, twice: the noise), `placebo` (work of another group: the form without the method)."""
+    control: `again` (none, twice: the noise), `bare program` (none, but a program is asked for: what the interpreter gains by
+    itself), `placebo` (work of another group: the form without the method)."""
     way: Way
     rows: frozenset[str] = frozenset()
     """Ids of the rows that it came from. It is never tried on these."""
@@ -97,11 +98,12 @@ def _paired(template: Template, partner: Template) -> Template:
     return template.model_copy(update={"provenance": {"shown_with": partner.id}})
 
 
-def controls_of(others: Sequence[Arm]) -> list[Arm]:
-    """Return the controls of a group's race, given the arms of other groups. They see the rows of the first round, and cannot
-    win."""
+def controls_of(others: Sequence[Arm], programs: bool) -> list[Arm]:
+    """Return the controls of a group's race, given the arms of other groups and whether programs are run. They see the rows of
+    the first round, and cannot win."""
+    bare = [Arm("bare program", Way("program"))] if programs else []
     placebos = [Arm("placebo", other.way, other.rows) for other in others if other.rows][:1]
-    return [Arm("again", Way("direct", again=True)), *placebos]
+    return [Arm("again", Way("direct", again=True)), *bare, *placebos]
 
 
 def rounds_of(arms: int, rows: int) -> list[tuple[int, int]]:

@@ -65,7 +65,8 @@ def tables(learned: Learned) -> list[Table]:
             for standing in standings
         ],
         "In the races, on learning rows: what is best there is too good on average. “again” is the model without a template "
-        "once more (the noise), “placebo” a template of another group (the form without the method).",
+        "once more (the noise), “bare program” a program without a template (what the interpreter gains by itself), “placebo” "
+        "a template of another group (the form without the method).",
         3,
     )
     return [effect, tried, *([] if learned.proven else [_more(learned)])]
