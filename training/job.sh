@@ -200,5 +200,7 @@ fi
 measure after "$model"
 if [ -n "$evaluate" ]; then run reasonflux eval compare "$before" "$out/eval/after"; fi
 [ -n "$dry" ] || find "$out" -maxdepth 1 -name '*.png'
-say "the model is in $model. To serve it: bash training/serve.sh $model, which is"
+say "the model is in $model. To run it embedded, as local:mine (docs/models.md):"
+dry=yes run reasonflux models import "$model" --name mine
+say "To serve it: bash training/serve.sh $model, which is"
 dry=yes run vllm serve "$model"
