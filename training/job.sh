@@ -8,7 +8,7 @@
 # Data, where the recipe's data set is not in its dataset_dir yet:
 #   --gold FILE          training problems: *.jsonl with `problem` and `answer`; or "gym:FAMILY:0-200 ...", with --records
 #   --limit N            the first N of them alone
-#   --records DIR        run records of them (default: the model that is to be trained solves them)
+#   --records "DIR ..."  run records of them (default: the model that is to be trained solves them)
 #   --benchmarks DIR     a row that shares text with a *.jsonl in it is dropped
 #   --builder "TEXT"     further options of the builder in training/data
 # Evaluation, before and after:
@@ -109,7 +109,7 @@ roles() { # roles MODEL: sets `models`, the options by which the model and --sol
 }
 
 build() { # build DATASET: its builder
-  local words=() name=$1 source=$gold${limit:+:0-$limit} golds=("$gold") generated=
+  local words=() folders=() name=$1 source=$gold${limit:+:0-$limit} golds=("$gold") generated=
   if [ -n "$records" ] && [[ $gold == gym:* ]]; then generated=yes && read -ra golds <<<"$gold"; fi
   if [ -e "$data/$name.manifest.json" ]; then
     say "$data/$name.json is there"
@@ -143,7 +143,8 @@ build() { # build DATASET: its builder
           "${models[@]}" --out "$out/collect"
         records=$out/collect/records
       fi
-      words+=("$records" --gold "${golds[@]}")
+      read -ra folders <<<"$records"
+      words+=("${folders[@]}" --gold "${golds[@]}")
       server=()
       ;;
   esac

@@ -53,7 +53,8 @@ DEPARTURES: dict[str, set[str]] = {
 """Recipe -> the flags in which it may differ from what was published; each is commented in the file."""
 LIKE_V1 = {"lr_scheduler_type", "warmup_steps", "max_grad_norm", "optim", "bf16", "plot_loss"}
 PLACES = {"dataset_dir", "dataset", "template", "output_dir", "overwrite_output_dir", "logging_steps", "report_to", "seed"}
-PLACES |= {"preprocessing_num_workers", "ddp_timeout", "save_strategy", "save_only_model", "use_cpu", "disable_gradient_checkpointing"}
+PLACES |= {"preprocessing_num_workers", "ddp_timeout", "save_strategy", "save_only_model"}
+PLACES |= {"use_cpu", "disable_gradient_checkpointing"}
 NUMBERS = {"per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "num_train_epochs", "cutoff_len"}
 METHOD = {"lora_rank", "lora_alpha", "lora_target", "pref_beta", "pref_ftx", "pref_loss", "mask_history"}
 KNOWN = LIKE_V1 | PLACES | NUMBERS | METHOD | {MODEL, "deepspeed"}

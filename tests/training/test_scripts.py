@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from tests.training.conftest import CHECKOUT
 
-SCRIPTS = ("sft", "dpo", "serve", "round", "smoke")
+SCRIPTS = ("sft", "dpo", "f1", "serve", "round", "smoke")
 RECIPES = CHECKOUT / "training" / "recipes"
 
 
@@ -98,6 +99,24 @@ def test_who_is_trained_is_who_is_measured(gold: Path) -> None:
     assert "--methods direct --model hf:runs/f1-sft" in measured("sft", "f1-sft")
     assert "--methods program --model hf:runs/f1-sft-programs-lora-0.5b/export" in measured("sft", "f1-sft-programs-lora-0.5b")
     assert "--navigator S --solver hf:runs/v2-reasoner-dpo" in measured("dpo", "v2-reasoner-dpo")
+
+
+def test_f1_from_end_to_end() -> None:
+    """The rows that are trained on and the rows that are tested on are other rows, and each family has its library."""
+    lines = commands(call("f1", "--dry-run", "--rows", "3", "--test", "2", "--out", "o", "num_train_epochs=2"))
+    *collected, served, trained = lines
+    assert len(collected) == 5
+    for line in collected:
+        family = line.split("gym:")[1].split(":")[0]
+        assert f"gym:{family}:4000000-4000003 --methods recall" in line
+        library = CHECKOUT / line.split("--library ")[1].split()[0]
+        assert json.loads(library.read_text(encoding="utf-8"))
+        assert f"gym:{family}:4000000-4000003" in trained.split("--gold")[1].split("--eval")[0]
+        assert f"gym:{family}:5000000-5000002" in trained.split("--eval")[1]
+        assert f"o/teacher/{family}/records" in trained.split("--records")[1].split("--gold")[0]
+    assert served.endswith("-- bash -e o/teacher/collect.sh")
+    assert trained.endswith("num_train_epochs=2")
+    assert not Path("o").exists()
 
 
 def test_several_machines_build_and_evaluate_once(gold: Path) -> None:
