@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _own[name] = os.environ.pop(name)
     os.environ["REASONFLUX_CACHE"] = _cache.name
     os.environ["LANGSMITH_TRACING"] = "false"
+    # A script's background command ignores Ctrl+C, and so would every process that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
