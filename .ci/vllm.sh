@@ -89,13 +89,14 @@ port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)
 say "starting the server on port $port"
 # enforce-eager: compiling takes 85 s and gains 15 % in speed. block-size: the prefix cache's unit, else 128 tokens.
 # dtype: a processor without AVX-512 multiplies 32 bits several times as fast as 16.
+# max-loras: with one alone, the base gets the adapter where a batch holds both (docs/vllm.md).
 # setsid: the server leads a process group, so that `stop` reaches its workers.
 dtype=bfloat16
 grep -q avx512 /proc/cpuinfo || dtype=float32
 setsid "$venv/bin/python" -m vllm.entrypoints.openai.api_server --host 127.0.0.1 --port "$port" \
   --model "$checkpoint" --served-model-name "$model" --dtype "$dtype" --max-model-len 8192 --max-num-seqs 8 \
   --enforce-eager --block-size 32 --kv-cache-memory-bytes 1G --enable-prefix-caching --enable-prompt-tokens-details \
-  --enable-lora --max-lora-rank 8 --lora-modules "tiny-adapter=$adapter" \
+  --enable-lora --max-loras 2 --max-lora-rank 8 --lora-modules "tiny-adapter=$adapter" \
   --enable-auto-tool-choice --tool-call-parser hermes \
   >"$log" 2>&1 &
 server=$!
