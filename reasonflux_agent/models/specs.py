@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from reasonflux_agent.errors import SpecError
 from reasonflux_agent.models.local.files import KNOWN
-from reasonflux_agent.models.local.imported import imported
+from reasonflux_agent.models.local.imported import imported, names
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -24,8 +24,8 @@ def read_spec(spec: str) -> tuple[str, str]:
     kind, _, name = without_password(spec).strip().partition(":")
     if not name:
         raise _error(spec, "it has no 'KIND:' in front, or nothing after it")
-    if kind == "local" and not name.endswith(".gguf") and name not in (names := [*KNOWN, *imported()]):
-        near = get_close_matches(name, names, n=1)
+    if kind == "local" and name not in KNOWN and not name.endswith(".gguf") and name not in imported():
+        near = get_close_matches(name, names(), n=1)
         raise _error(spec, "no known or imported model has this name" + (f" (did you mean 'local:{near[0]}'?)" if near else ""))
     return kind, name
 
@@ -109,7 +109,7 @@ def _is_url(text: str) -> bool:
 
 def _error(spec: str, why: str) -> SpecError:
     return SpecError(
-        f"{spec!r} names no model: {why}. Forms that work: local:NAME with NAME one of {', '.join([*KNOWN, *imported()])}; "
+        f"{spec!r} names no model: {why}. Forms that work: local:NAME with NAME one of {', '.join(names())}; "
         "local:/path/to/model.gguf; local:OWNER/REPO/FILE.gguf; vllm:NAME or vllm:NAME@http://host:8000/v1[,URL...]; "
         "hf:DIRECTORY_OR_ID; openai:NAME, anthropic:NAME and the other providers of LangChain's init_chat_model."
     )

@@ -220,6 +220,18 @@ def test_no_program_is_run_where_programs_are_off() -> None:
     assert "program" not in {way.kind for way, _ in decided.trials}
 
 
+def test_a_race_says_what_a_bare_program_gains_and_it_never_wins() -> None:
+    def right(way: Way, row: LearningRow) -> bool:
+        return way.kind == "program" or bool(way.templates) or int(row.id, 16) % 5 == 0
+
+    learned, _ = learned_by(right, rows(30))
+    (standings,) = learned.races.values()
+    (bare,) = [standing for standing in standings if standing.arm.name == "bare program"]
+    assert len(bare.tried) >= FEWEST_ROWS
+    assert (bare.wins > 0, bare.losses) == (True, 0)
+    assert [winner.arm.name for winner in learned.winners.values()] == ["text"]
+
+
 def test_what_cannot_be_used_is_refused_before_any_call() -> None:
     with pytest.raises(InputError, match=r"A budget of 99 calls is too small for 25 rows: .* 100\. Next"):
         forecast(rows(25), budget=99)

@@ -65,6 +65,7 @@ def test_a_failed_conversion_leaves_the_old_model(
     with pytest.raises(ModelError, match=r"ended with status 3.*vLLM"):
         import_model(checkpoint, "mine")
     assert old.read_bytes() == GGUF
+    assert not list(old.parent.glob("*.part"))
 
 
 def test_what_cannot_be_imported(cache: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,21 +101,24 @@ def test_who_is_trained_is_who_is_measured(gold: Path) -> None:
     assert "--navigator S --solver hf:runs/v2-reasoner-dpo" in measured("dpo", "v2-reasoner-dpo")
 
 
-def test_f1_from_end_to_end() -> None:
-    """The rows that are trained on and the rows that are tested on are other rows, and each family has its library."""
-    lines = commands(call("f1", "--dry-run", "--rows", "3", "--test", "2", "--out", "o", "num_train_epochs=2"))
-    *collected, served, trained = lines
+@pytest.mark.parametrize(
+    ("words", "rows", "test", "out"),
+    [((), 100, 50, "runs/f1"), (("--rows", "3", "--test", "2", "--out", "o", "num_train_epochs=2"), 3, 2, "o")],
+)
+def test_f1_from_end_to_end(words: tuple[str, ...], rows: int, test: int, out: str) -> None:
+    """The rows that are trained on are none of the rows that are tested on, and each family has its library."""
+    *collected, served, trained = commands(call("f1", "--dry-run", *words))
     assert len(collected) == 5
     for line in collected:
         family = line.split("gym:")[1].split(":")[0]
-        assert f"gym:{family}:4000000-4000003 --methods recall" in line
+        assert f"gym:{family}:4000000-{4000000 + rows} --methods recall" in line
         library = CHECKOUT / line.split("--library ")[1].split()[0]
         assert json.loads(library.read_text(encoding="utf-8"))
-        assert f"gym:{family}:4000000-4000003" in trained.split("--gold")[1].split("--eval")[0]
-        assert f"gym:{family}:5000000-5000002" in trained.split("--eval")[1]
-        assert f"o/teacher/{family}/records" in trained.split("--records")[1].split("--gold")[0]
-    assert served.endswith("-- bash -e o/teacher/collect.sh")
-    assert trained.endswith("num_train_epochs=2")
+        assert f"gym:{family}:4000000-{4000000 + rows}" in trained.split("--gold")[1].split("--eval")[0]
+        assert f"gym:{family}:5000000-{5000000 + test}" in trained.split("--eval")[1]
+        assert f"{out}/teacher/{family}/records" in trained.split("--records")[1].split("--gold")[0]
+    assert served.endswith(f"-- bash -e {out}/teacher/collect.sh")
+    assert trained.endswith(" ".join(words[6:]))
     assert not Path("o").exists()
 
 

@@ -76,13 +76,13 @@ def _program_of(solved: Solved, common: Mapping[str, Set[str]]) -> Result:
     for text in (candidate.text for candidate in solved.right):
         block, _, output = text.rpartition("\n```output\n")
         code = extract_program(block)
+        if code and not is_right(printed_answer(output.partition("\n```")[0]), solved.item):
+            code = _in_form(code, solved.item.answer)
+            if not is_right(printed_answer(run_program(code).output), solved.item):
+                outcome = "answer not printed"
+                continue
         if not code:
             outcome = "without a program"
-            continue
-        if not is_right(printed_answer(output.partition("\n```")[0]), solved.item):
-            code = _in_form(code, solved.item.answer)
-        if not code or not is_right(printed_answer(run_program(code).output), solved.item):
-            outcome = "answer not printed"
         elif is_hard_coded(code, row, common.get(row.problem, frozenset())):
             outcome = "hard-coded"
         else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from reasonflux_agent.errors import DownloadError, InputError
 from reasonflux_agent.models.local import store
 from reasonflux_agent.models.local.files import KNOWN, ModelFile
-from reasonflux_agent.models.local.imported import imported
+from reasonflux_agent.models.local.imported import imported, names
 from reasonflux_agent.models.local.sources import Progress, SourceError, from_hub, from_index
 
 
@@ -39,7 +39,7 @@ def ensure(name: str, *, progress: Progress | None = None, rehash: bool = False)
     if not (repo and filename.endswith(".gguf")) or owner in ("", ".", "~") or ".." in path.parts:
         raise InputError(
             f"The model file {name!r} was asked for: it is no file on this disk, none of the known and imported "
-            f"models ({', '.join([*KNOWN, *imported()])}) and not of the form OWNER/REPO/FILE.gguf. "
+            f"models ({', '.join(names())}) and not of the form OWNER/REPO/FILE.gguf. "
             "Next: correct the path or the name."
         )
     file = ModelFile(id=name, filename=filename, size=0, sha256="", licence="", repo=f"{owner}/{repo}")

@@ -24,6 +24,11 @@ def imported() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_folder().glob("*.gguf"))}
 
 
+def names() -> list[str]:
+    """Return all names that `local:NAME` can have here: the known models', then the imported ones'."""
+    return [*KNOWN, *imported()]
+
+
 def import_model(source: Path, name: str) -> Path:
     """Make `local:NAME` run a model of yours, and return the path of its file. An imported model of this name is replaced.
 
@@ -40,13 +45,16 @@ def import_model(source: Path, name: str) -> Path:
     target = _folder() / f"{name}.gguf"
     try:
         with store.writing(target) as part:
-            if converter:
-                _convert([converter, "--outtype", PRECISION, "--outfile", str(part), str(source)])
-            else:
-                store.check_gguf(source)
-                shutil.copyfile(source, part)
-            store.check_gguf(part)
-            os.replace(part, target)
+            try:
+                if converter:
+                    _convert([converter, "--outtype", PRECISION, "--outfile", str(part), str(source)])
+                else:
+                    store.check_gguf(source)
+                    shutil.copyfile(source, part)
+                store.check_gguf(part)
+                os.replace(part, target)
+            finally:
+                store.discard(part)  # half a file of a failed conversion
     except OSError as error:
         raise InputError(
             f"The model {source} could not be written to {target}: {error}. Next: free space or correct the rights there, or "
