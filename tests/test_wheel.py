@@ -1,6 +1,7 @@
 """Every verb from a built wheel, away from the checkout: the package as a stranger gets it.
 
-REASONFLUX_TEST_WHEEL=1 runs them: each command is a process of its own, half a minute in all on a free core.
+REASONFLUX_TEST_WHEEL=1 runs them: each command is a process of its own, half a minute in all on a free core. Whether a verb
+is missing below is asked without it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import pytest
 from reasonflux_agent.cli import app
 from reasonflux_agent.testing import serve_fake
 
-pytestmark = pytest.mark.skipif(not os.environ.get("REASONFLUX_TEST_WHEEL"), reason="REASONFLUX_TEST_WHEEL is not set")
+WHEEL = bool(os.environ.get("REASONFLUX_TEST_WHEEL"))
 CHECKOUT = Path(__file__).parents[1]
 PROBLEM = "What is 3 + 4?"
 ROWS = [{"id": "a", "problem": PROBLEM, "answer": "7"}, {"id": "b", "problem": "What is 1 + 1?", "answer": "2"}]
@@ -31,7 +32,7 @@ USED = {
     *("solve", "feedback", "batch", "learn", "resume", "threads", "threads delete", "plugins", "doctor"),
     *("lm-eval", "serve", "ui", "mcp"),
     *("templates list", "templates show", "templates search", "templates validate", "templates import", "templates export"),
-    *("models list", "models pull", "models path", "models check", "eval run", "eval report", "eval compare"),
+    *("models list", "models pull", "models import", "models path", "models check", "eval run", "eval report", "eval compare"),
 }
 """The verbs that a test below runs."""
 
@@ -48,6 +49,7 @@ class Stranger:
     @property
     def environment(self) -> dict[str, str]:
         own = {"PYTHONPATH": str(self.site), "REASONFLUX_CHECKPOINTS": str(self.folder / "threads.sqlite"), "COLUMNS": "160"}
+        own["REASONFLUX_CACHE"] = str(self.folder / "cache")
         return {**os.environ, **own}
 
     @property
@@ -78,6 +80,8 @@ class Stranger:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
+    if not WHEEL:
+        pytest.skip("REASONFLUX_TEST_WHEEL is not set")
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")]
@@ -106,6 +110,7 @@ def test_every_verb_is_used_below() -> None:
     assert verbs(typer.main.get_command(app)) == USED
 
 
+@pytest.mark.skipif(not WHEEL, reason="REASONFLUX_TEST_WHEEL is not set")
 def test_the_source_archive_holds_what_is_tracked_of_the_package_alone(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
@@ -178,6 +183,8 @@ def test_models(stranger: Stranger) -> None:
     assert stranger.run("models", "path").endswith(".gguf\n")
     (stranger.folder / "own.gguf").write_bytes(b"GGUF" + bytes(100))
     assert stranger.run("models", "pull", "own.gguf") == "own.gguf\n"
+    mine = stranger.run("models", "import", "own.gguf", "--name", "mine")
+    assert stranger.run("models", "path", "mine") == mine
     checked = json.loads(stranger.run("models", "check", stranger.model, "--json", status=1))  # the fake cannot do all
     assert checked["servers"][0]["findings"]
 
