@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,25 @@ def test_an_answer_in_latex_is_the_same_answer(family: str, typeset: Callable[[s
 def test_a_family_that_cannot_be_used_says_why(family: str, why: str) -> None:
     with pytest.raises(InputError, match=f"gym:{family} cannot be used.*{why}.*base_conversion"):
         load(f"gym:{family}")
+
+
+def test_every_family_has_rows_and_needs_little_memory() -> None:
+    """A family that makes all of 2**31 rows at once ended the process; here it ends a process of its own."""
+    code = """
+import resource
+from reasoning_gym.factory import DATASETS
+from reasonflux_agent.jobs.evaluation import gym
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+for name in sorted(set(DATASETS) - gym.EVALUATING - gym.UNSCORED - gym.NO_FAMILY):
+    print(name, len(list(gym.rows(name, 9_000, 9_002))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr[-2000:]
+    rows = dict(line.split() for line in done.stdout.splitlines())
+    assert len(rows) > 80
+    assert "0" not in rows.values()
+    with pytest.raises(InputError, match="gym:acre has the rows 0 to 10000; 9999-10001 was asked for"):
+        load("gym:acre:9999-10001")
 
 
 def test_every_family_that_would_run_an_answer_is_known() -> None:
