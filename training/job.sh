@@ -15,6 +15,10 @@
 #   --eval "NAMES"       benchmarks, as `reasonflux eval` takes them (default: none)
 #   --data-dir DIR       where they lie
 #   --before DIR         an evaluation to compare with, in place of one of the model that is to be trained
+#   --held FILE          held-out problems, *.jsonl with `problem` and `answer`: the mean reward of the navigator's trajectories
+#                        there, before and after (data sets of trajectories; the same --builder options; --solver must be given,
+#                        so that both are rewarded by the same solver)
+#   --before-rewards FILE  the rewards to compare with, in place of those of the model that is to be trained
 # Models:
 #   --solver SPEC        solves beside a navigator, plans beside a solver (default: the trained model plays both roles)
 #   --engine vllm|hf     what runs checkpoints: a vLLM server (its options: REASONFLUX_VLLM_OPTIONS), or transformers
@@ -29,12 +33,14 @@
 . "$(dirname "$0")/lib.sh"
 
 stage=${JOB_STAGE:-}
-gold='' limit='' records='' benchmarks='' builder='' evaluate='' data_dir='' before='' solver='' engine=vllm
+gold='' limit='' records='' benchmarks='' builder='' evaluate='' data_dir='' before='' held='' before_rewards=''
+solver='' engine=vllm
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage "training/${stage:-sft}.sh" training/job.sh && exit ;;
     --dry-run) dry=yes ;;
-    --gold | --limit | --records | --benchmarks | --builder | --eval | --data-dir | --before | --solver | --engine)
+    --gold | --limit | --records | --benchmarks | --builder | --eval | --data-dir | --before | --held | --before-rewards | \
+      --solver | --engine)
       option "$@"
       name=${1#--} && name=${name//-/_} && printf -v "${name/#eval/evaluate}" %s "$2"
       shift
@@ -59,6 +65,12 @@ case $dataset in
   *) method=navigator ;;
 esac
 
+if [ -n "$held" ]; then
+  [[ $dataset == trajectory_dpo || $dataset == proposer_dpo ]] || fail "--held is for data sets of trajectories, not for $dataset. Next: leave it out."
+  [ -f "$held" ] || fail "--held $held is no file. Next: name a *.jsonl whose rows have \`problem\` and \`answer\`."
+  [ -n "$solver" ] || fail "--held needs --solver, since both navigators must be rewarded by the same solver. Next: give one."
+fi
+
 # A base that one of our jobs trained may be trained anew in the same place; the stamp of that training tells.
 base_stamp=${base%/export}/steps/train upstream=()
 if [ -f "$base_stamp" ]; then upstream=("$base_stamp"); fi
@@ -77,7 +89,7 @@ step() { # step NAME COMMAND...: runs it unless it was finished before, by these
   fi
   if [ "${NODE_RANK:-0}" = 0 ]; then
     case $name in # what was made of an earlier result
-      train) rm -rf "$out/steps/"{plot,export,eval-after} "$out/export" "$out/eval/after" ;;
+      train) rm -rf "$out/steps/"{plot,export,eval-after,rewards-after} "$out/export" "$out/eval/after" "$out/rewards/after".* ;;
       eval-*) [ ! -e "$stamp" ] || rm -rf "$out/eval/${name#eval-}" ;;
       collect) if [ -e "$stamp" ] && [ "$base_stamp" -nt "$stamp" ]; then rm -rf "$out/collect"; fi ;;
     esac
@@ -162,6 +174,16 @@ measure() { # measure WHEN MODEL
     ${data_dir:+--data-dir "$data_dir"} --out "$out/eval/$1"
 }
 
+rewards() { # rewards WHEN MODEL: of its trajectories for the held-out problems
+  local words=(training/data/trajectory_dpo.py --measure --problems "$held")
+  [ -n "$held" ] || return 0
+  serving "$2"
+  roles "$2"
+  [ "$dataset" = trajectory_dpo ] || words+=(--prompt propose)
+  # shellcheck disable=SC2086  # the options of --builder are words
+  step "rewards-$1" "${server[@]}" python "${words[@]}" "${models[@]}" --out "$out/rewards/$1.json" $builder
+}
+
 environment
 if [ "$engine" = vllm ]; then
   export REASONFLUX_VLLM_PORT="${REASONFLUX_VLLM_PORT:-8321}" # vLLM's own, 8000, may be the solver's
@@ -173,6 +195,10 @@ if [ "${NODE_RANK:-0}" = 0 ]; then
   if [ -z "$before" ]; then
     measure before "$base"
     before=$out/eval/before
+  fi
+  if [ -z "$before_rewards" ]; then
+    rewards before "$base"
+    before_rewards=$out/rewards/before.rewards.jsonl
   fi
   if [ -z "$dry" ]; then mkdir -p "$out/steps" && touch "$out/steps/ready"; fi
 else
@@ -199,7 +225,11 @@ if [ "$model" != "$out" ]; then
     --template "$(setting template)" --finetuning_type lora --export_dir "$model"
 fi
 measure after "$model"
+rewards after "$model"
 if [ -n "$evaluate" ]; then run reasonflux eval compare "$before" "$out/eval/after"; fi
+if [ -n "$held" ]; then
+  run python training/data/compare_rewards.py "$before_rewards" "$out/rewards/after.rewards.jsonl" --out "$out/rewards/compared.json"
+fi
 [ -n "$dry" ] || find "$out" -maxdepth 1 -name '*.png'
 say "the model is in $model. To run it embedded, as local:mine (docs/models.md):"
 dry=yes run reasonflux models import "$model" --name mine

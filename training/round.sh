@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Rounds of preference training: the navigator of a round plans for the next problems of the file, its trajectories are
-# rewarded by graded accuracy on similar problems (collect, label), make pairs, train it by DPO, and it is evaluated; the
-# next round begins with the result. A round is a job of dpo.sh. Rounds can share problems: for each that --benchmarks drops
-# a round takes one further on, where the next one begins, and after the last problem comes the first again.
+# rewarded by graded accuracy on similar problems (collect, label), make pairs, train it by DPO, and it is evaluated. With
+# --held the mean reward of its trajectories for held-out problems is measured too. The next round begins with the result.
+# A round is a job of dpo.sh. Rounds can share problems: for each that --benchmarks drops a round takes one further on, where
+# the next one begins, and after the last problem comes the first again.
 #
 #   bash training/round.sh RECIPE --gold FILE [--rounds N] [--problems N] [KEY=VALUE ...] [OPTION of dpo.sh ...]
 #   bash training/round.sh training/recipes/v1-dpo-lora-7b.yaml --gold data/train/math_train.jsonl --rounds 3 \
@@ -18,14 +19,14 @@
 # shellcheck source=training/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-gold='' before='' rounds=1 problems=500 rest=()
+gold='' before='' held='' before_rewards='' rounds=1 problems=500 rest=()
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage "$0" && exit ;;
     --dry-run) dry=yes ;;
-    --gold | --rounds | --problems | --before)
+    --gold | --rounds | --problems | --before | --held | --before-rewards)
       option "$@"
-      printf -v "${1#--}" %s "$2"
+      name=${1#--} && printf -v "${name//-/_}" %s "$2"
       shift
       ;;
     --*)
@@ -57,9 +58,11 @@ for ((round = 1; round <= rounds; round++)); do
   fi
   JOB_STAGE=dpo bash training/job.sh "$recipe" "${overrides[@]}" "model_name_or_path=$model" "dataset_dir=$here/data" \
     "output_dir=$here/model" --gold "$here/problems.jsonl" --limit "$problems" ${before:+--before "$before"} \
+    ${held:+--held "$held"} ${before_rewards:+--before-rewards "$before_rewards"} \
     "${rest[@]}" ${dry:+--dry-run}
   model=$(trained "$here/model")
   before=$here/model/eval/after
   [ -n "$dry" ] || [ -e "$before" ] || before=
+  before_rewards=${held:+$here/model/rewards/after.rewards.jsonl}
 done
 say "after $rounds rounds the model is in $model"

@@ -56,7 +56,7 @@ run bash training/sft.sh training/mini/sft.yaml "model_name_or_path=$dir/tiny" "
   --gold "$dir/small.jsonl" --records "$dir/collect/records" "${job[@]}"
 run bash training/round.sh training/mini/dpo.yaml "model_name_or_path=$dir/sft" "output_dir=$dir/rounds" \
   --gold "$dir/large.jsonl" --problems 12 --before "$dir/sft/eval/after" \
-  --builder '--samples 8 --temperature 0.6 --templates 0' "${job[@]}"
+  --held "$dir/test/test.jsonl" --builder '--samples 8 --temperature 0.6 --templates 0' "${job[@]}"
 if command -v c++ >/dev/null; then # DeepSpeed compiles its operator for processes on a CPU
   run env FORCE_TORCHRUN=1 NPROC_PER_NODE=1 llamafactory-cli train training/mini/sft.yaml \
     "model_name_or_path=$dir/tiny" "dataset_dir=$dir/data" "output_dir=$dir/zero3" \

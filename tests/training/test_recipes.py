@@ -27,6 +27,7 @@ DEPARTURES: dict[str, set[str]] = {
     "v1-dpo": set(),
     "v1-dpo-lora-7b": {"finetuning_type"},
     "v1-dpo-full-0.5b": set(),
+    "v1-dpo-lora-0.5b": {"finetuning_type"},
     "f1-sft": {"template"},
     "f1-sft-lora-1.5b": {MODEL, *LORA, "template", "cutoff_len", "gradient_accumulation_steps", "deepspeed"},
     "f1-sft-full-1.5b": {MODEL, "template", "cutoff_len", "gradient_accumulation_steps"},

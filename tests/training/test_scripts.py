@@ -156,6 +156,21 @@ def test_a_round_begins_with_what_the_last_one_made(gold: Path, tmp_path: Path) 
     assert sum(line.endswith("eval/before") for line in lines) == 1  # the second round has the first one's result to beat
 
 
+def test_a_round_measures_rewards_on_problems_that_were_held_out(gold: Path, tmp_path: Path) -> None:
+    words: list[str | Path] = ["--dry-run", "--gold", gold, "--held", gold, "--rounds", "2", "--builder", "--samples 8"]
+    out = f"{tmp_path}/out"
+    lines = commands(call("round", RECIPES / "v1-dpo-lora-0.5b.yaml", *words, "--solver", "S", f"output_dir={out}"))
+    measured = [line for line in lines if "--measure" in line]
+    assert [line.split("--out ")[1].split()[0] for line in measured] == [
+        f"{out}/round-1/model/rewards/before.json",
+        f"{out}/round-1/model/rewards/after.json",
+        f"{out}/round-2/model/rewards/after.json",  # the second round has the first one's rewards to beat
+    ]
+    assert all("--solver S" in line and "--samples 8" in line and f"--problems {gold}" in line for line in measured)
+    compared = [line for line in lines if "compare_rewards.py" in line]
+    assert f"{out}/round-1/model/rewards/after.rewards.jsonl {out}/round-2/model/rewards/after.rewards.jsonl" in compared[1]
+
+
 @pytest.mark.parametrize(
     ("script", "words", "said"),
     [
@@ -170,6 +185,9 @@ def test_a_round_begins_with_what_the_last_one_made(gold: Path, tmp_path: Path) 
         ("serve", [], "no model is given"),
         ("serve", ["/absent/model"], "no model in /absent/model"),
         ("round", ["training/recipes/v1-dpo.yaml", "--gold", "/absent.jsonl"], "/absent.jsonl is no file"),
+        ("dpo", ["training/recipes/v1-dpo.yaml", "--held", "/absent.jsonl"], "/absent.jsonl is no file"),
+        ("dpo", ["training/recipes/v1-dpo.yaml", "--held", "README.md"], "--held needs --solver"),
+        ("sft", ["training/recipes/v1-sft.yaml", "--held", "README.md"], "data sets of trajectories"),
         ("smoke", ["training"], "training is not one that this script made"),
     ],
 )

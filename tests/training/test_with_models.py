@@ -7,6 +7,7 @@ from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
+import compare_rewards
 import extract_templates
 import pytest
 import trajectory_dpo
@@ -115,6 +116,47 @@ def test_ties_are_discarded_and_counted(problems: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"No row is left.*pairs: tie 2"):
         pairs(problems, tmp_path / "out" / "pairs.json", "--limit", "3", solver=solver)
     assert conftest.left(tmp_path / "out") == {"pairs.work.jsonl", "pairs.rewards.jsonl"}
+
+
+def test_a_navigator_is_measured_on_problems_that_were_held_out(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A problem counts with a single trajectory too, and a trajectory as often as it was drawn; nothing becomes a pair."""
+    before = pairs(problems, tmp_path / "out" / "before.json", "--measure")
+    better = FakeModel(respond=lambda prompt: GOOD, calls=[])
+    after = pairs(problems, tmp_path / "out" / "after.json", "--measure", navigator=better)
+    names = [path.with_suffix(".rewards.jsonl") for path in (before, after)]
+    works = {path.with_suffix(".work.jsonl").name for path in (before, after)}
+    assert conftest.left(tmp_path / "out") == {*(path.name for path in names), *works}
+    rows = [json.loads(line) for line in names[0].read_text().splitlines()]
+    assert len(rows) == 10
+    assert min(len(row["trajectories"]) for row in rows) == 1
+
+    compare_rewards.main([*map(str, names), "--out", str(tmp_path / "compared.json")])
+    found = conftest.read(tmp_path / "compared.json")
+    drawn = [t for row in rows for t in row["trajectories"]]
+    assert {t["reward"] for t in drawn} == {0.0, 1.0}
+    means = [
+        sum(t["reward"] * t["times"] for t in row["trajectories"]) / sum(t["times"] for t in row["trajectories"])
+        for row in rows
+    ]
+    assert found["all"]["before"] == pytest.approx(sum(means) / 10)
+    assert (found["all"]["after"], found["all"]["problems"], found["unreadable"]) == (1.0, 10, [1, 0])
+    low, high = found["all"]["interval"]
+    assert found["all"]["difference"] == pytest.approx(1 - sum(means) / 10)
+    assert 0 < low < 1 - sum(means) / 10 < high < 1
+    assert "all: 0." in (said := capsys.readouterr().out)
+    assert "over 10 problems" in said
+    assert "no plan: 1 -> 0" in said
+
+
+def test_rewards_of_other_problems_are_not_compared(problems: Path, tmp_path: Path) -> None:
+    one = pairs(problems, tmp_path / "one.json", "--measure", "--limit", "2").with_suffix(".rewards.jsonl")
+    two = pairs(problems, tmp_path / "two.json", "--measure", "--limit", "3").with_suffix(".rewards.jsonl")
+    with pytest.raises(InputError, match=r"other problems \(2 and 3\).*same --problems"):
+        compare_rewards.main([str(one), str(two)])
+    with pytest.raises(InputError, match=r"holds no rewards.*--measure"):
+        compare_rewards.main([str(one), str(problems)])
 
 
 def test_templates_go_with_a_trajectory(problems: Path, library: Path, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ the same reward there, and are a tie if they do so on all M problems. With --inf
 The best and the worst trajectory become a pair where their rewards differ by the margin; else the problem is discarded, and
 counted. A pair holds whole replies: the thought too, where the navigator thought aloud. FILE.rewards.jsonl keeps every
 trajectory with its reward and the answers it was given for.
+
+With --measure nothing is made into pairs, and FILE.rewards.jsonl is all that is written: the rewards of a navigator on
+problems that it was not trained on. compare_rewards.py compares two of them.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     add("--similar", type=int, default=3, help="similar problems a trajectory, M (default: %(default)s)")
     add("--margin", type=float, default=0.3, help="least difference of rewards in a pair (default: %(default)s)")
     most = EFFORTS[Context().effort].templates
+    add("--measure", action="store_true", help="reward every trajectory, also where a problem has only one; make no pairs")
     add("--templates", type=int, default=most, help="templates that go with a trajectory at most (default: %(default)s)")
     add("--informed", action="store_true", help="show a trajectory beside a worked example, as effort high does")
     add("--temperature", type=float, default=0.9, help="of the navigator's samples (default: %(default)s)")
@@ -87,6 +91,8 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     clean = [item for item in items if not build.leaks.found(item.problem)]
     build.stages.update({"training set": len(items), "training set: in a benchmark": len(items) - len(clean)})
     similar = Similar.of(clean, args.embedder)
+    if args.measure:
+        build.settings["measure"] = True
     if len(clean) <= args.similar:
         raise InputError(f"{args.problems}: {len(clean)} problems are too few to find {args.similar} similar to each.")
     retriever = TemplateRetriever.from_library(library, args.embedder, k=DEPTH) if library else None
@@ -95,12 +101,15 @@ def main(argv: Sequence[str] | None = None, models: Mapping[str, BaseChatModel] 
     results = build.each("problems", units, work.rewarded, args.jobs)
     rows, lines = list[tuple[str, JSON]](), b""
     for item, result in zip(units.values(), results, strict=True):
-        if result["outcome"] == "rewarded":
+        if result["outcome"] == "rewarded" and not args.measure:
             result |= _pair(result["trajectories"], args.margin)
         if result["outcome"] == "kept":
             best, worst = (result["trajectories"][result[side]]["reply"] for side in ("chosen", "rejected"))
             rows.append((item.problem, preference(PROMPTS[args.prompt].render(item.problem), best, worst)))
-        lines += to_line({"problem": item.problem, **result})
+        lines += to_line({"problem": item.problem, "group": item.row.get("group"), **result})
+    if args.measure:
+        write_atomically(build.beside(".rewards.jsonl"), lines)
+        return
     for outcome in ("kept", "tie", "below the margin"):
         build.stages[f"pairs: {outcome}"] = sum(result["outcome"] == outcome for result in results)
     write_atomically(build.beside(".rewards.jsonl"), lines)
@@ -121,7 +130,7 @@ class _Work:
         """Return the trajectories of a problem with their rewards, R(T)."""
         drawn = self._sampled(item)
         found: Result = {"id": item.id, "unreadable": self.args.samples - sum(t["times"] for t in drawn), "trajectories": drawn}
-        if len(drawn) < 2:
+        if len(drawn) < (1 if self.args.measure else 2):
             return {"outcome": "fewer than two trajectories", **found}
         similar = self.similar.to(item, self.args.similar)
         for trajectory in drawn:

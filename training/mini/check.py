@@ -33,6 +33,11 @@ def main() -> None:
         rows = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
         expect(len(rows) == 6 and not any(row["error"] for row in rows), f"{folder}: 6 rows without an error; there are {rows}")
         print(f"{what}: {sum(row['correct'] for row in rows)} of {len(rows)} right")
+    rewards = json.loads((job / "rewards" / "compared.json").read_text(encoding="utf-8"))["all"]
+    expect(
+        min(rewards["before"], rewards["after"]) >= 0 and rewards["problems"] > 0, f"rewards of held-out problems: {rewards}"
+    )
+    print(f"mean reward on {rewards['problems']} held-out problems: {rewards['before']:.2f}, {rewards['after']:.2f} after DPO")
     solution = ReasonFlux(f"hf:{job}/export", record=here / "records", max_tokens=64).solve("What is 120 plus 31?")
     path = max((here / "records").glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
     record = read_record(path)
