@@ -77,6 +77,8 @@ def _with_artifact(solution: Solution) -> tuple[str, dict[str, Any]]:
 def check_answer_tool() -> BaseTool:
     """Return the tool `check_answer(problem, answer, work="", expected="")`: what calculation alone tells about an answer.
 
+    Its artifact is a dict: `holds` (true, false, or null where nothing can be said), and `checks` (verifier -> passed).
+
     >>> tool = check_answer_tool()
     >>> print(tool.invoke({"problem": "Solve x + 2 = 5 for x.", "answer": "4"}))
     NO: x = 4 does not satisfy x + 2 = 5.
@@ -84,7 +86,7 @@ def check_answer_tool() -> BaseTool:
     yes: It means the same as 1/2.
     """
 
-    def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> str:
+    def check_answer(problem: str, answer: Text, work: Text = "", expected: Text = "") -> tuple[str, dict[str, Any]]:
         verdicts = run_verifiers(problem, work or answer, answer)
         if not work.strip():
             verdicts.pop("not_repeating", None)  # the digits of an answer alone may repeat
@@ -93,17 +95,20 @@ def check_answer_tool() -> BaseTool:
         wrong = [failure(name, problem, work or answer, answer) for name in failed]
         if not expected.strip():
             lines = [f"yes: {text}" for text in right] + [f"NO: {text}" for text in wrong]
-            return "\n".join(lines) or "Nothing about this answer can be checked by calculation."
+            holds = False if set(failed) - FORMAL else True if right else None
+            said = "\n".join(lines) or "Nothing about this answer can be checked by calculation."
+            return said, {"holds": holds, "checks": verdicts}
         same = equivalent(answer, expected, problem=problem)
         verdict = f"{'yes: It means' if same else 'NO: It does not mean'} the same as {expected.strip()}."
         lines = [verdict, *(f"Apart from that: {text}" for text in right + wrong)]
         if same and not FORMAL | {"arithmetic"} >= set(failed):
             lines.append("What is said of the answer is true of the expected one: look at the problem again.")
-        return "\n".join(lines)
+        return "\n".join(lines), {"holds": same, "checks": verdicts}
 
     return StructuredTool.from_function(
         check_answer,
         description="Check an answer to a mathematics problem by calculation alone: it is put back into the problem where "
         "that is possible, the numbers of `work` (the solution's text) are recomputed, and it is compared with `expected`, "
         "which then decides.",
+        response_format="content_and_artifact",
     )

@@ -39,9 +39,10 @@ environment() { # LLaMA-Factory's environment with this package in it, its comma
   key=$({ pwd && cat pyproject.toml; } | sha256sum | cut -c1-12)
   run bash training/env.sh "$home"
   # Of what LLaMA-Factory has, the package replaces only what its web page uses; vLLM, in an environment of its own, would more.
-  if [ -n "$dry" ] || ! [ -e "$home/package-$key" ]; then
+  # one stamp and not one a checkout: what another checkout installed last is the package that is there
+  if [ -n "$dry" ] || [ "$(cat "$home/package" 2>/dev/null)" != "$key" ]; then
     run "$home/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[gym,local]'
-    [ -n "$dry" ] || touch "$home/package-$key"
+    [ -n "$dry" ] || printf '%s\n' "$key" >"$home/package"
   fi
   # shellcheck disable=SC2016  # PATH is the reader's
   printf '+ export PATH=%q:$PATH\n' "$home/bin"

@@ -1,7 +1,7 @@
 """The MCP server: the tools `reason`, `search_templates` and `check_answer`, prompts, and the library as resources.
 
-Tools answer in text alone: clients put a tool's structured content into their model's context, where a whole Solution would
-cost thousands of tokens.
+Tools answer in text, and in structured content that is short: clients put it into their model's context, where a whole Solution
+would cost thousands of tokens.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from reasonflux_agent import __version__
 from reasonflux_agent.api import ReasonFlux
 from reasonflux_agent.ending import Ending, whole
 from reasonflux_agent.errors import LibraryError, MissingExtraError, ReasonFluxError
 from reasonflux_agent.events import event_of
+from reasonflux_agent.schema import Solution, Template
+from reasonflux_agent.serving.mcp_results import Checked, Found, FoundTemplate, Reasoned
 from reasonflux_agent.serving.middleware import WRONG_KEY, has_key
 from reasonflux_agent.serving.replies import reasoning
 from reasonflux_agent.session import with_session
@@ -33,7 +36,7 @@ try:
     from mcp.server.mcpserver import Context, ResourceSecurity
     from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
     from mcp.server.transport_security import TransportSecuritySettings
-    from mcp_types import ToolAnnotations
+    from mcp_types import CallToolResult, TextContent, ToolAnnotations
     from sse_starlette.sse import AppStatus
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
@@ -73,13 +76,16 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
         ctx: Context,
         effort: Annotated[str, Field(description="low, medium, high or auto: how much to spend.")] = "",
         deadline: Annotated[Text, Field(description="Seconds after which the best answer so far is given.")] = "",
-    ) -> str:
-        return await _call(solve, ctx, ending, problem=problem, effort=effort, deadline=deadline)
+    ) -> Annotated[CallToolResult, Reasoned]:
+        done = await _call(solve, ctx, ending, problem=problem, effort=effort, deadline=deadline)
+        return _result(done, Reasoned.of(Solution.model_validate(done.artifact)))
 
     async def search_templates(
         query: Annotated[str, Field(description="The kind of problem, or the step to be done, in a few words.")], ctx: Context
-    ) -> str:
-        return await _call(search, ctx, query=query)
+    ) -> Annotated[CallToolResult, Found]:
+        done = await _call(search, ctx, query=query)
+        found = [library.get(id) for id in done.artifact]
+        return _result(done, Found(templates=[FoundTemplate(id=t.id, name=t.name, uri=_uri(t)) for t in found]))
 
     async def check_answer(
         problem: Annotated[str, Field(description="The whole problem.")],
@@ -87,12 +93,13 @@ def create_mcp(flux: ReasonFlux, library: TemplateLibrary, ending: Ending | None
         ctx: Context,
         work: Annotated[Text, Field(description="The solution's text; its numbers are recomputed.")] = "",
         expected: Annotated[Text, Field(description="An answer to compare with.")] = "",
-    ) -> str:
-        return await _call(check, ctx, problem=problem, answer=answer, work=work, expected=expected)
+    ) -> Annotated[CallToolResult, Checked]:
+        done = await _call(check, ctx, problem=problem, answer=answer, work=work, expected=expected)
+        return _result(done, Checked(**done.artifact))
 
     server = _Server("reasonflux", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for function, tool in ((reason, solve), (search_templates, search), (check_answer, check)):
-        server.add_tool(function, tool.name, description=tool.description, annotations=READS, structured_output=False)
+        server.add_tool(function, tool.name, description=tool.description, annotations=READS)
     _add_prompts(server)
     _add_resources(server, library)
 
@@ -171,17 +178,22 @@ def _keyed(app: ASGIApp, key: str) -> ASGIApp:
     return guarded
 
 
-async def _call(tool: BaseTool, ctx: Context, ending: Ending | None = None, **args: str) -> str:
+def _result(done: ToolMessage, found: BaseModel) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=str(done.text))], structured_content=found.model_dump(mode="json"))
+
+
+async def _call(tool: BaseTool, ctx: Context, ending: Ending | None = None, **args: str) -> ToolMessage:
+    """Return the message of a tool, with its artifact. Raises ToolError."""
     call = {"type": "tool_call", "name": tool.name, "args": args, "id": ctx.request_id}
     request = ctx.request_context.request
     config = with_session({"callbacks": [_Progress(ctx)]}, ending=ending)
     try:
-        done = await whole(tool.ainvoke(call, config), unless=_gone(request) if request else None)
+        done: ToolMessage | None = await whole(tool.ainvoke(call, config), unless=_gone(request) if request else None)
     except ReasonFluxError as error:
         raise ToolError(str(error)) from error
     if done is None or done.status == "error":
         raise ToolError(done.text if done else "The client has gone.")
-    return str(done.text)
+    return done
 
 
 async def _gone(request: Request) -> None:
@@ -229,10 +241,14 @@ def _add_prompts(server: MCPServer[Any]) -> None:
         )
 
 
+def _uri(template: Template) -> str:
+    return f"template://{quote(template.id)}"
+
+
 def _add_resources(server: MCPServer[Any], library: TemplateLibrary) -> None:
     chapters: dict[str, list[dict[str, str]]] = {}
     for t in library:
-        row = {"name": t.name, "section": t.section, "uri": f"template://{quote(t.id)}"}
+        row = {"name": t.name, "section": t.section, "uri": _uri(t)}
         chapters.setdefault(t.chapter, []).append(row)
     index = [
         {"chapter": chapter, "templates": len(rows), "uri": f"{CHAPTERS}/{quote(chapter, safe='')}"}

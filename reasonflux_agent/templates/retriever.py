@@ -170,21 +170,22 @@ class _Query(BaseModel):
 def template_search_tool(retriever: BaseRetriever) -> BaseTool:
     """Return a tool that looks templates up: a plain query in, readable text out. It takes only text, so MCP can serve it.
 
-    The tool raises RetrieverError where a retriever of another kind fails.
+    Its artifact is the list of the ids that were found. The tool raises RetrieverError where a retriever of another kind fails.
 
     >>> tool = template_search_tool(TemplateRetriever.from_library("builtin", k=1))
     >>> print(tool.invoke("the last digit of a large power").splitlines()[0])
     Template: Units digit by the cycle of powers
     """
 
-    def show(documents: list[Document]) -> str:
-        return "\n\n".join(f"{d.page_content}\nId: {d.id}" for d in documents) or "No template of the library fits this query."
+    def show(documents: list[Document]) -> tuple[str, list[str | None]]:
+        text = "\n\n".join(f"{d.page_content}\nId: {d.id}" for d in documents)
+        return text or "No template of the library fits this query.", [document.id for document in documents]
 
-    def search(query: str) -> str:
+    def search(query: str) -> tuple[str, list[str | None]]:
         with searching(retriever, query):
             return show(retriever.invoke(query))
 
-    async def asearch(query: str) -> str:
+    async def asearch(query: str) -> tuple[str, list[str | None]]:
         with searching(retriever, query):
             return show(await retriever.ainvoke(query))
 
@@ -194,4 +195,5 @@ def template_search_tool(retriever: BaseRetriever) -> BaseTool:
         name="search_templates",
         description="Look up thought templates (abstract steps and an example) that fit a mathematics problem.",
         args_schema=_Query,
+        response_format="content_and_artifact",
     )

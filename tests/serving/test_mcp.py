@@ -75,6 +75,7 @@ async def meet(client: Client) -> None:
         assert tool.input_schema["additionalProperties"] is False
         assert tool.annotations
         assert tool.annotations.read_only_hint
+        assert tool.output_schema["type"] == "object"
     assert tools["check_answer"].input_schema["required"] == ["problem", "answer"]
 
     heard: list[tuple[float, str]] = []
@@ -85,17 +86,29 @@ async def meet(client: Client) -> None:
     solved = await client.call_tool("reason", PROBLEM, progress_callback=hear)
     assert not solved.is_error
     assert "Answer: 7 (single: one solution, nothing confirms it)" in text(solved)
-    assert solved.structured_content is None
+    short = {"answer": "7", "certainty": "single", "status": "answered", "support": 1, "solutions": 1}
+    assert short.items() <= solved.structured_content.items()
+    assert solved.structured_content["calls"] > 0
+    assert len(json.dumps(solved.structured_content)) < 300  # it goes into the context of the client's model
     assert [number for number, _ in heard] == list(range(1, len(heard) + 1))
     beginnings = [re.split(r"[:\n]", message)[0] for _, message in heard]
     made = "Candidate by navigator"
     assert beginnings == ["Trajectory", "Templates", "Result up to step 2", made, "Review by the checks"]
 
-    assert text(await client.call_tool("search_templates", {"query": "remainder of a large power"})).startswith("Template: ")
+    found = await client.call_tool("search_templates", {"query": "remainder of a large power"})
+    assert text(found).startswith("Template: ")
+    first = found.structured_content["templates"][0]
+    assert text(found).startswith(f"Template: {first['name']}")
+    assert (await read(client, first["uri"]))["id"] == first["id"]
     checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": "4"})
     assert text(checked).startswith("NO: ")
+    assert checked.structured_content["holds"] is False
+    assert checked.structured_content["checks"]["substitution"] is False
+    checked = await client.call_tool("check_answer", {"problem": "Name a number.", "answer": "4"})
+    assert checked.structured_content["holds"] is None
     checked = await client.call_tool("check_answer", {"problem": "Solve x + 2 = 5 for x.", "answer": 3, "expected": 3.0})
     assert text(checked).startswith("yes: It means the same as 3.0.")
+    assert checked.structured_content["holds"] is True
 
     heard.clear()
     quick = await client.call_tool("reason", {**PROBLEM, "effort": "low", "deadline": 60}, progress_callback=hear)
