@@ -83,7 +83,8 @@ def _figures(group: str, pairs: Sequence[tuple[JSON, JSON]]) -> JSON:
 
 def _reward(row: JSON) -> float:
     """The mean reward over the samples: a trajectory that was drawn twice counts twice."""
-    return sum(t["reward"] * t["times"] for t in row["trajectories"]) / sum(t["times"] for t in row["trajectories"])
+    drawn = row["trajectories"]
+    return float(sum(t["reward"] * t["times"] for t in drawn) / sum(t["times"] for t in drawn))
 
 
 def _solved(row: JSON) -> int:
