@@ -91,6 +91,7 @@ step() { # step NAME COMMAND...: runs it unless it was finished before, by these
     case $name in # what was made of an earlier result
       train) rm -rf "$out/steps/"{plot,export,eval-after,rewards-after} "$out/export" "$out/eval/after" "$out/rewards/after".* ;;
       eval-*) [ ! -e "$stamp" ] || rm -rf "$out/eval/${name#eval-}" ;;
+      rewards-*) [ ! -e "$stamp" ] || rm -f "$out/rewards/${name#rewards-}".* ;;
       collect) if [ -e "$stamp" ] && [ "$base_stamp" -nt "$stamp" ]; then rm -rf "$out/collect"; fi ;;
     esac
   fi

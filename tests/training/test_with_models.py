@@ -147,7 +147,22 @@ def test_a_navigator_is_measured_on_problems_that_were_held_out(
     assert 0 < low < 1 - sum(means) / 10 < high < 1
     assert "all: 0." in (said := capsys.readouterr().out)
     assert "over 10 problems" in said
-    assert "no plan: 1 -> 0" in said
+    assert "no plan: 1 -> 0 of 40" in said
+
+
+def test_a_navigator_that_lost_the_form_is_called_so(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Preference training broke a real one so: its few plans had a mean, which said nothing."""
+    before = pairs(problems, tmp_path / "before.json", "--measure").with_suffix(".rewards.jsonl")
+    broken = FakeModel(respond=lambda prompt: GOOD if PROBLEMS[0]["problem"] in prompt else "Kind: addition", calls=[])
+    after = pairs(problems, tmp_path / "after.json", "--measure", navigator=broken).with_suffix(".rewards.jsonl")
+    compare_rewards.main([str(before), str(after)])
+    said = capsys.readouterr()
+    assert "no plan: 1 -> 36 of 40" in said.out
+    assert "over 1 problems" in said.out
+    assert "most replies were no plan" in said.err
+    assert "pref_ftx=1.0" in said.err
 
 
 def test_rewards_of_other_problems_are_not_compared(problems: Path, tmp_path: Path) -> None:

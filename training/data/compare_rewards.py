@@ -43,11 +43,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{100 * row['difference']:+.1f} points [{low}, {high}]"
         )
     unreadable = "{} -> {}".format(*found["unreadable"])
-    print(f"{found['solved']} solutions at least behind each mean; replies that were no plan: {unreadable}")
+    print(
+        f"{found['solved']} solutions at least behind each mean; replies that were no plan: {unreadable} of {found['replies']}"
+    )
+    if 2 * found["unreadable"][1] > found["replies"]:
+        print(
+            f"{args.after}: most replies were no plan, so this mean says little. The training broke the form. Next: train with "
+            "pref_ftx=1.0, a smaller learning_rate or fewer epochs.",
+            file=sys.stderr,
+        )
 
 
 def compare(before: Sequence[JSON], after: Sequence[JSON]) -> JSON:
-    """Return the paired figures of two navigators: `groups` (a list), `all`, `solved`, `unreadable`.
+    """Return the paired figures of two navigators: `groups` (a list), `all`, `solved`, `unreadable`, `replies`.
 
     A problem counts if both have a trajectory for it. Raises InputError if the problems differ or none counts.
     """
@@ -70,6 +78,7 @@ def compare(before: Sequence[JSON], after: Sequence[JSON]) -> JSON:
         "all": _figures("all", pairs),
         "solved": min(sum(map(_solved, side)) for side in zip(*pairs, strict=True)),
         "unreadable": [sum(row["unreadable"] for row in rows) for rows in (before, after)],
+        "replies": sum(row["unreadable"] + sum(t["times"] for t in row["trajectories"]) for row in after),
     }
 
 
