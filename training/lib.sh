@@ -39,7 +39,7 @@ environment() { # LLaMA-Factory's environment with this package in it, its comma
   key=$({ pwd && cat pyproject.toml; } | sha256sum | cut -c1-12)
   run bash training/env.sh "$home"
   # Of what LLaMA-Factory has, the package replaces only what its web page uses; vLLM, in an environment of its own, would more.
-  # one stamp and not one a checkout: what another checkout installed last is the package that is there
+  # All checkouts share one stamp, since the environment holds the package of the checkout that installed it last.
   if [ -n "$dry" ] || [ "$(cat "$home/package" 2>/dev/null)" != "$key" ]; then
     run "$home/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[gym,local]'
     [ -n "$dry" ] || printf '%s\n' "$key" >"$home/package"
