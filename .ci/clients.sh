@@ -28,7 +28,8 @@ package=@modelcontextprotocol/inspector@2.12.0
 inspector=${REASONFLUX_CI_CACHE:-${TMPDIR:-/tmp}/reasonflux-ci}/inspector-${package##*@}
 if command -v npm >/dev/null && ! [ -e "$inspector/done" ]; then
   rm -rf "$inspector" && mkdir -p "$inspector"
-  npm install --prefix "$inspector" --silent --no-audit --no-fund "$package" && touch "$inspector/done"
+  npm install --prefix "$inspector" --silent --no-audit --no-fund "$package"
+  touch "$inspector/done"
 fi
 if [ -e "$inspector/done" ]; then export REASONFLUX_TEST_INSPECTOR=$inspector/node_modules/.bin/mcp-inspector; fi
 REASONFLUX_TEST_CLIENTS=$clients/bin/python REASONFLUX_TEST_AIDER=$aider/bin/aider "$python" -m pytest tests/clients

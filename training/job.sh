@@ -176,8 +176,8 @@ measure() { # measure WHEN MODEL
 }
 
 rewards() { # rewards WHEN MODEL: of its trajectories for the held-out problems
-  local words=(training/data/trajectory_dpo.py --measure --problems "$held")
   [ -n "$held" ] || return 0
+  local words=(training/data/trajectory_dpo.py --measure --problems "$held")
   serving "$2"
   roles "$2"
   [ "$dataset" = trajectory_dpo ] || words+=(--prompt propose)

@@ -150,6 +150,16 @@ def test_a_navigator_is_measured_on_problems_that_were_held_out(
     assert "no plan: 1 -> 0 of 40" in said
 
 
+def test_a_navigator_is_measured_with_the_default_settings(problems: Path, tmp_path: Path) -> None:
+    """The built-in library is searched, as the graph does."""
+    models = {
+        role: FakeModel(respond=respond, calls=[]) for role, respond in (("navigator", lambda _: GOOD), ("solver", solving))
+    }
+    trajectory_dpo.main(["--measure", "--problems", str(problems), "--out", str(tmp_path / "x.json")], models)
+    rows = [json.loads(line) for line in (tmp_path / "x.rewards.jsonl").read_text().splitlines()]
+    assert [[(t["reward"], t["times"]) for t in row["trajectories"]] for row in rows] == [[(1.0, 4)]] * 10
+
+
 def test_a_navigator_that_lost_the_form_is_called_so(
     problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

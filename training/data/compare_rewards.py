@@ -76,7 +76,7 @@ def compare(before: Sequence[JSON], after: Sequence[JSON]) -> JSON:
     return {
         "groups": [_figures(name, kinds[name]) for name in sorted(kinds)] if len(kinds) > 1 else [],
         "all": _figures("all", pairs),
-        "solved": min(sum(map(_solved, side)) for side in zip(*pairs, strict=True)),
+        "solved": _solved(pairs),
         "unreadable": [sum(row["unreadable"] for row in rows) for rows in (before, after)],
         "replies": sum(row["unreadable"] + sum(t["times"] for t in row["trajectories"]) for row in after),
     }
@@ -84,7 +84,7 @@ def compare(before: Sequence[JSON], after: Sequence[JSON]) -> JSON:
 
 def _figures(group: str, pairs: Sequence[tuple[JSON, JSON]]) -> JSON:
     rewards = [(_reward(after), _reward(before)) for before, after in pairs]
-    difference, low, high = paired_difference(rewards, min(sum(map(_solved, side)) for side in zip(*pairs, strict=True)))
+    difference, low, high = paired_difference(rewards, _solved(pairs))
     after, before = (sum(side) / len(rewards) for side in zip(*rewards, strict=True))
     found = {"group": group, "problems": len(rewards), "before": before, "after": after}
     return {**found, "difference": difference, "interval": [low, high]}
@@ -96,8 +96,9 @@ def _reward(row: JSON) -> float:
     return float(sum(t["reward"] * t["times"] for t in drawn) / sum(t["times"] for t in drawn))
 
 
-def _solved(row: JSON) -> int:
-    return sum(len(trajectory["graded"]) for trajectory in row["trajectories"])
+def _solved(pairs: Sequence[tuple[JSON, JSON]]) -> int:
+    """Solutions behind the mean before or after, whichever are fewer."""
+    return min(sum(len(t["graded"]) for row in side for t in row["trajectories"]) for side in zip(*pairs, strict=True))
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

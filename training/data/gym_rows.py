@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from common import run
@@ -45,34 +46,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     columns = []
     for given in args.families:
-        found = list(_rows(given, args.seed, args.rows, seen))
+        found = list(islice(_rows(given, args.seed, TRIED * args.rows, seen), args.rows))
         if len(found) < args.rows:
             raise InputError(f"{given} has {len(found)} different problems in {TRIED * args.rows}. Next: ask for fewer --rows.")
         columns.append(found)
     write_atomically(args.out, b"".join(to_line(row) for rows in zip(*columns, strict=True) for row in rows))
 
 
-def _rows(given: str, seed: int, count: int, seen: set[str]) -> Iterator[JSON]:
-    """Yield rows of a family whose problems are not in `seen`, and add them to it."""
+def _rows(given: str, seed: int, tried: int, seen: set[str]) -> Iterator[JSON]:
+    """Yield the rows of `tried` numbers from `seed` on whose problems are not in `seen`, and add the problems to it."""
     try:
         from reasoning_gym.factory import DATASETS, create_dataset
     except ImportError:
         raise MissingExtraError(given, "reasoning-gym", "gym") from None
     family, _, settings = given.partition(":")
     if family not in DATASETS:
-        raise InputError(f"There is no family {family!r}. There are: {', '.join(sorted(DATASETS))}.")
+        raise InputError(f"There is no family {family!r}. There are: {', '.join(sorted(DATASETS))}. Next: name one.")
     try:
         numbers = {key: json.loads(number) for key, number in (pair.split("=") for pair in filter(None, settings.split(",")))}
-        made = create_dataset(family, seed=seed, size=TRIED * count, **numbers)
+        made = create_dataset(family, seed=seed, size=tried, **numbers)
     except Exception as error:  # whatever a family's settings raise
         raise InputError(f"{given}: {error}. Next: see the settings of {family} in reasoning-gym.") from error
-    left = count
-    for number in range(TRIED * count):
+    for number in range(tried):
         entry = made[number]
         problem = entry["question"].strip()
-        if left and problem not in seen:
+        if problem not in seen:
             seen.add(problem)
-            left -= 1
             yield {"id": f"{family}/{seed + number}", "problem": problem, "answer": str(entry["answer"]), "group": family}
 
 
