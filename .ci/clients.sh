@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of client packages that the development environment does not hold: they have two venvs of their own, and where
-# there is npm, a folder for the MCP inspector.
+# Runs the tests of client packages that the development environment does not hold. It installs them into two venvs. If there
+# is npm, it installs the MCP inspector into a folder.
 #
 #   bash .ci/clients.sh PYTHON             PYTHON: an interpreter that has the project with its extra dev installed
 #

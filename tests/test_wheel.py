@@ -1,7 +1,7 @@
 """Every verb from a built wheel, away from the checkout: the package as a stranger gets it.
 
-REASONFLUX_TEST_WHEEL=1 runs them: each command is a process of its own, half a minute in all on a free core. Whether a verb
-is missing below is asked without it.
+REASONFLUX_TEST_WHEEL=1 runs them: each command is a process of its own, half a minute in all on a free core. The
+check that no verb is missing below runs without it.
 """
 
 from __future__ import annotations

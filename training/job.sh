@@ -15,10 +15,10 @@
 #   --eval "NAMES"       benchmarks, as `reasonflux eval` takes them (default: none)
 #   --data-dir DIR       where they lie
 #   --before DIR         an evaluation to compare with, in place of one of the model that is to be trained
-#   --held FILE          held-out problems, *.jsonl with `problem` and `answer`: the mean reward of the navigator's trajectories
-#                        there, before and after (data sets of trajectories; the same --builder options; --solver must be given,
-#                        so that both are rewarded by the same solver)
-#   --before-rewards FILE  the rewards to compare with, in place of those of the model that is to be trained
+#   --held FILE          held-out problems, *.jsonl with `problem` and `answer`. The mean reward of the navigator's trajectories
+#                        for them is measured before and after, with the options of --builder. Only for data sets of
+#                        trajectories. It needs --solver, so that one solver rewards both.
+#   --before-rewards FILE  rewards to compare with, in place of those of the model that is to be trained
 # Models:
 #   --solver SPEC        solves beside a navigator, plans beside a solver (default: the trained model plays both roles)
 #   --engine vllm|hf     what runs checkpoints: a vLLM server (its options: REASONFLUX_VLLM_OPTIONS), or transformers
@@ -68,7 +68,7 @@ esac
 if [ -n "$held" ]; then
   [[ $dataset == trajectory_dpo || $dataset == proposer_dpo ]] || fail "--held is for data sets of trajectories, not for $dataset. Next: leave it out."
   [ -f "$held" ] || fail "--held $held is no file. Next: name a *.jsonl whose rows have \`problem\` and \`answer\`."
-  [ -n "$solver" ] || fail "--held needs --solver, since both navigators must be rewarded by the same solver. Next: give one."
+  [ -n "$solver" ] || fail "--held needs --solver, since one solver must reward both navigators. Next: give one."
 fi
 
 # A base that one of our jobs trained may be trained anew in the same place; the stamp of that training tells.

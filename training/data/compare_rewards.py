@@ -43,9 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{100 * row['difference']:+.1f} points [{low}, {high}]"
         )
     unreadable = "{} -> {}".format(*found["unreadable"])
-    print(
-        f"{found['solved']} solutions at least behind each mean; replies that were no plan: {unreadable} of {found['replies']}"
-    )
+    print(f"at least {found['solved']} solutions are behind each mean")
+    print(f"replies that were no plan: {unreadable} of {found['replies']}")
     if 2 * found["unreadable"][1] > found["replies"]:
         print(
             f"{args.after}: most replies were no plan, so this mean says little. The training broke the form. Next: train with "

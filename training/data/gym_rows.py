@@ -4,9 +4,9 @@ r"""Problems of reasoning-gym's families, at a difficulty of your choice: rows o
         chain_sum:min_terms=2,max_terms=3 simple_equations:max_terms=2,max_value=20
 
 FAMILY:KEY=NUMBER,... are the family's own settings; what is not given has the family's default. Row i of a family is made from
-the number SEED + i, so sets whose numbers do not overlap hold different rows, but for equal texts: give --without the other
-set, and its problems are left out. The families take turns in the file. Answers are graded as numbers or formulas, and not by
-the family's scorer, which knows the default difficulty alone (that is `gym:FAMILY`, see docs/evaluation.md).
+the number SEED + i. Other numbers can make the same text, so name the other set with --without: its problems are left out. The
+families take turns in the file. Answers are graded as numbers or formulas. A family's own scorer knows only the default
+difficulty; `gym:FAMILY` uses it (docs/evaluation.md).
 """
 
 from __future__ import annotations

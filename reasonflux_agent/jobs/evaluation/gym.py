@@ -32,7 +32,7 @@ EVALUATING = {
 }
 """Families whose scorers run the model's answer as Python."""
 LISTED = {"acre", "gsm_symbolic", "list_functions", "word_ladder"}
-"""Families that make a list as long as their rows before the first one, or allow few rows: they have SHORT rows here."""
+"""Families that make all rows at once, or allow only few. Each has SHORT rows here."""
 SHORT = 10_000
 UNSCORED = {"boxnet", "game_of_life_halting", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour"}
 """Families without a right answer in their rows, or whose scorer accepts any text."""
